@@ -1,0 +1,77 @@
+import type { CallEvent, Codec, Leftover, MediaStats } from '../engine/engine.ts';
+
+export type CallState = 'queued' | 'dialing' | 'ringing' | 'answered' | 'ended';
+
+/** What became of a call; docs/errors.md says what each means. */
+export type Disposition =
+  | 'answered'
+  | 'busy'
+  | 'no_answer'
+  | 'declined'
+  | 'rejected'
+  | 'blocked'
+  | 'unreachable'
+  | 'invalid_number'
+  | 'canceled'
+  | 'media_rejected'
+  | 'identity_rejected'
+  | 'redirected'
+  | 'trunk_auth'
+  | 'trunk_failure'
+  | 'trunk_timeout'
+  | 'interrupted'
+  | 'failed';
+
+export type Blame = 'none' | 'callee' | 'trunk' | 'us' | 'unknown';
+
+/** One leg on one trunk. Times are epoch milliseconds, null until they happened. */
+export interface Attempt {
+  readonly trunkId: string;
+  readonly cli: string;
+  readonly startedAt: number;
+  /** First 180. */
+  readonly ringingAt: number | null;
+  /** First 183 with SDP. */
+  readonly earlyMediaAt: number | null;
+  readonly answeredAt: number | null;
+  readonly endedAt: number | null;
+  readonly codec: Codec | null;
+  /** The final response, or 408 where silence ended it; null where none came. */
+  readonly sipStatus: number | null;
+  readonly sipReason: string | null;
+  readonly q850: number | null;
+  readonly disposition: Disposition | null;
+  readonly blame: Blame | null;
+  /** Who said BYE; null where nobody did. */
+  readonly hungUpBy: 'callee' | 'us' | null;
+  readonly promptFinished: boolean;
+  readonly media: MediaStats | null;
+  /** What a later process needs to end this leg; null once it is over. */
+  readonly leftover: Leftover | null;
+}
+
+/** An event as it is kept and shown: without what only an engine understands. */
+export interface TimelineEntry {
+  readonly at: number;
+  /** Number of the attempt, from 1; 0 for what concerns the whole call. */
+  readonly attempt: number;
+  readonly type: 'queued' | 'prepared' | CallEvent['type'];
+  readonly detail: Readonly<Record<string, string | number | boolean>>;
+}
+
+/** A call as data; `apply` is the only thing that changes it. */
+export interface Call {
+  /** `call_…` */
+  readonly id: string;
+  readonly verificationId: string;
+  readonly clientId: string | null;
+  readonly to: string;
+  readonly state: CallState;
+  /** Null until the call has ended. */
+  readonly disposition: Disposition | null;
+  readonly blame: Blame | null;
+  readonly createdAt: number;
+  readonly endedAt: number | null;
+  readonly attempts: readonly Attempt[];
+  readonly timeline: readonly TimelineEntry[];
+}

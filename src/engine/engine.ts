@@ -1,0 +1,141 @@
+import type { Pcm } from '../media/pcm.ts';
+import type { Secret } from '../secret.ts';
+
+/** Codecs by their SDP encoding name (RFC 3551), both at 8000 Hz. */
+export type Codec = 'PCMU' | 'PCMA';
+
+export type SipTransport = 'udp' | 'tcp';
+
+/** Where the INVITE is sent: the trunk's host or its outbound proxy. Without a port the name is looked up by SRV (RFC 3263). */
+export interface NextHop {
+  readonly host: string;
+  readonly port?: number;
+  readonly transport: SipTransport;
+}
+
+export interface DigestCredentials {
+  readonly username: string;
+  readonly password: Secret;
+}
+
+/**
+ * One attempt on one trunk, as complete data: an engine needs nothing else to carry it, and knows nothing of
+ * verifications. Every text in it has been checked for characters that SIP would take as syntax.
+ */
+export interface Leg {
+  /** Our call's id (`call_…`), for logs and traces only; it never becomes the SIP Call-ID. */
+  readonly callId: string;
+  /** Request-URI and To, such as `sip:+4930123456@carrier.example`. */
+  readonly requestUri: string;
+  readonly nextHop: NextHop;
+  readonly from: { readonly uri: string; readonly displayName?: string };
+  /** Further headers of the INVITE, such as P-Asserted-Identity and Privacy (RFC 3325, RFC 3323). */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly credentials?: DigestCredentials;
+  /** In order of preference; at least one. */
+  readonly codecs: readonly Codec[];
+  /** All that the callee hears, from the answer on. */
+  readonly prompt: Pcm;
+  readonly timeouts: LegTimeouts;
+}
+
+export interface LegTimeouts {
+  /** From the INVITE to the first response of any kind other than 100; then the attempt ends as `setup_timeout`. */
+  readonly setupMs: number;
+  /** From the first 180 (or, without one, from the first other provisional) to the answer. */
+  readonly ringMs: number;
+  /** From the answer to the hang-up, whatever else happens. */
+  readonly maxCallMs: number;
+  /** Silence between the last sample of the prompt and our BYE. */
+  readonly lingerMs: number;
+}
+
+/**
+ * What an engine needs to end a leg that an earlier process left behind: JSON, opaque to everybody else.
+ * It holds no secret.
+ */
+export type Leftover = Readonly<Record<string, unknown>>;
+
+/** What one side of the media saw, for records; counts of RTP packets. */
+export interface MediaStats {
+  readonly packetsSent: number;
+  readonly packetsReceived: number;
+  /** Interarrival jitter of what was received (RFC 3550 §6.4.1), milliseconds. */
+  readonly jitterMs: number;
+  /** Milliseconds of the prompt that were sent. */
+  readonly promptSentMs: number;
+}
+
+export interface SipResult {
+  readonly status: number;
+  readonly reason: string;
+  /** `Reason: Q.850;cause=` of the final response or the BYE (RFC 3326). */
+  readonly q850?: number;
+  /** The `text` of that Reason header: 603+ and 608 put the redress contact there. */
+  readonly reasonText?: string;
+  /** Seconds of the Retry-After header. */
+  readonly retryAfterSeconds?: number;
+}
+
+/** Why a leg is over, before anybody judges it; `call/outcome` turns it into a disposition. */
+export type LegEnd =
+  /** A final response other than 2xx. */
+  | { readonly kind: 'rejected'; readonly sip: SipResult }
+  /** No response but 100 within `setupMs` (or Timer B fired). */
+  | { readonly kind: 'setup_timeout' }
+  /** Provisional responses, no final one within `ringMs`: canceled by us. */
+  | { readonly kind: 'ring_timeout' }
+  /** The signal was aborted before the answer. */
+  | { readonly kind: 'canceled' }
+  /** A BYE after the answer. */
+  | {
+      readonly kind: 'hung_up';
+      readonly by: 'callee' | 'us';
+      readonly why: 'prompt_finished' | 'aborted' | 'max_duration' | 'session_expired' | 'peer' | 'peer_lost';
+      readonly sip?: SipResult;
+    }
+  /** The answer's SDP could not be used (no common codec, no address): ACK, then BYE. */
+  | { readonly kind: 'media_rejected'; readonly detail: string }
+  /** Nothing could be sent: no address, refused connection, dead link to a server of ours. */
+  | { readonly kind: 'unreachable'; readonly detail: string }
+  /** A fault of our own: no free port, a broken worker, a bug. */
+  | { readonly kind: 'failed'; readonly detail: string };
+
+interface At {
+  /** Epoch milliseconds; never smaller than that of the event before. */
+  readonly at: number;
+}
+
+export type CallEvent = At &
+  (
+    | {
+        /** First of all. The INVITE leaves only when the consumer asks for the event after this one. */
+        readonly type: 'trying';
+        readonly leftover: Leftover;
+      }
+    /** A provisional response other than 100, 180, and 183 with SDP: 181 says forwarded (RFC 3261 §21.1.3). */
+    | { readonly type: 'progress'; readonly status: number }
+    | { readonly type: 'ringing'; readonly leftover: Leftover }
+    | { readonly type: 'early_media' }
+    | { readonly type: 'answered'; readonly codec: Codec; readonly leftover: Leftover }
+    | { readonly type: 'dtmf'; readonly digit: string; readonly durationMs: number }
+    | { readonly type: 'prompt_finished' }
+    | { readonly type: 'ended'; readonly end: LegEnd; readonly media?: MediaStats }
+  );
+
+export interface Engine {
+  readonly name: 'embedded' | 'freeswitch';
+  start(): Promise<void>;
+  /** What is missing for a call to be carried; empty when all is there. */
+  missing(): readonly string[];
+  /**
+   * Carries one leg. Never rejects for what the network or the callee does: that is an `ended` event. Abort
+   * sends CANCEL before the answer and BYE after it. `trying` is first, exactly one `ended` is last, and
+   * whoever stops reading early (`return()`) ends the call too.
+   */
+  originate(leg: Leg, signal: AbortSignal): AsyncGenerator<CallEvent, void, undefined>;
+  /** Ends a leg that a process before this one left up: CANCEL or BYE. Resolves when the far end said so, or with false when it stayed silent. */
+  endLeftover(leftover: Leftover): Promise<boolean>;
+  /** Ends what is still up, waits until it is over or the signal is aborted, and frees everything. */
+  close(signal: AbortSignal): Promise<void>;
+}

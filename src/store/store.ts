@@ -1,0 +1,84 @@
+import type { Call, CallState } from '../call/call.ts';
+import type { Verification } from '../verification/verification.ts';
+
+/** A request made under an `Idempotency-Key`, kept so that its repetition gets the same answer. */
+export interface IdempotentRequest {
+  /** Client id and key, so that clients do not meet. */
+  readonly key: string;
+  /** HMAC of the request's body: the same key with another body is refused. */
+  readonly fingerprint: string;
+  /** The answer that was given, as JSON text. */
+  readonly reply: string;
+  readonly expiresAt: number;
+}
+
+export type Accepted =
+  | { readonly kind: 'accepted' }
+  /** The key was used before with the same body: here is what was answered. */
+  | { readonly kind: 'replayed'; readonly reply: string }
+  /** The key was used before with another body. Nothing was stored. */
+  | { readonly kind: 'key_reused' };
+
+export type CheckVerdict =
+  | 'approved'
+  /** Compared and not equal; checks are left. */
+  | 'wrong'
+  /** Not compared: the verification is final (its status says how). `wrong` on the last check gives this status too. */
+  | 'not_pending';
+
+export interface Checked {
+  readonly verdict: CheckVerdict;
+  readonly verification: Verification;
+}
+
+export interface CallQuery {
+  readonly clientId?: string;
+  readonly verificationId?: string;
+  readonly state?: CallState;
+  /** Newest first; 1–500. */
+  readonly limit: number;
+  /** Id of the last call of the page before. */
+  readonly after?: string;
+}
+
+/**
+ * Where verifications and calls outlive the process. Every method is one decision and atomic; a promise that
+ * resolved is on disk to the degree that the configuration asks for. No method ever sees a code in plain.
+ *
+ * Not in it: time (callers pass `now`), ids, cryptography, retries.
+ */
+export interface Store {
+  /** Stores a verification with its call, and the idempotent request that asked for them, or none of them. */
+  accept(verification: Verification, call: Call, request: IdempotentRequest | null): Promise<Accepted>;
+
+  verification(id: string): Promise<Verification | undefined>;
+  /**
+   * Compares a submitted code's digest: at most `maxChecks` comparisons in all, approves at most once, and
+   * never after `expiresAt`, however many ask at once. Undefined: no such verification.
+   */
+  check(id: string, digest: string, now: number): Promise<Checked | undefined>;
+  /** Ends a verification that is pending; one that is final stays as it is. Answers what it is afterwards. */
+  endVerification(
+    id: string,
+    status: 'failed' | 'canceled' | 'expired',
+    now: number,
+  ): Promise<Verification | undefined>;
+
+  call(id: string): Promise<Call | undefined>;
+  calls(query: CallQuery): Promise<readonly Call[]>;
+  /** Calls that no process has ended. */
+  unfinishedCalls(): Promise<readonly Call[]>;
+  /** Replaces a call that has not ended. A call that has ended in the store is never changed again: false. */
+  saveCall(call: Call): Promise<boolean>;
+  /**
+   * Stores a call in its final state, forgets its verification's sealed code, and, where `failVerification`
+   * is set and the verification is pending, ends that as `failed`: all in one.
+   */
+  finishCall(call: Call, failVerification: boolean, now: number): Promise<void>;
+
+  /** Turns pending verifications past their time to `expired`, deletes what is past its retention; answers how many rows went. */
+  sweep(now: number, keepUntil: { readonly verificationsBefore: number; readonly callsBefore: number }): Promise<number>;
+  /** Rejects when the store cannot be read and written. */
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}
