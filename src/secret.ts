@@ -1,5 +1,3 @@
-import { inspect } from 'node:util';
-
 const REDACTED = '[redacted]';
 
 /**
@@ -27,7 +25,7 @@ export class Secret {
     return REDACTED;
   }
 
-  [inspect.custom](): string {
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
     return REDACTED;
   }
 }

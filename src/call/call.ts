@@ -75,3 +75,53 @@ export interface Call {
   readonly attempts: readonly Attempt[];
   readonly timeline: readonly TimelineEntry[];
 }
+
+/** A call that was accepted and not yet dialled. */
+export function createCall(known: {
+  readonly id: string;
+  readonly verificationId: string;
+  readonly clientId: string | null;
+  readonly to: string;
+  readonly now: number;
+}): Call {
+  const { now, ...rest } = known;
+  return {
+    ...rest,
+    state: 'queued',
+    disposition: null,
+    blame: null,
+    createdAt: now,
+    endedAt: null,
+    attempts: [],
+    timeline: [{ at: now, attempt: 0, type: 'queued', detail: {} }],
+  };
+}
+
+/** Whether somebody picked up and sound was sent; an answer without a codec was hung up before that. */
+export function mayHaveBeenHeard(call: Call): boolean {
+  return call.attempts.some(({ answeredAt, codec }) => answeredAt !== null && codec !== null);
+}
+
+/** Lengths of the parts of an attempt in milliseconds; null where a part did not happen or is not over. */
+export interface Durations {
+  /** Post-dial delay: from the INVITE to the first 180, 183 with SDP or 200. */
+  readonly pddMs: number | null;
+  /** From the first 180 to the answer or the end. */
+  readonly ringMs: number | null;
+  /** From the answer to the end. */
+  readonly talkMs: number | null;
+}
+
+export function durations(attempt: Attempt): Durations {
+  const { startedAt, ringingAt, earlyMediaAt, answeredAt, endedAt } = attempt;
+  const heard = [ringingAt, earlyMediaAt, answeredAt].filter((at) => at !== null);
+  return {
+    pddMs: heard.length === 0 ? null : Math.min(...heard) - startedAt,
+    ringMs: span(ringingAt, answeredAt ?? endedAt),
+    talkMs: span(answeredAt, endedAt),
+  };
+}
+
+function span(from: number | null, to: number | null): number | null {
+  return from === null || to === null ? null : to - from;
+}

@@ -91,7 +91,15 @@ export type LegEnd =
   | {
       readonly kind: 'hung_up';
       readonly by: 'callee' | 'us';
-      readonly why: 'prompt_finished' | 'aborted' | 'max_duration' | 'session_expired' | 'peer' | 'peer_lost';
+      readonly why:
+        | 'prompt_finished'
+        | 'aborted'
+        | 'max_duration'
+        | 'session_expired'
+        | 'peer'
+        | 'peer_lost'
+        /** Answered while our CANCEL was on its way: ACK and BYE at once, nothing was heard. */
+        | 'crossed_cancel';
       readonly sip?: SipResult;
     }
   /** The answer's SDP could not be used (no common codec, no address): ACK, then BYE. */
@@ -117,7 +125,12 @@ export type CallEvent = At &
     | { readonly type: 'progress'; readonly status: number }
     | { readonly type: 'ringing'; readonly leftover: Leftover }
     | { readonly type: 'early_media' }
-    | { readonly type: 'answered'; readonly codec: Codec; readonly leftover: Leftover }
+    | {
+        readonly type: 'answered';
+        /** Null where the answer's description could not be used, or the call is hung up at once. */
+        readonly codec: Codec | null;
+        readonly leftover: Leftover;
+      }
     | { readonly type: 'dtmf'; readonly digit: string; readonly durationMs: number }
     | { readonly type: 'prompt_finished' }
     | { readonly type: 'ended'; readonly end: LegEnd; readonly media?: MediaStats }
@@ -134,8 +147,11 @@ export interface Engine {
    * whoever stops reading early (`return()`) ends the call too.
    */
   originate(leg: Leg, signal: AbortSignal): AsyncGenerator<CallEvent, void, undefined>;
-  /** Ends a leg that a process before this one left up: CANCEL or BYE. Resolves when the far end said so, or with false when it stayed silent. */
-  endLeftover(leftover: Leftover): Promise<boolean>;
+  /**
+   * Ends a leg that a process before this one left up: CANCEL or BYE. True when the far end said that it is
+   * over, false when it stayed silent. Never rejects.
+   */
+  endLeftover(leftover: Leftover, credentials?: DigestCredentials): Promise<boolean>;
   /** Ends what is still up, waits until it is over or the signal is aborted, and frees everything. */
   close(signal: AbortSignal): Promise<void>;
 }

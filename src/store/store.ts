@@ -1,5 +1,5 @@
 import type { Call, CallState } from '../call/call.ts';
-import type { Verification } from '../verification/verification.ts';
+import type { Checked, Verification } from '../verification/verification.ts';
 
 /** A request made under an `Idempotency-Key`, kept so that its repetition gets the same answer. */
 export interface IdempotentRequest {
@@ -18,18 +18,6 @@ export type Accepted =
   | { readonly kind: 'replayed'; readonly reply: string }
   /** The key was used before with another body. Nothing was stored. */
   | { readonly kind: 'key_reused' };
-
-export type CheckVerdict =
-  | 'approved'
-  /** Compared and not equal; checks are left. */
-  | 'wrong'
-  /** Not compared: the verification is final (its status says how). `wrong` on the last check gives this status too. */
-  | 'not_pending';
-
-export interface Checked {
-  readonly verdict: CheckVerdict;
-  readonly verification: Verification;
-}
 
 export interface CallQuery {
   readonly clientId?: string;
@@ -77,7 +65,10 @@ export interface Store {
   finishCall(call: Call, failVerification: boolean, now: number): Promise<void>;
 
   /** Turns pending verifications past their time to `expired`, deletes what is past its retention; answers how many rows went. */
-  sweep(now: number, keepUntil: { readonly verificationsBefore: number; readonly callsBefore: number }): Promise<number>;
+  sweep(
+    now: number,
+    keepUntil: { readonly verificationsBefore: number; readonly callsBefore: number },
+  ): Promise<number>;
   /** Rejects when the store cannot be read and written. */
   ping(): Promise<void>;
   close(): Promise<void>;

@@ -34,3 +34,85 @@ export interface Verification {
   readonly endedAt: number | null;
   readonly callId: string;
 }
+
+/** What is decided before a verification exists; everything else of it follows. */
+export type NewVerification = Pick<
+  Verification,
+  | 'id'
+  | 'clientId'
+  | 'to'
+  | 'locale'
+  | 'reference'
+  | 'codeLength'
+  | 'codeDigest'
+  | 'repeat'
+  | 'maxChecks'
+  | 'callId'
+> & {
+  readonly sealedCode: string;
+  readonly createdAt: number;
+  readonly ttlSeconds: number;
+};
+
+export function createVerification({ ttlSeconds, ...known }: NewVerification): Verification {
+  return {
+    ...known,
+    status: 'pending',
+    checks: 0,
+    expiresAt: known.createdAt + ttlSeconds * 1000,
+    endedAt: null,
+  };
+}
+
+/** Ends a pending verification for another reason than a check. One that is final stays as it is. */
+export function endVerification(
+  verification: Verification,
+  status: 'failed' | 'canceled' | 'expired',
+  now: number,
+): Verification {
+  return verification.status === 'pending' ? end(verification, status, now) : verification;
+}
+
+/** The verification as it is at `now`: a pending one whose time is over is `expired`, whenever that is stored. */
+export function expire(verification: Verification, now: number): Verification {
+  return verification.status === 'pending' && now >= verification.expiresAt
+    ? end(verification, 'expired', verification.expiresAt)
+    : verification;
+}
+
+export type CheckVerdict =
+  | 'approved'
+  /** Compared and not equal. On the last check the status becomes `max_checks_reached` at the same time. */
+  | 'wrong'
+  /** Not compared: the verification is final, and its status says how. */
+  | 'not_pending';
+
+export interface Checked {
+  readonly verdict: CheckVerdict;
+  /** As it is after the check. */
+  readonly verification: Verification;
+}
+
+/**
+ * One check of a submitted code. The caller makes this and the storing of the new state one transaction; that
+ * is what limits the number of comparisons when many ask at once.
+ */
+export function applyCheck(verification: Verification, equal: boolean, now: number): Checked {
+  const current = expire(verification, now);
+  if (current.status !== 'pending') {
+    return { verdict: 'not_pending', verification: current };
+  }
+  const counted = { ...current, checks: current.checks + 1 };
+  if (equal) {
+    return { verdict: 'approved', verification: end(counted, 'approved', now) };
+  }
+  return {
+    verdict: 'wrong',
+    verification: counted.checks >= counted.maxChecks ? end(counted, 'max_checks_reached', now) : counted,
+  };
+}
+
+/** A final verification's code is of no use to anybody, so that its sealed copy goes at the same time. */
+function end(verification: Verification, status: VerificationStatus, at: number): Verification {
+  return { ...verification, status, endedAt: at, sealedCode: null };
+}

@@ -1,0 +1,79 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { isLoopback } from '../config.ts';
+import { AppError } from '../errors.ts';
+import type { ApiKey } from './keys.ts';
+import { findClient } from './keys.ts';
+
+/** Who sent a request: a client's id, null where the API runs without keys, undefined for nobody we know. */
+const clients = new WeakMap<FastifyRequest, string | null>();
+
+/** Longest key that is looked at; ours have 47 characters. */
+const MAX_KEY_LENGTH = 256;
+
+/** Notes the client of every request to `app`. Refuses nobody: some routes are open. */
+export function identifyClients(app: FastifyInstance, keys: readonly ApiKey[]): void {
+  app.addHook('onRequest', async (request) => {
+    if (keys.length === 0) {
+      clients.set(request, null);
+      return;
+    }
+    const presented = /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '')?.[1];
+    const client =
+      presented === undefined || presented.length > MAX_KEY_LENGTH ? undefined : findClient(keys, presented);
+    if (client !== undefined) {
+      clients.set(request, client);
+    }
+  });
+}
+
+/**
+ * Where the API runs without keys, refuses requests for another host than this machine: a web page whose name
+ * was pointed at 127.0.0.1 (DNS rebinding) could otherwise place calls from its visitor's browser.
+ */
+export function refuseForeignHosts(app: FastifyInstance): void {
+  app.addHook('onRequest', async (request) => {
+    const { host } = request.headers;
+    if (
+      host !== undefined &&
+      !isLoopback(
+        host
+          .replace(/:\d{1,5}$/, '')
+          .replace(/^\[(.*)\]$/, '$1')
+          .toLowerCase(),
+      )
+    ) {
+      throw new AppError('invalid_request', {
+        message:
+          'headers.host: expected localhost or a loopback address, since the service runs without API keys',
+      });
+    }
+  });
+}
+
+/**
+ * Refuses requests to `scope` that come from nobody we know. It runs after the rate limit, so that guessing
+ * keys is limited too, and before a body is read.
+ */
+export function requireClient(scope: FastifyInstance): void {
+  scope.addHook('preParsing', async (request, reply) => {
+    if (clients.get(request) === undefined) {
+      void reply.header('www-authenticate', 'Bearer');
+      throw new AppError('unauthorized');
+    }
+  });
+}
+
+/** The client that sent `request`, null where the API runs without keys. Fails closed on an open route. */
+export function clientOf(request: FastifyRequest): string | null {
+  const client = clients.get(request);
+  if (client === undefined) {
+    throw new AppError('unauthorized');
+  }
+  return client;
+}
+
+/** What requests are counted under: the client where it is known, otherwise the address. */
+export function callerOf(request: FastifyRequest): string {
+  const client = clients.get(request);
+  return typeof client === 'string' ? `client ${client}` : `address ${request.ip}`;
+}

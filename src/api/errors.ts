@@ -1,0 +1,81 @@
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { ErrorCode } from '../errors.ts';
+import { AppError } from '../errors.ts';
+
+/** What every answer of 400 and above carries. */
+interface ErrorBody {
+  readonly error: { readonly code: ErrorCode; readonly message: string; readonly requestId: string };
+}
+
+/**
+ * What Fastify and its plugins throw, as the client reads it. Their own texts are not passed on: a parser's
+ * may quote the body, and the body holds a code.
+ */
+const FOREIGN: Readonly<Record<string, readonly [code: ErrorCode, message?: string]>> = {
+  FST_ERR_CTP_INVALID_JSON_BODY: ['invalid_request', 'The body is not valid JSON.'],
+  FST_ERR_CTP_EMPTY_JSON_BODY: ['invalid_request', 'The body is empty, but its content type is JSON.'],
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: ['invalid_request', 'The body is not as long as Content-Length says.'],
+  FST_ERR_CTP_BODY_TOO_LARGE: ['body_too_large'],
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: ['unsupported_media_type'],
+  FST_ERR_BAD_URL: ['invalid_request', 'The URL is not valid.'],
+  FST_ERR_MAX_PARAM_LENGTH: ['not_found'],
+};
+
+/** Gives every failure of `app` the one documented shape, and logs those that are ours to look at. */
+export function installErrorHandler(app: FastifyInstance): void {
+  app.setErrorHandler((error: FastifyError, request, reply) => sendError(error, request, reply));
+}
+
+/** Answers `error` in the documented shape. Also used where Fastify fails before it has a route. */
+export async function sendError(
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const known = toAppError(error);
+  if (known === undefined) {
+    request.log.error(
+      { err: error, method: request.method, route: request.routeOptions.url },
+      'bug: unexpected failure',
+    );
+  } else if (known.status >= 500) {
+    request.log.warn(
+      { err: known, method: request.method, route: request.routeOptions.url },
+      'request refused',
+    );
+  }
+  const answer = known ?? new AppError('internal');
+  if (answer.retryAfterSeconds !== undefined) {
+    void reply.header('retry-after', String(answer.retryAfterSeconds));
+  }
+  return (
+    reply
+      .code(answer.status)
+      // Set already, but for what failed before any hook ran.
+      .header('x-request-id', request.id)
+      .type('application/json; charset=utf-8')
+      .send(JSON.stringify(errorBody(answer, request.id)))
+  );
+}
+
+export function errorBody(error: AppError, requestId: string): ErrorBody {
+  return { error: { code: error.code, message: error.message, requestId } };
+}
+
+function toAppError(error: unknown): AppError | undefined {
+  if (error instanceof AppError) {
+    return error;
+  }
+  if (!(error instanceof Error)) {
+    return undefined;
+  }
+  const { code, statusCode } = error as Partial<FastifyError>;
+  const [known, message] = (code === undefined ? undefined : FOREIGN[code]) ?? [];
+  if (known !== undefined) {
+    return new AppError(known, { cause: error, ...(message === undefined ? {} : { message }) });
+  }
+  if (statusCode === undefined || statusCode < 400 || statusCode >= 500) {
+    return undefined;
+  }
+  return new AppError(statusCode === 404 ? 'not_found' : 'invalid_request', { cause: error });
+}

@@ -1,0 +1,103 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { z } from 'zod';
+import type { Call, Disposition } from '../call/call.ts';
+import { durations, mayHaveBeenHeard } from '../call/call.ts';
+import type { VerificationStatus } from '../verification/verification.ts';
+import { errorAnswers } from './schemas.ts';
+import type { Api } from './server.ts';
+
+/** What the service counts, for Prometheus. Labels come from closed lists: no number, id or path is one. */
+export interface ApiMetrics {
+  verificationStarted(): void;
+  verificationEnded(status: Exclude<VerificationStatus, 'pending'>): void;
+  callEnded(call: Call): void;
+  request(labels: { method: string; route: string; status: number }, seconds: number): void;
+  /** The page as Prometheus reads it, with its content type. */
+  page(): Promise<{ readonly contentType: string; readonly text: string }>;
+}
+
+/**
+ * Metrics with a registry of their own, so that two servers in one process do not meet.
+ *
+ * @param activeCalls calls under way, asked whenever the page is read
+ */
+export function createMetrics(activeCalls: () => number): ApiMetrics {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+
+  const started = new Counter({
+    name: 'voice_otp_verifications_started_total',
+    help: 'Verifications accepted.',
+    registers,
+  });
+  const ended = new Counter({
+    name: 'voice_otp_verifications_ended_total',
+    help: 'Verifications that became final, by status. Nothing happens when one expires: those are not counted.',
+    labelNames: ['status'] as const,
+    registers,
+  });
+  const calls = new Counter({
+    name: 'voice_otp_calls_total',
+    help: 'Calls that ended, by disposition.',
+    labelNames: ['disposition'] as const,
+    registers,
+  });
+  const active = new Gauge({ name: 'voice_otp_active_calls', help: 'Calls under way.', registers });
+  const postDialDelay = new Histogram({
+    name: 'voice_otp_post_dial_delay_seconds',
+    help: 'From the INVITE to the first ringing, early media or answer.',
+    buckets: [0.1, 0.25, 0.5, 1, 2, 3, 4, 6, 8, 12, 20],
+    registers,
+  });
+  const requests = new Histogram({
+    name: 'voice_otp_http_request_duration_seconds',
+    help: 'Time to answer an HTTP request, by route; event streams count until they end.',
+    labelNames: ['method', 'route', 'status'] as const,
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
+    registers,
+  });
+
+  return {
+    verificationStarted: () => started.inc(),
+    verificationEnded: (status) => ended.inc({ status }),
+    callEnded: (call) => {
+      const disposition: Disposition = call.disposition ?? 'failed';
+      calls.inc({ disposition });
+      if (!mayHaveBeenHeard(call) && disposition !== 'canceled') {
+        ended.inc({ status: 'failed' });
+      }
+      for (const { pddMs } of call.attempts.map(durations)) {
+        if (pddMs !== null) {
+          postDialDelay.observe(pddMs / 1000);
+        }
+      }
+    },
+    request: ({ method, route, status }, seconds) =>
+      requests.observe({ method, route, status: String(status) }, seconds),
+    page: async () => {
+      active.set(activeCalls());
+      return { contentType: registry.contentType, text: await registry.metrics() };
+    },
+  };
+}
+
+/** `/metrics`: needs a key where there are keys, since it tells how busy the service is. */
+export function metricsRoute(api: Api, metrics: ApiMetrics): void {
+  api.route({
+    method: 'GET',
+    url: '/metrics',
+    schema: {
+      tags: ['service'],
+      summary: 'Counters for Prometheus',
+      response: {
+        200: { description: 'Text exposition format', content: { 'text/plain': { schema: z.string() } } },
+        ...errorAnswers('unauthorized'),
+      },
+    },
+    handler: async (_request, reply) => {
+      const { contentType, text } = await metrics.page();
+      return reply.header('content-type', contentType).send(text);
+    },
+  });
+}

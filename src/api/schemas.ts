@@ -1,0 +1,285 @@
+import { z } from 'zod';
+import type { Blame, CallState, Disposition, TimelineEntry } from '../call/call.ts';
+import type { ErrorCode } from '../errors.ts';
+import { ERROR_TABLE } from '../errors.ts';
+import { Secret } from '../secret.ts';
+import type { VerificationStatus } from '../verification/verification.ts';
+
+/** Gives a schema the name under which OpenAPI lists it. */
+function named<Schema extends z.ZodType>(id: string, schema: Schema): Schema {
+  return schema.meta({ id });
+}
+
+const CODE = z.string().regex(/^[0-9]{4,10}$/, { error: 'expected 4 to 10 digits' });
+/** From here on the code is a secret: whatever prints the request prints `[redacted]`. */
+const secretCode = CODE.transform((text) => new Secret(text));
+
+const timestamp = z.iso.datetime().describe('ISO 8601, UTC, with milliseconds');
+const verificationId = z
+  .string()
+  .regex(/^ver_[A-Za-z0-9_-]{1,60}$/, { error: 'expected the id of a verification' });
+const callId = z.string().regex(/^call_[A-Za-z0-9_-]{1,60}$/, { error: 'expected the id of a call' });
+
+const verificationStatus = z.enum([
+  'pending',
+  'approved',
+  'expired',
+  'failed',
+  'canceled',
+  'max_checks_reached',
+] as const satisfies readonly VerificationStatus[]);
+const callState = z.enum([
+  'queued',
+  'dialing',
+  'ringing',
+  'answered',
+  'ended',
+] as const satisfies readonly CallState[]);
+const disposition = z.enum([
+  'answered',
+  'busy',
+  'no_answer',
+  'declined',
+  'rejected',
+  'blocked',
+  'unreachable',
+  'invalid_number',
+  'canceled',
+  'media_rejected',
+  'identity_rejected',
+  'redirected',
+  'trunk_auth',
+  'trunk_failure',
+  'trunk_timeout',
+  'interrupted',
+  'failed',
+] as const satisfies readonly Disposition[]);
+const blame = z.enum(['none', 'callee', 'trunk', 'us', 'unknown'] as const satisfies readonly Blame[]);
+const hungUpBy = z.enum(['callee', 'us']);
+const count = z.int().min(0);
+
+export const verificationParams = z.strictObject({ id: verificationId });
+export const callParams = z.strictObject({ id: callId });
+
+export const idempotencyHeaders = z.looseObject({
+  'idempotency-key': z
+    .string()
+    .regex(/^[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?$/, {
+      error: 'expected 1 to 255 printable characters',
+    })
+    .optional()
+    .describe('The same key with the same body gets the first answer again, and no second call.'),
+});
+
+export const newVerification = named(
+  'NewVerification',
+  z.strictObject({
+    to: z
+      .string()
+      .min(1)
+      .max(256)
+      .describe('E.164 number with `+`, or a `sip:` address where the configuration allows its host'),
+    locale: z
+      .string()
+      .regex(/^[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,2}$/, { error: 'expected a locale such as en-US' })
+      .optional()
+      .describe('Language of the prompt, such as `en-US`'),
+    codeLength: z
+      .int()
+      .min(4)
+      .max(10)
+      .optional()
+      .describe('Digits of the code; that of `code` where there is one'),
+    code: secretCode.optional().describe('A code of your own; without it one is made up'),
+    ttlSeconds: z.int().min(30).max(86_400).optional().describe('How long a check can approve'),
+    maxChecks: z.int().min(1).max(10).optional().describe('How many submitted codes are compared'),
+    repeat: z.int().min(1).max(5).optional().describe('How often the code is said'),
+    reference: z
+      .string()
+      .regex(/^[^\p{Cc}]{1,256}$/u, { error: 'expected 1 to 256 characters without control characters' })
+      .optional()
+      .describe('A text of yours that comes back with the verification; not unique, and never a code'),
+  }),
+);
+
+export const submittedCode = named('SubmittedCode', z.strictObject({ code: secretCode }));
+
+export const verificationAnswer = named(
+  'Verification',
+  z.object({
+    id: verificationId,
+    status: verificationStatus,
+    to: z.string(),
+    locale: z.string(),
+    codeLength: count,
+    repeat: count,
+    checks: count.describe('Codes compared so far'),
+    maxChecks: count,
+    checksLeft: count,
+    reference: z.string().nullable(),
+    createdAt: timestamp,
+    expiresAt: timestamp,
+    endedAt: timestamp.nullable().describe('When the status became final'),
+    callId,
+  }),
+);
+
+export const checkAnswer = named(
+  'CheckResult',
+  z.object({
+    id: verificationId,
+    status: verificationStatus,
+    approved: z.boolean().describe('Whether this code was the right one'),
+    checksLeft: count,
+  }),
+);
+
+const attemptAnswer = named(
+  'Attempt',
+  z.object({
+    trunkId: z.string(),
+    cli: z.string(),
+    startedAt: timestamp,
+    ringingAt: timestamp.nullable(),
+    earlyMediaAt: timestamp.nullable(),
+    answeredAt: timestamp.nullable(),
+    endedAt: timestamp.nullable(),
+    codec: z.enum(['PCMU', 'PCMA']).nullable(),
+    sipStatus: z.int().nullable(),
+    sipReason: z.string().nullable(),
+    q850: z.int().nullable(),
+    disposition: disposition.nullable(),
+    blame: blame.nullable(),
+    hungUpBy: hungUpBy.nullable(),
+    promptFinished: z.boolean(),
+    media: z
+      .object({
+        packetsSent: count,
+        packetsReceived: count,
+        jitterMs: z.number().min(0),
+        promptSentMs: z.number().min(0),
+      })
+      .nullable(),
+  }),
+);
+
+export const timelineEntryAnswer = named(
+  'TimelineEntry',
+  z.object({
+    index: count.describe('Position in the timeline; the `id:` of the event stream'),
+    at: timestamp,
+    attempt: count.describe('Number of the attempt, from 1; 0 for the call as a whole'),
+    type: z.enum([
+      'queued',
+      'prepared',
+      'trying',
+      'progress',
+      'ringing',
+      'early_media',
+      'answered',
+      'dtmf',
+      'prompt_finished',
+      'ended',
+    ] as const satisfies readonly TimelineEntry['type'][]),
+    detail: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+  }),
+);
+
+const callShape = {
+  id: callId,
+  verificationId,
+  to: z.string(),
+  state: callState,
+  disposition: disposition.nullable().describe('What became of it; null until it has ended'),
+  blame: blame.nullable(),
+  sipStatus: z.int().nullable().describe('Final SIP status of the last attempt'),
+  sipReason: z.string().nullable(),
+  q850: z.int().nullable(),
+  hungUpBy: hungUpBy.nullable(),
+  promptFinished: z.boolean().describe('Whether the whole prompt was played'),
+  /** Of the last attempt. */
+  durations: z.object({
+    pddMs: count
+      .nullable()
+      .describe('Post-dial delay: from the INVITE to the first ringing, early media or answer'),
+    ringMs: count.nullable().describe('From the first ringing to the answer or the end'),
+    talkMs: count.nullable().describe('From the answer to the end'),
+  }),
+  createdAt: timestamp,
+  endedAt: timestamp.nullable(),
+};
+
+const callSummary = named(
+  'CallSummary',
+  z.object({ ...callShape, attempts: count.describe('How many were made') }),
+);
+
+export const callAnswer = named(
+  'Call',
+  z.object({ ...callShape, attempts: z.array(attemptAnswer), timeline: z.array(timelineEntryAnswer) }),
+);
+
+export const callQuery = z.strictObject({
+  limit: z.coerce.number().int().min(1).max(500).default(50),
+  after: callId.optional().describe('Id of the last call of the page before'),
+  state: callState.optional(),
+  verificationId: verificationId.optional(),
+});
+
+export const callPage = named(
+  'CallPage',
+  z.object({
+    calls: z.array(callSummary).describe('Newest first'),
+    next: callId.nullable().describe('`after` of the next page; null on the last'),
+  }),
+);
+
+export const eventStreamHeaders = z.looseObject({
+  'last-event-id': z
+    .string()
+    .regex(/^[0-9]{1,6}$/, { error: 'expected the id of an event' })
+    .optional()
+    .describe('The stream goes on after this event'),
+});
+
+export const health = named('Health', z.object({ status: z.enum(['ok']) }));
+
+const errorCodes = Object.keys(ERROR_TABLE) as [ErrorCode, ...ErrorCode[]];
+
+const errorAnswer = named(
+  'Error',
+  z.object({
+    error: z.object({ code: z.enum(errorCodes), message: z.string(), requestId: z.string() }),
+  }),
+);
+
+interface JsonAnswer<Schema> {
+  readonly description: string;
+  readonly content: { readonly 'application/json': { readonly schema: Schema } };
+}
+
+/** An answer of a route with what OpenAPI says of it. */
+export function answer<Schema extends z.ZodType>(description: string, schema: Schema): JsonAnswer<Schema> {
+  return { description, content: { 'application/json': { schema } } };
+}
+
+/** The error answers of a route, by status: those it lists and those that any route can give. */
+export function errorAnswers(...codes: readonly ErrorCode[]): Record<number, JsonAnswer<typeof errorAnswer>> {
+  const told = new Map<number, string[]>();
+  for (const code of [...ALWAYS_POSSIBLE, ...codes]) {
+    const { status, message } = ERROR_TABLE[code];
+    told.set(status, [...(told.get(status) ?? []), `\`${code}\`: ${message}`]);
+  }
+  return Object.fromEntries(
+    [...told].map(([status, lines]) => [status, answer(lines.join('\n\n'), errorAnswer)]),
+  );
+}
+
+const ALWAYS_POSSIBLE: readonly ErrorCode[] = ['invalid_request', 'too_many_requests', 'internal'];
+
+export type VerificationAnswer = z.output<typeof verificationAnswer>;
+export type CheckAnswer = z.output<typeof checkAnswer>;
+export type CallAnswer = z.output<typeof callAnswer>;
+export type CallSummaryAnswer = z.output<typeof callSummary>;
+export type AttemptAnswer = z.output<typeof attemptAnswer>;
+export type TimelineEntryAnswer = z.output<typeof timelineEntryAnswer>;

@@ -1,0 +1,161 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import helmet from '@fastify/helmet';
+import rateLimit from '@fastify/rate-limit';
+import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
+import { fastify, LogController } from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import { serializerCompiler } from 'fastify-type-provider-zod';
+import type { Logger } from 'pino';
+import type { CallFeed } from '../call/feed.ts';
+import type { Config } from '../config.ts';
+import type { Engine } from '../engine/engine.ts';
+import { AppError } from '../errors.ts';
+import type { Store } from '../store/store.ts';
+import type { VerificationService } from '../verification/service.ts';
+import { callerOf, identifyClients, refuseForeignHosts, requireClient } from './auth.ts';
+import { callRoutes } from './calls.ts';
+import { answerClientError } from './client-error.ts';
+import { installErrorHandler, sendError } from './errors.ts';
+import { healthRoutes } from './health.ts';
+import { answerOtherMethods, collectRoutes } from './methods.ts';
+import type { ApiMetrics } from './metrics.ts';
+import { metricsRoute } from './metrics.ts';
+import { describeApi, documentationRoutes } from './openapi.ts';
+import { requestValidator } from './request-validator.ts';
+import { verificationRoutes } from './verifications.ts';
+
+/** A Fastify instance whose routes take zod schemas. */
+export type Api = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>;
+
+export interface ApiDependencies {
+  readonly config: Config['api'];
+  readonly version: string;
+  readonly logger: Logger;
+  readonly metrics: ApiMetrics;
+  readonly verifications: VerificationService;
+  readonly feed: CallFeed;
+  readonly dialer: { hangUp(callId: string): boolean };
+  readonly store: Store;
+  readonly engine: Pick<Engine, 'missing'>;
+}
+
+/** A request, its head and its body, must have arrived within this time. */
+const REQUEST_TIMEOUT_MS = 15_000;
+/** A connection on which nothing moves is closed; event streams have a heartbeat that is shorter. */
+const CONNECTION_TIMEOUT_MS = 60_000;
+const KEEP_ALIVE_TIMEOUT_MS = 30_000;
+/** URL and headers together, bytes. */
+const MAX_HEADER_BYTES = 16_384;
+const MAX_PARAM_LENGTH = 100;
+
+/**
+ * The HTTP server, complete but not listening: `listen()` or `inject()` is up to the caller, and `close()`
+ * ends its event streams. It places no call and keeps no state of its own but the counters.
+ */
+export async function buildServer(dependencies: ApiDependencies): Promise<Api> {
+  const { config } = dependencies;
+  const api = newInstance(dependencies);
+  api.setValidatorCompiler(requestValidator);
+  api.setSerializerCompiler(serializerCompiler);
+  readJsonOnly(api);
+  installErrorHandler(api);
+  noteRequests(api, dependencies.metrics);
+  identifyClients(api, config.keys);
+  if (config.keys.length === 0) {
+    refuseForeignHosts(api);
+    dependencies.logger.warn('no API keys are configured: the API answers on this machine only');
+  }
+  await api.register(helmet, {
+    hsts: false,
+    contentSecurityPolicy: { directives: { defaultSrc: ["'none'"] } },
+  });
+  await api.register(rateLimit, {
+    max: config.rateLimit.max,
+    timeWindow: config.rateLimit.windowSeconds * 1000,
+    keyGenerator: callerOf,
+    enableDraftSpec: true,
+    errorResponseBuilder: (_request, { ttl }) =>
+      new AppError('too_many_requests', { retryAfterSeconds: Math.max(1, Math.ceil(ttl / 1000)) }),
+  });
+  api.setNotFoundHandler({ preHandler: api.rateLimit() }, async () => {
+    throw new AppError('not_found', { message: 'There is no such path.' });
+  });
+
+  await describeApi(api, dependencies.version);
+  const routes = collectRoutes(api);
+  healthRoutes(api, dependencies);
+  await api.register(async (scope) => {
+    const closed = scope.withTypeProvider<ZodTypeProvider>();
+    requireClient(closed);
+    verificationRoutes(closed, dependencies);
+    callRoutes(closed, dependencies);
+    metricsRoute(closed, dependencies.metrics);
+  });
+  await documentationRoutes(api);
+  answerOtherMethods(api, routes);
+  return api;
+}
+
+function newInstance({ config, logger }: ApiDependencies): Api {
+  const loggerInstance: FastifyBaseLogger = logger;
+  return fastify({
+    loggerInstance,
+    // One line a request, written below: the built-in ones hold the URL with its query.
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
+    genReqId: newRequestId,
+    trustProxy: config.trustProxy.length === 0 ? false : [...config.trustProxy],
+    bodyLimit: config.bodyLimit,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionTimeout: CONNECTION_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    exposeHeadRoutes: false,
+    // A request that came on an open connection is answered while the server closes: the dialer takes no call.
+    return503OnClosing: false,
+    routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
+    http: { maxHeaderSize: MAX_HEADER_BYTES },
+    frameworkErrors: (error, request, reply) => void sendError(error, request, reply),
+    clientErrorHandler: (error, socket) => answerClientError(error, socket, newRequestId()),
+  }).withTypeProvider<ZodTypeProvider>();
+}
+
+/** JSON and nothing else: other types are 415, and an empty body is no body, whatever its type says. */
+function readJsonOnly(api: Api): void {
+  const parse = api.getDefaultJsonParser('error', 'error');
+  api.removeAllContentTypeParsers();
+  api.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
+    if (body === '') {
+      done(null, undefined);
+      return;
+    }
+    void parse(request, body, done);
+  });
+}
+
+/** One log line and one observation for each request; never its URL, body or headers. */
+function noteRequests(api: Api, metrics: ApiMetrics): void {
+  api.addHook('onRequest', async (request, reply) => {
+    void reply.header('x-request-id', request.id);
+  });
+  api.addHook('onResponse', async (request, reply) => {
+    const route = request.routeOptions.url ?? 'unknown';
+    const { method } = request;
+    const ms = Math.round(reply.elapsedTime * 10) / 10;
+    metrics.request({ method, route, status: reply.statusCode }, reply.elapsedTime / 1000);
+    const level = QUIET_ROUTES.has(route) ? 'debug' : 'info';
+    request.log[level]({ method, route, status: reply.statusCode, ms }, 'request');
+  });
+}
+
+/** Asked every few seconds by machines. */
+const QUIET_ROUTES: ReadonlySet<string> = new Set(['/healthz', '/readyz', '/metrics']);
+
+function newRequestId(): string {
+  return `req_${randomUUID()}`;
+}

@@ -1,0 +1,143 @@
+import type { VerificationService } from '../verification/service.ts';
+import { checksLeft, verificationAnswerOf } from './answers.ts';
+import { clientOf } from './auth.ts';
+import type { ApiMetrics } from './metrics.ts';
+import {
+  answer,
+  checkAnswer,
+  errorAnswers,
+  idempotencyHeaders,
+  newVerification,
+  submittedCode,
+  verificationAnswer,
+  verificationParams,
+} from './schemas.ts';
+import type { Api } from './server.ts';
+
+const tags = ['verifications'];
+
+/** Starting, reading, checking and canceling verifications. */
+export function verificationRoutes(
+  api: Api,
+  { verifications, metrics }: { readonly verifications: VerificationService; readonly metrics: ApiMetrics },
+): void {
+  api.route({
+    method: 'POST',
+    url: '/v1/verifications',
+    schema: {
+      tags,
+      summary: 'Call a number and say a code',
+      description: 'Answers before anything is dialled. The code is in no answer of this API.',
+      headers: idempotencyHeaders,
+      body: newVerification,
+      response: {
+        201: answer('Accepted: the call is about to be placed', verificationAnswer),
+        ...errorAnswers(
+          'invalid_number',
+          'target_not_allowed',
+          'unsupported_locale',
+          'unauthorized',
+          'body_too_large',
+          'unsupported_media_type',
+          'idempotency_key_reused',
+          'capacity',
+          'store_unavailable',
+        ),
+      },
+    },
+    handler: async (request, reply) => {
+      const key = request.headers['idempotency-key'];
+      const { verification, replayed } = await verifications.start(request.body, clientOf(request), key);
+      if (replayed) {
+        void reply.header('idempotency-replayed', 'true');
+      } else {
+        metrics.verificationStarted();
+      }
+      return reply
+        .code(201)
+        .header('location', `/v1/verifications/${verification.id}`)
+        .send(verificationAnswerOf(verification));
+    },
+  });
+
+  api.route({
+    method: 'GET',
+    url: '/v1/verifications/:id',
+    schema: {
+      tags,
+      summary: 'Read a verification',
+      params: verificationParams,
+      response: {
+        200: answer('The verification', verificationAnswer),
+        ...errorAnswers('unauthorized', 'not_found', 'store_unavailable'),
+      },
+    },
+    handler: async (request) =>
+      verificationAnswerOf(await verifications.get(request.params.id, clientOf(request))),
+  });
+
+  api.route({
+    method: 'POST',
+    url: '/v1/verifications/:id/check',
+    schema: {
+      tags,
+      summary: 'Compare the code that the person typed',
+      description:
+        'A wrong code is answered with 200 and `approved: false`; the last wrong one makes the status `max_checks_reached`. A verification that is final is not compared any more: 409.',
+      params: verificationParams,
+      body: submittedCode,
+      response: {
+        200: answer('Compared', checkAnswer),
+        ...errorAnswers(
+          'unauthorized',
+          'not_found',
+          'not_pending',
+          'body_too_large',
+          'unsupported_media_type',
+          'store_unavailable',
+        ),
+      },
+    },
+    handler: async (request) => {
+      const { code } = request.body;
+      const { verdict, verification } = await verifications.check(
+        request.params.id,
+        code.reveal(),
+        clientOf(request),
+      );
+      if (verification.status !== 'pending') {
+        metrics.verificationEnded(verification.status);
+      }
+      return {
+        id: verification.id,
+        status: verification.status,
+        approved: verdict === 'approved',
+        checksLeft: checksLeft(verification),
+      };
+    },
+  });
+
+  api.route({
+    method: 'DELETE',
+    url: '/v1/verifications/:id',
+    schema: {
+      tags,
+      summary: 'Cancel a verification and hang up its call',
+      description: 'One that is final already stays what it is; its call is hung up all the same.',
+      params: verificationParams,
+      response: {
+        200: answer('The verification as it is now', verificationAnswer),
+        ...errorAnswers('unauthorized', 'not_found', 'store_unavailable'),
+      },
+    },
+    handler: async (request) => {
+      const { id } = request.params;
+      const before = await verifications.get(id, clientOf(request));
+      const after = await verifications.cancel(id, clientOf(request));
+      if (before.status === 'pending' && after.status === 'canceled') {
+        metrics.verificationEnded('canceled');
+      }
+      return verificationAnswerOf(after);
+    },
+  });
+}

@@ -1,0 +1,175 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import type { Logger } from 'pino';
+import { createMetrics } from './api/metrics.ts';
+import { buildServer } from './api/server.ts';
+import { Dialer } from './call/dialer.ts';
+import { CallFeed } from './call/feed.ts';
+import type { Config } from './config.ts';
+import { EmbeddedEngine } from './engine/embedded/embedded-engine.ts';
+import type { Engine } from './engine/engine.ts';
+import { PromptLibrary } from './prompt/library.ts';
+import { otpPlaylist } from './prompt/playlist.ts';
+import type { WireMessage } from './sip/transport.ts';
+import { SqliteStore } from './store/sqlite.ts';
+import type { Store } from './store/store.ts';
+import { loadMasterKey } from './verification/master-key.ts';
+import { VerificationService } from './verification/service.ts';
+import { Vault } from './verification/vault.ts';
+
+/** The whole service, running. */
+export interface App {
+  /** Where the API listens, such as `http://127.0.0.1:8080`. */
+  readonly url: string;
+  readonly library: PromptLibrary;
+  readonly engine: Engine;
+  /**
+   * Takes no more calls, waits for those under way until the signal is aborted, hangs up the rest, and frees
+   * everything.
+   */
+  close(signal: AbortSignal): Promise<void>;
+}
+
+export interface Surroundings {
+  readonly logger: Logger;
+  /** Every SIP message of the embedded engine, unmasked: for a ladder on a terminal, never for a log. */
+  readonly onWire?: (message: WireMessage) => void;
+}
+
+/** The sounds that come with the package: beside src/ as beside dist/. */
+const SOUNDS = fileURLToPath(new URL('../sounds', import.meta.url));
+const PACKAGE = new URL('../package.json', import.meta.url);
+const SWEEP_INTERVAL_MS = 60_000;
+const DAY_MS = 86_400_000;
+/** Both codecs of today sample at this rate. */
+const PROMPT_RATE = 8000;
+/** What BYE and CANCEL get after the calls were told to end. */
+const ENGINE_CLOSE_MS = 5000;
+
+/**
+ * Puts the service together and starts it: store, sounds, engine, what an earlier process left open, and the
+ * API last, so that no call is taken that could not be carried. What was started before a failure is closed.
+ */
+export async function startApp(config: Config, { logger, onWire }: Surroundings): Promise<App> {
+  const opened: (() => Promise<unknown>)[] = [];
+  try {
+    const library = await PromptLibrary.load(config.sounds.folder ?? SOUNDS, config.sounds.voice);
+    const vault = new Vault(await loadMasterKey(config.store.keyFile, randomBytes), randomBytes);
+    const store = new SqliteStore({ path: config.store.path, synchronous: config.store.synchronous });
+    opened.push(() => store.close());
+    const engine = engineOf(config, logger, onWire);
+    await engine.start();
+    opened.push(() => engine.close(AbortSignal.timeout(ENGINE_CLOSE_MS)));
+
+    const metrics = createMetrics(() => dialer.active());
+    const feed = new CallFeed({
+      load: (callId) => store.call(callId),
+      onListenerError: (err, callId) => logger.error({ err, callId }, 'a listener of call events failed'),
+    });
+    const dialer: Dialer = new Dialer({
+      store,
+      engine,
+      feed,
+      vault,
+      trunks: config.trunks,
+      now: Date.now,
+      log: logger,
+      settings: config.calls,
+      render: ({ locale, repeat }, code) =>
+        library.render(locale, otpPlaylist({ repeat }), code, PROMPT_RATE),
+      onEnded: (call) => metrics.callEnded(call),
+    });
+    const verifications = new VerificationService({
+      store,
+      dialer,
+      vault,
+      resolveLocale: (locale) => library.resolveLocale(locale),
+      now: Date.now,
+      newId: (prefix) => `${prefix}_${randomUUID().replaceAll('-', '')}`,
+      randomBytes,
+      settings: config.verification,
+    });
+    const interrupted = await dialer.recover();
+    if (interrupted > 0)
+      logger.warn({ calls: interrupted }, 'closed calls that an earlier process left open');
+
+    const stopSweeping = sweepRegularly(store, config, logger);
+    opened.push(async () => stopSweeping());
+    const version = await packageVersion();
+    const api = await buildServer({
+      config: config.api,
+      version,
+      logger,
+      metrics,
+      verifications,
+      feed,
+      dialer,
+      store,
+      engine,
+    });
+    opened.push(() => api.close());
+    await api.listen({ host: config.api.host, port: config.api.port });
+    const url = urlOf(api.server.address() as AddressInfo);
+    logger.info({ url, engine: engine.name, authentication: config.api.keys.length > 0 }, 'listening');
+    if (config.api.keys.length === 0) {
+      logger.warn(
+        'no API key is configured: the API takes requests without one, and listens on loopback only',
+      );
+    }
+    return {
+      url,
+      library,
+      engine,
+      close: async (signal) => {
+        await dialer.drain(signal);
+        await closeAll(opened, logger);
+      },
+    };
+  } catch (error) {
+    await closeAll(opened, logger);
+    throw error;
+  }
+}
+
+function engineOf(config: Config, logger: Logger, onWire: Surroundings['onWire']): Engine {
+  const { sip, rtp } = config;
+  return new EmbeddedEngine({
+    sip,
+    rtp: { ...rtp, host: rtp.host ?? sip.host },
+    onFault: (err) => logger.error({ err }, 'the engine went on after a fault'),
+    ...(onWire === undefined ? {} : { onWire }),
+  });
+}
+
+/** Backwards, since later parts use earlier ones; one that fails does not keep the others open. */
+async function closeAll(opened: readonly (() => Promise<unknown>)[], logger: Logger): Promise<void> {
+  for (const close of opened.toReversed()) {
+    await close().catch((err: unknown) => logger.error({ err }, 'a part of the service did not close'));
+  }
+}
+
+function sweepRegularly(store: Store, config: Config, logger: Logger): () => void {
+  const { retentionDays } = config.store;
+  const sweep = (): void => {
+    const now = Date.now();
+    const limits = {
+      verificationsBefore: now - retentionDays.verifications * DAY_MS,
+      callsBefore: now - retentionDays.calls * DAY_MS,
+    };
+    store.sweep(now, limits).catch((err: unknown) => logger.error({ err }, 'sweeping the store failed'));
+  };
+  sweep();
+  const timer = setInterval(sweep, SWEEP_INTERVAL_MS);
+  return () => clearInterval(timer);
+}
+
+async function packageVersion(): Promise<string> {
+  const { version } = JSON.parse(await readFile(PACKAGE, 'utf8')) as { version: string };
+  return version;
+}
+
+function urlOf({ address, port }: AddressInfo): string {
+  return `http://${address.includes(':') ? `[${address}]` : address}:${port}`;
+}

@@ -1,0 +1,261 @@
+import type { CallEvent, Engine, LegEnd } from '../engine/engine.ts';
+import type { Pcm } from '../media/pcm.ts';
+import type { Secret } from '../secret.ts';
+import type { Store } from '../store/store.ts';
+import type { Trunk } from '../trunk/definition.ts';
+import type { Vault } from '../verification/vault.ts';
+import type { Verification } from '../verification/verification.ts';
+import { expire } from '../verification/verification.ts';
+import { apply, endCall, markPrepared } from './apply.ts';
+import type { Call } from './call.ts';
+import { mayHaveBeenHeard } from './call.ts';
+import type { CallFeed } from './feed.ts';
+import type { Outcome } from './outcome.ts';
+import { historyOf, judge } from './outcome.ts';
+import { insist, isUnavailable, StoreLost } from './persistence.ts';
+import type { PlannedLeg } from './plan.ts';
+import { plan, restingLast, withOtherCodecs } from './plan.ts';
+
+/** What is written of calls; a pino logger fits. No field ever holds a code or a number. */
+export interface CallLog {
+  info(fields: Record<string, unknown>, message: string): void;
+  warn(fields: Record<string, unknown>, message: string): void;
+  error(fields: Record<string, unknown>, message: string): void;
+}
+
+export interface CallSettings {
+  /** Legs of one call at most, whatever the number of trunks. */
+  readonly maxAttempts: number;
+  /** No further trunk is tried once this has passed since the call was accepted. */
+  readonly deadlineMs: number;
+  /** See `LegTimeouts`. */
+  readonly maxCallMs: number;
+  readonly lingerMs: number;
+  /** How long an INVITE waits for a store that is unavailable. */
+  readonly storePatienceMs: number;
+}
+
+/** Everything that the course of a call needs of the world. */
+export interface CoursePorts {
+  readonly store: Store;
+  readonly engine: Engine;
+  readonly feed: CallFeed;
+  readonly vault: Pick<Vault, 'open'>;
+  readonly render: (verification: Verification, code: Secret) => Promise<Pcm> | Pcm;
+  /** In the order in which they are to be tried. */
+  readonly trunks: readonly Trunk[];
+  readonly now: () => number;
+  readonly log: CallLog;
+  readonly settings: CallSettings;
+  /** Until when a trunk asked to be left alone, by its id; shared by all calls. */
+  readonly restUntil: Map<string, number>;
+  /** The signal that is aborted when the process ends whatever is open: writing to the store is then given up. */
+  readonly giveUp: () => AbortSignal;
+  /** Hears of every call that was stored as ended, for metrics. */
+  readonly onEnded: (call: Call) => void;
+}
+
+type Result = Pick<Outcome, 'disposition' | 'blame'>;
+
+const FAILED: Result = { disposition: 'failed', blame: 'us' };
+const CANCELED: Result = { disposition: 'canceled', blame: 'none' };
+
+/** A trunk's Retry-After is believed up to this; a carrier's slip must not take a trunk away for a day. */
+const MAX_REST_MS = 300_000;
+
+/** The call is ended in the store by somebody else: it is no longer ours to carry or to write. */
+class Superseded extends Error {}
+
+/**
+ * Carries one stored call from its acceptance to its final record. Where the store fails on the way:
+ *
+ * - before the INVITE, nothing is dialled, since a crash would then leave a phone ringing that nobody knows of;
+ * - after it, the call goes on: the phone rings or speaks, and the next write carries everything;
+ * - at the end, the final record is written as soon as the store is back, and the line is held until then.
+ */
+export class CallCourse {
+  readonly #ports: CoursePorts;
+  readonly #signal: AbortSignal;
+  #call: Call;
+
+  private constructor(call: Call, signal: AbortSignal, ports: CoursePorts) {
+    this.#call = call;
+    this.#signal = signal;
+    this.#ports = ports;
+  }
+
+  /** Resolves when the call is over and stored as such. Never rejects. Abort hangs up. */
+  static async run(callId: string, signal: AbortSignal, ports: CoursePorts): Promise<void> {
+    try {
+      const call = await insist(() => ports.store.call(callId), ports.giveUp);
+      if (call === undefined || call.state === 'ended') {
+        ports.log.warn({ callId }, 'a call that is not in the store, or has ended there, is not dialled');
+        return;
+      }
+      await new CallCourse(call, signal, ports).#run();
+    } catch (error) {
+      // What is open in the store now is closed as `interrupted` at the next start.
+      ports.log.error({ callId, err: error }, 'the end of a call could not be stored');
+    } finally {
+      ports.feed.forget(callId);
+    }
+  }
+
+  async #run(): Promise<void> {
+    let result: Result;
+    try {
+      result = await this.#carry();
+    } catch (error) {
+      if (error instanceof Superseded) {
+        await this.#abandon();
+        return;
+      }
+      // A hang-up that came while the INVITE waited for the store.
+      const canceled = error instanceof StoreLost && this.#signal.aborted;
+      if (!canceled) {
+        this.#ports.log.error({ callId: this.#call.id, err: error }, 'a call failed by a fault of ours');
+      }
+      result = canceled ? CANCELED : FAILED;
+    }
+    await this.#finish(result);
+  }
+
+  async #carry(): Promise<Result> {
+    const { store, giveUp, now } = this.#ports;
+    const stored = await insist(() => store.verification(this.#call.verificationId), giveUp);
+    const verification = stored === undefined ? undefined : expire(stored, now());
+    if (this.#signal.aborted || verification?.status === 'canceled') {
+      return CANCELED;
+    }
+    if (verification === undefined || verification.status !== 'pending' || verification.sealedCode === null) {
+      this.#ports.log.warn({ callId: this.#call.id }, 'a call whose code nobody waits for is not dialled');
+      return FAILED;
+    }
+    const prompt = await this.#ports.render(
+      verification,
+      this.#ports.vault.open(verification.id, verification.sealedCode),
+    );
+    this.#call = markPrepared(this.#call, now());
+    this.#ports.feed.publish(this.#call);
+    return this.#dial(verification, prompt);
+  }
+
+  async #dial(verification: Verification, prompt: Pcm): Promise<Result> {
+    const { settings, restUntil, now } = this.#ports;
+    const legs = plan({
+      callId: this.#call.id,
+      to: this.#call.to,
+      trunks: restingLast(this.#ports.trunks, restUntil, now()),
+      prompt,
+      timeouts: { maxCallMs: settings.maxCallMs, lingerMs: settings.lingerMs },
+    });
+    const lastMoment = Math.min(verification.expiresAt, this.#call.createdAt + settings.deadlineMs);
+    let result: Result = FAILED;
+    let refused: PlannedLeg['leg']['codecs'] = [];
+    for (const planned of legs.slice(0, settings.maxAttempts)) {
+      if (this.#signal.aborted) {
+        return CANCELED;
+      }
+      if (this.#call.attempts.length > 0 && now() >= lastMoment) {
+        return result;
+      }
+      const leg = withOtherCodecs(planned.leg, refused);
+      const outcome = await this.#attempt({ ...planned, leg });
+      result = outcome;
+      if (outcome.retry === 'never') {
+        return result;
+      }
+      refused = outcome.disposition === 'media_rejected' ? [...refused, ...leg.codecs] : refused;
+    }
+    return result;
+  }
+
+  /** One leg. The engine is asked for the next event only when this one is dealt with. */
+  async #attempt({ leg, trunk, cli }: PlannedLeg): Promise<Outcome> {
+    let end: LegEnd | undefined;
+    for await (const event of this.#ports.engine.originate(leg, this.#signal)) {
+      this.#call = apply(this.#call, event, { trunkId: trunk.id, cli });
+      await this.#save(event);
+      this.#ports.feed.publish(this.#call);
+      if (event.type === 'ended') {
+        end = event.end;
+        this.#heedRest(trunk, event.end);
+      }
+    }
+    if (end === undefined) {
+      throw new Error('the engine left a leg without an end');
+    }
+    const outcome = judge(end, historyOf(this.#call, trunk.retryRejected));
+    this.#ports.log.info(
+      { callId: this.#call.id, trunkId: trunk.id, end: end.kind, ...outcome },
+      'an attempt is over',
+    );
+    return outcome;
+  }
+
+  /** `ended` needs no write of its own: the next `trying`, or the final record, follows at once. */
+  async #save(event: CallEvent): Promise<void> {
+    const { store, log, settings, giveUp } = this.#ports;
+    const call = this.#call;
+    let saved: boolean;
+    switch (event.type) {
+      case 'trying':
+        saved = await insist(
+          () => store.saveCall(call),
+          () => AbortSignal.any([giveUp(), this.#signal, AbortSignal.timeout(settings.storePatienceMs)]),
+        );
+        break;
+      case 'ringing':
+      case 'answered':
+        try {
+          saved = await store.saveCall(call);
+        } catch (error) {
+          if (!isUnavailable(error)) {
+            throw error;
+          }
+          log.warn({ callId: call.id, err: error }, 'a call goes on although the store is unavailable');
+          return;
+        }
+        break;
+      case 'progress':
+      case 'early_media':
+      case 'dtmf':
+      case 'prompt_finished':
+      case 'ended':
+        return;
+    }
+    if (!saved) {
+      throw new Superseded();
+    }
+  }
+
+  /** Retry-After (RFC 3261 §21.5.4): other calls spare this trunk for so long, where there is another one. */
+  #heedRest(trunk: Trunk, end: LegEnd): void {
+    if (end.kind !== 'rejected' || end.sip.status < 500 || end.sip.status >= 600) {
+      return;
+    }
+    const restMs = Math.min((end.sip.retryAfterSeconds ?? 0) * 1000, MAX_REST_MS);
+    if (restMs > 0) {
+      this.#ports.restUntil.set(trunk.id, this.#ports.now() + restMs);
+    }
+  }
+
+  async #finish({ disposition, blame }: Result): Promise<void> {
+    const { store, feed, log, now, giveUp, onEnded } = this.#ports;
+    const ended = endCall(this.#call, now(), disposition, blame);
+    await insist(() => store.finishCall(ended, !mayHaveBeenHeard(ended), now()), giveUp);
+    this.#call = ended;
+    feed.publish(ended);
+    log.info({ callId: ended.id, attempts: ended.attempts.length, disposition, blame }, 'a call has ended');
+    onEnded(ended);
+  }
+
+  async #abandon(): Promise<void> {
+    const { store, feed, log, giveUp } = this.#ports;
+    log.warn({ callId: this.#call.id }, 'a call was ended by another process, and is hung up here');
+    const ended = await insist(() => store.call(this.#call.id), giveUp);
+    if (ended !== undefined) {
+      feed.publish(ended);
+    }
+  }
+}

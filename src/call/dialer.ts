@@ -1,0 +1,164 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { CallSettings, CoursePorts } from './course.ts';
+import { CallCourse } from './course.ts';
+import { closeInterrupted } from './recovery.ts';
+
+export interface DialerSettings extends CallSettings {
+  /** Calls under way at the same time. */
+  readonly maxConcurrent: number;
+}
+
+export interface DialerOptions
+  extends Omit<CoursePorts, 'settings' | 'restUntil' | 'giveUp' | 'onEnded'>,
+    Partial<Pick<CoursePorts, 'onEnded'>> {
+  readonly settings: DialerSettings;
+}
+
+/** A call under way, or the place that is kept for it until it is stored. */
+interface Line {
+  readonly hangUp: AbortController;
+  dialled: boolean;
+}
+
+/** How long the start waits for legs of an earlier process; what is not done by then goes on beside it. */
+const RECOVERY_WAIT_MS = 3000;
+
+/** After `drain` hung everything up: what BYE or CANCEL need on a network that loses packets. */
+const HANG_UP_MS = 4000;
+
+/** After that: the last chance of final records to reach the store. */
+const LAST_WRITE_MS = 500;
+
+/** Carries stored calls, so many at a time. */
+export class Dialer {
+  readonly #ports: CoursePorts;
+  readonly #settings: DialerSettings;
+  readonly #lines = new Map<string, Line>();
+  readonly #giveUp = new AbortController();
+  readonly #whenIdle = new Set<() => void>();
+  #recovery: Promise<void> = Promise.resolve();
+  #draining = false;
+
+  constructor(options: DialerOptions) {
+    this.#settings = options.settings;
+    this.#ports = {
+      ...options,
+      onEnded: options.onEnded ?? (() => undefined),
+      restUntil: new Map(),
+      giveUp: () => this.#giveUp.signal,
+    };
+  }
+
+  /** Whether one more call can be taken. */
+  room(): boolean {
+    return !this.#draining && this.#lines.size < this.#settings.maxConcurrent;
+  }
+
+  /** Calls under way, those included whose line is only kept. */
+  active(): number {
+    return this.#lines.size;
+  }
+
+  /** Keeps a line for a call that is about to be stored; false when there is none. */
+  reserve(callId: string): boolean {
+    if (!this.room()) {
+      return false;
+    }
+    this.#lines.set(callId, { hangUp: new AbortController(), dialled: false });
+    return true;
+  }
+
+  /** Gives back a line whose call was not stored. */
+  release(callId: string): void {
+    if (this.#lines.get(callId)?.dialled === false) {
+      this.#free(callId);
+    }
+  }
+
+  /**
+   * Places a stored call. Returns at once and never throws; a call that is under way already is left alone.
+   * A call without a reserved line is taken all the same: it is stored, and must come to an end.
+   */
+  dial(callId: string): void {
+    const line = this.#lines.get(callId) ?? { hangUp: new AbortController(), dialled: false };
+    if (line.dialled) {
+      return;
+    }
+    line.dialled = true;
+    this.#lines.set(callId, line);
+    void CallCourse.run(callId, line.hangUp.signal, this.#ports).then(() => this.#free(callId));
+  }
+
+  /** Ends a call: CANCEL or BYE, whichever fits. False when it is not under way here. */
+  hangUp(callId: string): boolean {
+    const line = this.#lines.get(callId);
+    line?.hangUp.abort();
+    return line !== undefined;
+  }
+
+  /**
+   * To be called once, before the first call is taken: closes calls that an earlier process left open, and
+   * ends their legs. Waits a few seconds at most; the rest goes on beside what follows.
+   *
+   * @returns how many calls there were
+   * @throws AppError store_unavailable
+   */
+  async recover(): Promise<number> {
+    const unfinished = await this.#ports.store.unfinishedCalls();
+    const calls = unfinished.filter(({ id }) => !this.#lines.has(id));
+    this.#recovery = closeInterrupted(calls, this.#ports);
+    await atMost(this.#recovery, RECOVERY_WAIT_MS);
+    return calls.length;
+  }
+
+  /**
+   * Takes no new calls and waits for those under way; when the signal is aborted, hangs up what is left and
+   * waits a few seconds more. Afterwards nothing is dialled or written any more.
+   */
+  async drain(signal: AbortSignal): Promise<void> {
+    this.#draining = true;
+    const idle = Promise.all([this.#idle(), this.#recovery]);
+    await Promise.race([idle, aborted(signal)]);
+    for (const { hangUp } of this.#lines.values()) {
+      hangUp.abort();
+    }
+    await atMost(idle, HANG_UP_MS);
+    this.#giveUp.abort();
+    await atMost(idle, LAST_WRITE_MS);
+  }
+
+  #free(callId: string): void {
+    this.#lines.delete(callId);
+    if (this.#lines.size === 0) {
+      for (const resolve of this.#whenIdle) {
+        resolve();
+      }
+      this.#whenIdle.clear();
+    }
+  }
+
+  #idle(): Promise<void> {
+    return this.#lines.size === 0
+      ? Promise.resolve()
+      : new Promise((resolve) => {
+          this.#whenIdle.add(resolve);
+        });
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) {
+      resolve();
+    } else {
+      signal.addEventListener('abort', () => resolve(), { once: true });
+    }
+  });
+}
+
+async function atMost(work: Promise<unknown>, waitMs: number): Promise<void> {
+  const timer = new AbortController();
+  const timeout = sleep(waitMs, undefined, { signal: timer.signal }).catch(() => undefined);
+  await Promise.race([work, timeout]);
+  timer.abort();
+}

@@ -1,0 +1,159 @@
+import type { Codec, DigestCredentials, Leg, LegTimeouts, NextHop } from '../engine/engine.ts';
+import type { Pcm } from '../media/pcm.ts';
+import type { Trunk } from '../trunk/definition.ts';
+import {
+  dialledNumber,
+  hostPort,
+  shownNumber,
+  trunkCredentials,
+  trunkNextHop,
+  UNSAFE_IN_SIP,
+} from '../trunk/definition.ts';
+
+export interface PlanInput {
+  readonly callId: string;
+  /** E.164 with plus, or a `sip:` address as `readCallee` gives it. */
+  readonly to: string;
+  /** In the order in which they are to be tried. */
+  readonly trunks: readonly Trunk[];
+  readonly prompt: Pcm;
+  readonly timeouts: Pick<LegTimeouts, 'maxCallMs' | 'lingerMs'>;
+}
+
+/** A leg that may be dialled, and the trunk that it belongs to. */
+export interface PlannedLeg {
+  readonly trunk: Trunk;
+  /** As the callee sees it. */
+  readonly cli: string;
+  readonly leg: Leg;
+}
+
+const SIP_ADDRESS = /^sip:[^@]+@(?<host>\[[^\]]+\]|[^:]+)(?::(?<port>\d+))?$/;
+
+/**
+ * The legs of a call, in the order in which they are to be tried.
+ *
+ * A number goes to each trunk. A `sip:` address names its own way: it is asked for at its own host, by each
+ * trunk that has an outbound proxy, or once directly; a trunk's password goes to that trunk only.
+ *
+ * @throws Error where a text of a trunk would change the syntax of a SIP message
+ */
+export function plan(input: PlanInput): readonly PlannedLeg[] {
+  const legs = input.trunks.map((trunk) => ({ trunk, cli: shownNumber(trunk), leg: legOf(input, trunk) }));
+  return input.to.startsWith('sip:') ? withoutRepeats(legs) : legs;
+}
+
+/**
+ * The leg with the codecs first that a trunk before it did not offer: after a 488 there is no use in saying
+ * the same again.
+ */
+export function withOtherCodecs(leg: Leg, offered: readonly Codec[]): Leg {
+  const others = leg.codecs.filter((codec) => !offered.includes(codec));
+  return { ...leg, codecs: [...others, ...leg.codecs.filter((codec) => offered.includes(codec))] };
+}
+
+/** Trunks that asked for a rest (Retry-After) come last: they are used when nothing else is left. */
+export function restingLast(
+  trunks: readonly Trunk[],
+  restUntil: ReadonlyMap<string, number>,
+  now: number,
+): readonly Trunk[] {
+  const rests = ({ id }: Trunk): boolean => (restUntil.get(id) ?? 0) > now;
+  return [...trunks.filter((trunk) => !rests(trunk)), ...trunks.filter(rests)];
+}
+
+/** The password for a call by a trunk: none where a host that an API client chose would be told it. */
+export function callCredentials(to: string, trunk: Trunk): DigestCredentials | undefined {
+  return destinationOf(to, trunk).isTrunk ? trunkCredentials(trunk) : undefined;
+}
+
+function legOf({ callId, to, prompt, timeouts }: PlanInput, trunk: Trunk): Leg {
+  const destination = destinationOf(to, trunk);
+  const credentials = callCredentials(to, trunk);
+  return {
+    callId,
+    requestUri: destination.requestUri,
+    nextHop: destination.nextHop,
+    ...identity(trunk),
+    ...(credentials === undefined ? {} : { credentials }),
+    codecs: trunk.codecs,
+    prompt,
+    timeouts: { ...timeouts, setupMs: trunk.setupTimeoutMs, ringMs: trunk.ringTimeoutMs },
+  };
+}
+
+interface Destination {
+  readonly requestUri: string;
+  readonly nextHop: NextHop;
+  /** Whether it is the trunk that is talked to, and not a host that an API client chose. */
+  readonly isTrunk: boolean;
+}
+
+function destinationOf(to: string, trunk: Trunk): Destination {
+  return to.startsWith('sip:') ? addressDestination(to, trunk) : numberDestination(to, trunk);
+}
+
+function numberDestination(to: string, trunk: Trunk): Destination {
+  const user = dialledNumber(to, trunk.numberFormat);
+  return {
+    requestUri: harmless(`sip:${user}@${hostPort(trunk.host, trunk.port)}`),
+    nextHop: trunkNextHop(trunk),
+    isTrunk: true,
+  };
+}
+
+function addressDestination(to: string, trunk: Trunk): Destination {
+  const parts = SIP_ADDRESS.exec(to)?.groups;
+  if (parts === undefined) {
+    throw new Error('a sip: callee that readCallee would not have let through');
+  }
+  if (trunk.outboundProxy !== undefined) {
+    return { requestUri: harmless(to), nextHop: trunkNextHop(trunk), isTrunk: true };
+  }
+  const host = String(parts['host']).replace(/^\[|\]$/g, '');
+  const port = parts['port'] === undefined ? undefined : Number(parts['port']);
+  return {
+    requestUri: harmless(to),
+    nextHop: { host, transport: trunk.transport, ...(port === undefined ? {} : { port }) },
+    isTrunk: host === trunk.host.toLowerCase() && port === trunk.port,
+  };
+}
+
+function identity(trunk: Trunk): Pick<Leg, 'from' | 'headers'> {
+  const uri = harmless(`sip:${shownNumber(trunk)}@${hostPort(trunk.host, undefined)}`);
+  const name = trunk.displayName === undefined ? undefined : harmless(trunk.displayName);
+  const asserted = `${name === undefined ? '' : `"${name}" `}<${uri}>`;
+  const from = { uri, ...(name === undefined ? {} : { displayName: name }) };
+  switch (trunk.identity) {
+    case 'from':
+      return { from, headers: [] };
+    case 'pai':
+      return { from, headers: [['P-Asserted-Identity', asserted]] };
+    case 'pai_privacy':
+      return {
+        // RFC 3323 §4.1.1.3: these very words.
+        from: { uri: 'sip:anonymous@anonymous.invalid', displayName: 'Anonymous' },
+        headers: [
+          ['P-Asserted-Identity', asserted],
+          ['Privacy', 'id'],
+        ],
+      };
+  }
+}
+
+/** Trunks without a proxy would all ask the same host: once is enough. */
+function withoutRepeats(legs: readonly PlannedLeg[]): readonly PlannedLeg[] {
+  const seen = new Set<string>();
+  return legs.filter(({ leg: { nextHop } }) => {
+    const hop = `${nextHop.transport} ${hostPort(nextHop.host, nextHop.port)}`;
+    return !seen.has(hop) && seen.add(hop);
+  });
+}
+
+/** The configuration and `readCallee` have looked already; this is where a mistake of theirs would do harm. */
+function harmless(text: string): string {
+  if (UNSAFE_IN_SIP.test(text)) {
+    throw new Error('a text of the plan has characters that SIP takes as syntax');
+  }
+  return text;
+}

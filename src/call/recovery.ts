@@ -1,0 +1,73 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Engine } from '../engine/engine.ts';
+import type { Store } from '../store/store.ts';
+import type { Trunk } from '../trunk/definition.ts';
+import { endCall } from './apply.ts';
+import type { Call } from './call.ts';
+import { mayHaveBeenHeard } from './call.ts';
+import type { CallLog } from './course.ts';
+import { callCredentials } from './plan.ts';
+
+export interface RecoveryPorts {
+  readonly store: Pick<Store, 'finishCall'>;
+  readonly engine: Pick<Engine, 'endLeftover'>;
+  /** Whose passwords a BYE may be asked for. */
+  readonly trunks: readonly Trunk[];
+  readonly now: () => number;
+  readonly log: CallLog;
+}
+
+/** Legs that are being ended at the same time. */
+const MAX_PARALLEL = 200;
+
+/** How long a far end may take to say that its leg is over, before the call is closed without its word. */
+const LEG_PATIENCE_MS = 3000;
+
+/**
+ * Ends what an earlier process left up and closes its calls as `interrupted`. A leg is ended before its call
+ * is closed, since the closed call no longer holds what a BYE needs: a crash in between only repeats the BYE.
+ * The verification of a call that somebody had answered stays pending, for the code may have been heard.
+ */
+export async function closeInterrupted(calls: readonly Call[], ports: RecoveryPorts): Promise<void> {
+  const waiting = [...calls];
+  const worker = async (): Promise<void> => {
+    for (let call = waiting.shift(); call !== undefined; call = waiting.shift()) {
+      await closeOne(call, ports);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(MAX_PARALLEL, calls.length) }, worker));
+}
+
+async function closeOne(call: Call, ports: RecoveryPorts): Promise<void> {
+  const { store, now, log } = ports;
+  const legEnded = await endLeg(call, ports);
+  try {
+    const ended = endCall(call, now(), 'interrupted', 'us');
+    await store.finishCall(ended, !mayHaveBeenHeard(ended), now());
+    log.warn({ callId: call.id, legEnded }, 'a call that an earlier process left open is closed');
+  } catch (error) {
+    log.error({ callId: call.id, err: error }, 'a call that an earlier process left open stays so');
+  }
+}
+
+/** Null where there was no leg. */
+async function endLeg(call: Call, { engine, trunks, log }: RecoveryPorts): Promise<boolean | null> {
+  const attempt = call.attempts.at(-1);
+  const leftover = attempt?.leftover ?? null;
+  if (attempt === undefined || leftover === null) {
+    return null;
+  }
+  const trunk = trunks.find(({ id }) => id === attempt.trunkId);
+  const timer = new AbortController();
+  try {
+    return await Promise.race([
+      engine.endLeftover(leftover, trunk === undefined ? undefined : callCredentials(call.to, trunk)),
+      sleep(LEG_PATIENCE_MS, false, { signal: timer.signal }).catch(() => false),
+    ]);
+  } catch (error) {
+    log.error({ callId: call.id, err: error }, 'a leg that an earlier process left up cannot be ended');
+    return false;
+  } finally {
+    timer.abort();
+  }
+}

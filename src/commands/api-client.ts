@@ -1,0 +1,48 @@
+/** The API as any client uses it: over HTTP, knowing nothing of the process that answers. */
+
+export interface Reply<Body> {
+  readonly status: number;
+  readonly body: Body;
+}
+
+export async function request<Body>(url: string, method = 'GET', body?: unknown): Promise<Reply<Body>> {
+  const response = await fetch(url, {
+    method,
+    ...(body === undefined
+      ? {}
+      : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
+  });
+  return { status: response.status, body: (await response.json()) as Body };
+}
+
+/** One server-sent event: its name, and its data as JSON. */
+export interface ServerSentEvent {
+  readonly event: string;
+  readonly data: unknown;
+}
+
+/** Reads an event stream until the server ends it (WHATWG HTML §9.2). */
+export async function* eventsOf(url: string): AsyncGenerator<ServerSentEvent, void, undefined> {
+  const response = await fetch(url, { headers: { accept: 'text/event-stream' } });
+  if (response.status !== 200 || response.body === null)
+    throw new Error(`${url} answered ${response.status}`);
+  let text = '';
+  const decoder = new TextDecoder();
+  for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
+    text += decoder.decode(chunk, { stream: true });
+    const blocks = text.split('\n\n');
+    text = blocks.pop() ?? '';
+    for (const block of blocks) {
+      const event = parseBlock(block);
+      if (event !== undefined) yield event;
+    }
+  }
+}
+
+function parseBlock(block: string): ServerSentEvent | undefined {
+  const fields = block.split('\n').map((line) => /^(\w+): ?(.*)$/.exec(line));
+  const data = fields.filter((field) => field?.[1] === 'data').map((field) => field?.[2]);
+  if (data.length === 0) return undefined;
+  const event = fields.find((field) => field?.[1] === 'event')?.[2] ?? 'message';
+  return { event, data: JSON.parse(data.join('\n')) as unknown };
+}

@@ -1,0 +1,90 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { type App, startApp } from '../app.ts';
+import { configFrom } from '../config.ts';
+import { type LabCall, LabCarrier } from '../lab/carrier.ts';
+import { Secret } from '../secret.ts';
+import type { WireMessage } from '../sip/transport.ts';
+
+/** Lab numbers: a range that Ofcom keeps for drama, so that none of them is anybody's. */
+export const LAB_PREFIX = '+442079460';
+export const LAB_USERNAME = 'lab';
+const LAB_PASSWORD = 'lab-secret';
+export const LAB_LOCALE = 'en-US';
+
+export interface LabSite {
+  readonly app: App;
+  readonly carrier: LabCarrier;
+  /** Holds the store and recordings; gone after close. */
+  readonly folder: string;
+  close(): Promise<void>;
+}
+
+export interface LabSiteOptions {
+  readonly apiHost: string;
+  readonly apiPort: number;
+  readonly logger: Logger;
+  readonly onWire?: (message: WireMessage) => void;
+  readonly onCall?: (call: LabCall) => void;
+}
+
+const DRAIN_MS = 1000;
+
+export function labCarrierFor(
+  host: string,
+  port: number,
+  options: { readonly logger: Logger; readonly onCall?: (call: LabCall) => void },
+): LabCarrier {
+  return new LabCarrier({
+    host,
+    port,
+    codecs: ['PCMU', 'PCMA'],
+    username: LAB_USERNAME,
+    password: new Secret(LAB_PASSWORD),
+    onFault: (err) => options.logger.error({ err }, 'a fault in the lab carrier'),
+    ...(options.onCall === undefined ? {} : { onCall: options.onCall }),
+  });
+}
+
+/** The service with the embedded engine, a store in a temporary folder, and a lab carrier as its trunk, all on loopback. */
+export async function startLabSite(options: LabSiteOptions): Promise<LabSite> {
+  const { apiHost, apiPort, logger, onWire } = options;
+  const folder = await mkdtemp(join(tmpdir(), 'voice-otp-'));
+  const carrier = labCarrierFor('127.0.0.1', 0, options);
+  const remove = () => rm(folder, { recursive: true, force: true });
+  try {
+    await carrier.start();
+    const config = configFrom({
+      api: { host: apiHost, port: apiPort },
+      sip: { host: '127.0.0.1', port: 0 },
+      trunks: [
+        {
+          id: 'lab',
+          host: '127.0.0.1',
+          port: carrier.port,
+          username: LAB_USERNAME,
+          password: LAB_PASSWORD,
+          cli: '+442079460999',
+        },
+      ],
+      store: { path: join(folder, 'store.db'), keyFile: join(folder, 'master.key') },
+    });
+    const app = await startApp(config, { logger, ...(onWire === undefined ? {} : { onWire }) });
+    return {
+      app,
+      carrier,
+      folder,
+      close: async () => {
+        await app.close(AbortSignal.timeout(DRAIN_MS));
+        await carrier.close();
+        await remove();
+      },
+    };
+  } catch (error) {
+    await carrier.close();
+    await remove();
+    throw error;
+  }
+}

@@ -1,0 +1,178 @@
+import { isIP } from 'node:net';
+import { z } from 'zod';
+import { LOG_LEVELS } from './log.ts';
+import { Secret } from './secret.ts';
+import { NUMBER_FORMAT, TRUNK_IDENTITIES, UNSAFE_IN_SIP } from './trunk/definition.ts';
+
+/**
+ * A section: a strict object (an unknown key is an error) that may be left out, since every key in it then
+ * has its default.
+ */
+function section<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
+  return z.strictObject(shape).prefault({} as never);
+}
+
+const port = z.int().min(1).max(65_535);
+const portOrAny = z.int().min(0).max(65_535);
+const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/, {
+  error: 'expected 1 to 64 letters, digits, `_`, `.` or `-`, the first a letter or digit',
+});
+const host = z.string().regex(/^(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252})|[0-9A-Fa-f:.]{2,45})$/, {
+  error: 'expected a host name or an IP address, without a port',
+});
+const address = z.string().refine((text) => isIP(text) !== 0, { error: 'expected an IP address' });
+const network = z
+  .string()
+  .refine(isNetwork, { error: 'expected an IP address, or a network such as 10.0.0.0/8' });
+const path = z.string().min(1).max(4096);
+const milliseconds = (min: number, max: number) => z.int().min(min).max(max);
+/** Text that goes into a SIP header. */
+const sipText = z
+  .string()
+  .min(1)
+  .max(128)
+  .refine((text) => !UNSAFE_IN_SIP.test(text), {
+    error: 'expected no control characters and none of `"`, `\\`, `<`, `>`',
+  });
+
+const apiKey = z.strictObject({
+  id: name,
+  hash: z.string().regex(/^sha256:[0-9a-f]{64}$/, {
+    error: 'expected `sha256:` and 64 hexadecimal digits, as `npm run key` prints them',
+  }),
+});
+
+const api = section({
+  host: host.default('127.0.0.1'),
+  port: portOrAny.default(8080),
+  keys: z.array(apiKey).max(1000).default([]),
+  trustProxy: z.array(network).max(100).default([]),
+  rateLimit: section({
+    max: z.int().min(1).max(1_000_000).default(600),
+    windowSeconds: z.int().min(1).max(3600).default(60),
+  }),
+  bodyLimit: z.int().min(1024).max(1_048_576).default(16_384),
+});
+
+const sip = section({
+  host: address.default('0.0.0.0'),
+  port: portOrAny.default(5060),
+  externalAddress: host.optional(),
+  tcp: z.boolean().default(true),
+  userAgent: sipText.default('voice-otp'),
+  t1Ms: milliseconds(50, 5000).default(500),
+});
+
+const rtp = section({
+  host: address.optional(),
+  portMin: port.min(1024).default(16_384),
+  portMax: port.min(1024).default(32_767),
+  externalAddress: host.optional(),
+  symmetric: z.boolean().default(true),
+  drainMs: milliseconds(0, 600_000).default(5000),
+});
+
+const transport = z.enum(['udp', 'tcp']);
+const setupTimeoutMs = milliseconds(500, 60_000);
+const ringTimeoutMs = milliseconds(1000, 180_000);
+
+const trunk = z.strictObject({
+  id: name,
+  host,
+  port: port.optional(),
+  transport: transport.default('udp'),
+  outboundProxy: z.strictObject({ host, port: port.optional(), transport: transport.optional() }).optional(),
+  username: sipText.optional(),
+  password: z
+    .string()
+    .min(1)
+    .max(256)
+    .transform((text) => new Secret(text))
+    .optional(),
+  passwordFile: path.optional(),
+  cli: z.string().regex(/^\+?[A-Za-z0-9_.-]{1,64}$/, {
+    error: 'expected a number such as `+4930123456`, or another user part of a SIP address',
+  }),
+  displayName: sipText.optional(),
+  codecs: z
+    .array(z.enum(['PCMU', 'PCMA']))
+    .min(1)
+    .max(2)
+    .default(['PCMU', 'PCMA']),
+  numberFormat: z
+    .string()
+    .regex(NUMBER_FORMAT, { error: 'expected `+E164`, `E164` or digits before it, such as `00E164`' })
+    .default('+E164'),
+  identity: z.enum(TRUNK_IDENTITIES).default('from'),
+  setupTimeoutMs: setupTimeoutMs.optional(),
+  ringTimeoutMs: ringTimeoutMs.optional(),
+  retryRejected: z.boolean().default(false),
+});
+
+const calls = section({
+  setupTimeoutMs: setupTimeoutMs.default(8000),
+  ringTimeoutMs: ringTimeoutMs.default(30_000),
+  maxCallMs: milliseconds(1000, 600_000).default(120_000),
+  lingerMs: milliseconds(0, 10_000).default(500),
+  maxConcurrent: z.int().min(1).max(100_000).default(500),
+  maxAttempts: z.int().min(1).max(10).default(3),
+  deadlineMs: milliseconds(1000, 600_000).default(60_000),
+  storePatienceMs: milliseconds(0, 60_000).default(2000),
+});
+
+const verification = section({
+  codeLength: z.int().min(4).max(10).default(6),
+  ttlSeconds: z.int().min(30).max(86_400).default(600),
+  maxTtlSeconds: z.int().min(30).max(86_400).default(600),
+  maxChecks: z.int().min(1).max(10).default(5),
+  repeat: z.int().min(1).max(5).default(2),
+  locale: z
+    .string()
+    .regex(/^[a-z]{2,3}(?:-[A-Z]{2})?$/, { error: 'expected a locale such as `en-US`' })
+    .default('en-US'),
+  sipTargets: z.array(host).max(100).default([]),
+});
+
+const sounds = section({
+  folder: path.optional(),
+  voice: name.optional(),
+});
+
+const store = section({
+  path: path.default('./data/voice-otp.db'),
+  keyFile: path.default('./data/master.key'),
+  synchronous: z.enum(['full', 'normal']).default('full'),
+  retentionDays: section({
+    verifications: z.int().min(1).max(3650).default(30),
+    calls: z.int().min(1).max(3650).default(90),
+  }),
+});
+
+const log = section({ level: z.enum(LOG_LEVELS).default('info') });
+
+/** The configuration file's form; docs/config.md explains every key, and a test holds the two together. */
+export const configSchema = z.strictObject({
+  engine: z.enum(['embedded']).default('embedded'),
+  api,
+  sip,
+  rtp,
+  trunks: z.array(trunk).min(1, { error: 'expected at least one trunk' }).max(100),
+  calls,
+  verification,
+  sounds,
+  store,
+  log,
+});
+
+/** The configuration as the schema alone leaves it: defaults filled in, relations between keys unchecked. */
+export type ParsedConfig = z.output<typeof configSchema>;
+
+function isNetwork(text: string): boolean {
+  const [start = '', bits, ...more] = text.split('/');
+  const version = isIP(start);
+  return (
+    version !== 0 &&
+    more.length === 0 &&
+    (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128)))
+  );
+}

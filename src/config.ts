@@ -1,0 +1,288 @@
+import { readFileSync } from 'node:fs';
+import { isIPv4 } from 'node:net';
+import { LineCounter, parseDocument } from 'yaml';
+import { z } from 'zod';
+import type { ParsedConfig } from './config-schema.ts';
+import { configSchema } from './config-schema.ts';
+import { Secret } from './secret.ts';
+import type { Trunk } from './trunk/definition.ts';
+
+type DeepReadonly<T> = T extends Secret
+  ? T
+  : T extends readonly (infer Item)[]
+    ? readonly DeepReadonly<Item>[]
+    : T extends object
+      ? { readonly [Key in keyof T]: DeepReadonly<T[Key]> }
+      : T;
+
+type Report = (path: readonly PropertyKey[], message: string) => void;
+
+/** All settings of the process, checked and frozen to the bottom. Passwords are read wherever they were kept. */
+export type Config = DeepReadonly<Omit<ParsedConfig, 'trunks'>> & { readonly trunks: readonly Trunk[] };
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The configuration cannot be used. `problems` has one line for each thing to mend, led by its key. */
+export class ConfigError extends Error {
+  readonly problems: readonly string[];
+
+  constructor(source: string, problems: readonly string[], cause?: unknown) {
+    super(`${source} cannot be used:\n${problems.map((line) => `  ${line}`).join('\n')}`, { cause });
+    this.name = 'ConfigError';
+    this.problems = problems;
+  }
+}
+
+const PREFIX = 'VOICE_OTP_';
+const FILE_VARIABLE = `${PREFIX}CONFIG`;
+
+/**
+ * Reads the configuration: the file (`file`, else the one that VOICE_OTP_CONFIG names, else none), and over it
+ * the `VOICE_OTP_…` variables of `env`. Paths are taken from the working directory.
+ *
+ * @throws ConfigError naming every key that is wrong and what is expected there, never a value
+ */
+export function loadConfig(options: { file?: string; env: Environment }): Config {
+  const file = options.file ?? (options.env[FILE_VARIABLE] || undefined);
+  const fromFile = file === undefined ? {} : parseFile(file);
+  const { input, variables } = overridden(fromFile, options.env);
+  return checked(input, file ?? 'The configuration', variables);
+}
+
+/** Checks settings that come from code, such as the demo's: the same rules and defaults as a file's. */
+export function configFrom(settings: z.input<typeof configSchema>): Config {
+  return checked(settings, 'The configuration', new Map());
+}
+
+/** The environment variable that overrides a key: `api.rateLimit.max` → `VOICE_OTP_API_RATE_LIMIT_MAX`. */
+export function variableOf(path: readonly string[]): string {
+  return PREFIX + path.map((key) => key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()).join('_');
+}
+
+function parseFile(file: string): unknown {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new ConfigError(file, ['it cannot be read'], error);
+  }
+  const lines = new LineCounter();
+  // Pretty errors would quote the line, and a password with it.
+  const document = parseDocument(text, { prettyErrors: false, lineCounter: lines });
+  if (document.errors.length > 0) {
+    throw new ConfigError(
+      file,
+      document.errors.map(({ code, pos }) => {
+        const { line, col } = lines.linePos(pos[0]);
+        return `line ${line}, column ${col}: not valid YAML (${code})`;
+      }),
+    );
+  }
+  return plainOf(document, file);
+}
+
+function plainOf(document: ReturnType<typeof parseDocument>, source: string): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 20 }) ?? {};
+  } catch (error) {
+    throw new ConfigError(source, ['it has more YAML aliases than any configuration needs'], error);
+  }
+}
+
+/** Puts the variables over the file's keys, and remembers which key came from which variable. */
+function overridden(fromFile: unknown, env: Environment): { input: unknown; variables: Map<string, string> } {
+  const variables = new Map<string, string>();
+  if (!isRecord(fromFile)) {
+    return { input: fromFile, variables };
+  }
+  // A section whose keys are all commented out is null in YAML.
+  const input: Record<string, unknown> = Object.fromEntries(
+    Object.entries(fromFile).filter(([, value]) => value !== null),
+  );
+  const keys = new Map(leaves(configSchema).map((leaf) => [variableOf(leaf.path), leaf]));
+  const problems: string[] = [];
+  for (const [variable, text] of Object.entries(env)) {
+    if (!variable.startsWith(PREFIX) || variable === FILE_VARIABLE || text === undefined || text === '') {
+      continue;
+    }
+    const leaf = keys.get(variable);
+    if (leaf === undefined) {
+      problems.push(`${variable}: there is no such key`);
+      continue;
+    }
+    variables.set(leaf.path.join('.'), variable);
+    set(input, leaf.path, leaf.isText ? text : yamlValue(text, variable));
+  }
+  if (problems.length > 0) {
+    throw new ConfigError('The environment', problems);
+  }
+  return { input, variables };
+}
+
+function checked(input: unknown, source: string, variables: ReadonlyMap<string, string>): Config {
+  const parsed = configSchema.safeParse(input, { error: expected });
+  if (!parsed.success) {
+    throw new ConfigError(
+      source,
+      parsed.error.issues.map(({ path, message }) => lineOf(path, message, variables)),
+    );
+  }
+  const problems: string[] = [];
+  const report: Report = (path, message) => {
+    problems.push(lineOf(path, message, variables));
+  };
+  reportContradictions(parsed.data, report);
+  const { calls } = parsed.data;
+  const trunks = parsed.data.trunks.map(({ passwordFile, ...trunk }, index): Trunk => {
+    const kept = passwordFile === undefined ? trunk.password : passwordIn(passwordFile, index, report);
+    return {
+      ...trunk,
+      setupTimeoutMs: trunk.setupTimeoutMs ?? calls.setupTimeoutMs,
+      ringTimeoutMs: trunk.ringTimeoutMs ?? calls.ringTimeoutMs,
+      ...(kept === undefined ? {} : { password: kept }),
+    };
+  });
+  if (problems.length > 0) {
+    throw new ConfigError(source, problems);
+  }
+  return deepFreeze({ ...parsed.data, trunks });
+}
+
+/** What no single key can say: relations between keys. */
+function reportContradictions(config: ParsedConfig, report: Report): void {
+  const { api, rtp, calls, verification, trunks } = config;
+  if (api.keys.length === 0 && !isLoopback(api.host)) {
+    report(
+      ['api', 'keys'],
+      'expected at least one key, because `api.host` is not a loopback address: without keys anybody who reaches it could place calls (`npm run key` makes one)',
+    );
+  }
+  for (const [index, { id }] of api.keys.entries()) {
+    if (api.keys.findIndex((key) => key.id === id) < index) {
+      report(['api', 'keys', index, 'id'], 'expected an id that no other key has');
+    }
+  }
+  for (const [index, { id, username, password, passwordFile }] of trunks.entries()) {
+    if (trunks.findIndex((trunk) => trunk.id === id) < index) {
+      report(['trunks', index, 'id'], 'expected an id that no other trunk has');
+    }
+    if (password !== undefined && passwordFile !== undefined) {
+      report(['trunks', index, 'passwordFile'], 'expected either `password` or `passwordFile`, not both');
+    }
+    if ((username === undefined) !== (password === undefined && passwordFile === undefined)) {
+      report(['trunks', index, 'username'], 'expected together with `password` or `passwordFile`');
+    }
+  }
+  // RTP takes the even port of a pair, RTCP the odd one (RFC 3550 §11).
+  if (rtp.portMin % 2 !== 0) {
+    report(['rtp', 'portMin'], 'expected an even port');
+  }
+  if (rtp.portMax - rtp.portMin + 1 < 2 * calls.maxConcurrent) {
+    report(
+      ['rtp', 'portMax'],
+      `expected a range of at least ${2 * calls.maxConcurrent} ports from \`rtp.portMin\` on, two for each of \`calls.maxConcurrent\``,
+    );
+  }
+  if (verification.ttlSeconds > verification.maxTtlSeconds) {
+    report(['verification', 'ttlSeconds'], 'expected at most `verification.maxTtlSeconds`');
+  }
+}
+
+/** Whether only this machine reaches `host`: a name or an address without brackets. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
+}
+
+function passwordIn(file: string, index: number, report: Report): Secret | undefined {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8').replace(/\r?\n$/, '');
+  } catch {
+    report(['trunks', index, 'passwordFile'], 'expected a file that can be read');
+    return undefined;
+  }
+  if (text === '' || /\p{Cc}/u.test(text)) {
+    report(['trunks', index, 'passwordFile'], 'expected a file that holds one line');
+  }
+  return new Secret(text);
+}
+
+/** Message of an issue where the schema has none of its own: what is expected, and never what was given. */
+function expected(issue: z.core.$ZodRawIssue): string | undefined {
+  if (issue.code === 'invalid_type') {
+    if (issue.input === undefined) {
+      return `required (expected ${issue.expected})`;
+    }
+    const hint = issue.expected === 'string' && typeof issue.input === 'number' ? ': write it in quotes' : '';
+    return `expected ${issue.expected}, not ${issue.input === null ? 'null' : typeof issue.input}${hint}`;
+  }
+  if (issue.code === 'unrecognized_keys') {
+    return `there is no such key: ${issue.keys.join(', ')}`;
+  }
+  return undefined;
+}
+
+function lineOf(
+  path: readonly PropertyKey[],
+  message: string,
+  variables: ReadonlyMap<string, string>,
+): string {
+  const key = path.map(String).join('.');
+  const variable = [...variables].find(([name]) => key === name || key.startsWith(`${name}.`))?.[1];
+  return `${key === '' ? 'top level' : key}${variable === undefined ? '' : ` (${variable})`}: ${message}`;
+}
+
+interface Leaf {
+  readonly path: readonly string[];
+  readonly isText: boolean;
+}
+
+/** Keys that are no section. Lists are leaves: a variable replaces them whole. */
+function leaves(schema: z.core.$ZodType, path: readonly string[] = []): Leaf[] {
+  const inner = unwrapped(schema);
+  if (inner instanceof z.ZodObject) {
+    const shape: Readonly<Record<string, z.core.$ZodType>> = inner.shape;
+    return Object.entries(shape).flatMap(([key, child]) => leaves(child, [...path, key]));
+  }
+  return [{ path, isText: inner instanceof z.ZodString || inner instanceof z.ZodEnum }];
+}
+
+function unwrapped(schema: z.core.$ZodType): z.core.$ZodType {
+  return schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault || schema instanceof z.ZodOptional
+    ? unwrapped(schema.unwrap())
+    : schema;
+}
+
+function set(target: Record<string, unknown>, path: readonly string[], value: unknown): void {
+  const [key, ...rest] = path;
+  if (key === undefined) {
+    return;
+  }
+  if (rest.length === 0) {
+    target[key] = value;
+    return;
+  }
+  const section = target[key];
+  const copy: Record<string, unknown> = isRecord(section) ? { ...section } : {};
+  target[key] = copy;
+  set(copy, rest, value);
+}
+
+function yamlValue(text: string, variable: string): unknown {
+  const document = parseDocument(text, { prettyErrors: false });
+  // Left as it is, the schema says what it expects instead.
+  return document.errors.length > 0 ? text : plainOf(document, variable);
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function deepFreeze<T extends object>(value: T): T {
+  for (const child of Object.values(value)) {
+    if (typeof child === 'object' && child !== null && !Object.isFrozen(child)) {
+      deepFreeze(child as object);
+    }
+  }
+  return Object.freeze(value);
+}

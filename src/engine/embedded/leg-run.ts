@@ -1,0 +1,304 @@
+import { randomBytes } from 'node:crypto';
+import type { Rtp } from '../../media/rtp.ts';
+import { RtpError } from '../../media/rtp-error.ts';
+import { SdpError } from '../../media/sdp-reader.ts';
+import { Authorization } from '../../sip/authorization.ts';
+import type { Dialog } from '../../sip/dialog.ts';
+import type { SipEndpoint } from '../../sip/endpoint.ts';
+import { type Answer, Invite, type InviteFailure } from '../../sip/invite.ts';
+import type { SipHeader, SipResponse } from '../../sip/message.ts';
+import { resolveDestination } from '../../sip/resolver.ts';
+import { responseTo } from '../../sip/response.ts';
+import type { ServerHandle } from '../../sip/server-transactions.ts';
+import { ALLOW, Session } from '../../sip/session.ts';
+import { TimerSet } from '../../sip/timer-set.ts';
+import type { Peer } from '../../sip/transport.ts';
+import { formatHost } from '../../sip/uri.ts';
+import type { CallEvent, Codec, Leftover, Leg, LegEnd } from '../engine.ts';
+import { EventQueue } from './event-queue.ts';
+import { invitingLeftover, upLeftover } from './leftover.ts';
+import { LegClock } from './leg-clock.ts';
+import { hungUpByCallee, unanswered } from './leg-end.ts';
+import { LegMedia } from './leg-media.ts';
+
+export interface LegSurroundings {
+  readonly endpoint: SipEndpoint;
+  readonly rtp: Rtp;
+  readonly userAgent: string;
+  /** What the SDP names instead of the address that SIP uses. */
+  readonly mediaAddress: string | undefined;
+}
+
+type HungUp = Extract<LegEnd, { kind: 'hung_up' }>;
+type Why = HungUp['why'];
+
+/** One leg from its first to its last event. */
+export class LegRun {
+  readonly #leg: Leg;
+  readonly #around: LegSurroundings;
+  readonly #clock = new LegClock();
+  readonly #events = new EventQueue<CallEvent>();
+  readonly #timers = new TimerSet<'setup' | 'ring' | 'max' | 'linger'>();
+  readonly #callId = randomBytes(16).toString('hex');
+  readonly #dialogs = new Map<string, Dialog>();
+  #peers: Peer[] = [];
+  #media: LegMedia | undefined;
+  #invite: Invite | undefined;
+  #session: Session | undefined;
+  #disown: (() => void) | undefined;
+  #trouble: LegEnd | undefined;
+  /** The end that we are working towards, from the moment that we want it. */
+  #wanted: LegEnd | undefined;
+  #progressed = false;
+  #rang = false;
+  #earlyMedia = false;
+  #ended = false;
+  #over: Promise<void>;
+  #markOver: () => void = () => {};
+
+  constructor(leg: Leg, around: LegSurroundings) {
+    this.#leg = leg;
+    this.#around = around;
+    this.#over = new Promise((resolve) => {
+      this.#markOver = resolve;
+    });
+  }
+
+  /** Looks up where to go and takes ports; nothing leaves yet. The event says `trying` whatever was found. */
+  async prepare(): Promise<CallEvent> {
+    let leftover: Leftover = {};
+    try {
+      leftover = await this.#build();
+    } catch (error) {
+      // Whatever it is (no route to the host, no free port), it is this leg's trouble and nobody else's.
+      const detail = error instanceof Error ? error.message : String(error);
+      this.#trouble ??=
+        error instanceof RtpError ? { kind: 'failed', detail } : { kind: 'unreachable', detail };
+    }
+    return { type: 'trying', at: this.#clock.now(), leftover };
+  }
+
+  /** Sends the INVITE. */
+  begin(): void {
+    if (this.#ended) return;
+    if (this.#trouble !== undefined) return this.#finish(this.#trouble);
+    this.#timers.start('setup', this.#leg.timeouts.setupMs, () => this.#giveUp({ kind: 'setup_timeout' }));
+    this.#invite?.send();
+  }
+
+  next(): Promise<CallEvent> {
+    return this.#events.next();
+  }
+
+  /** Ends the leg the way that fits: not at all sent, CANCEL or BYE. */
+  abort(): void {
+    if (this.#session === undefined) this.#giveUp({ kind: 'canceled' });
+    else this.#hangUp('aborted');
+  }
+
+  /** Ends the leg where it is still up; resolves when nothing of it is held any more. */
+  async release(): Promise<void> {
+    if (!this.#ended) this.abort();
+    await this.#over;
+  }
+
+  async #build(): Promise<Leftover> {
+    const { leg, endpoint, rtp, userAgent } = { leg: this.#leg, ...this.#around };
+    this.#peers = await resolveDestination(leg.nextHop);
+    const [peer] = this.#peers;
+    if (peer === undefined) throw new Error(`no address for ${leg.nextHop.host}`);
+    const localAddress = await endpoint.localAddress(peer);
+    this.#media = await LegMedia.open(rtp, leg, this.#around.mediaAddress ?? localAddress, {
+      onDtmf: (digit, durationMs) => this.#tell({ type: 'dtmf', digit, durationMs }),
+      onFinished: () => this.#promptFinished(),
+      onError: (error) => this.#hangUp('aborted', { kind: 'failed', detail: error.message }),
+    });
+    const transport = peer.transport === 'tcp' ? ';transport=tcp' : '';
+    const contact = `<sip:voice-otp@${formatHost(localAddress)}:${endpoint.port}${transport}>`;
+    const name = leg.from.displayName === undefined ? '' : `"${leg.from.displayName}" `;
+    const authorization = leg.credentials === undefined ? undefined : new Authorization(leg.credentials);
+    const headers: SipHeader[] = [
+      ['Allow', ALLOW],
+      ['Supported', '100rel, timer'],
+      ['User-Agent', userAgent],
+      ...leg.headers,
+    ];
+    const invite = new Invite({
+      endpoint,
+      localAddress,
+      requestUri: leg.requestUri,
+      from: `${name}<${leg.from.uri}>;tag=${randomBytes(8).toString('hex')}`,
+      to: `<${leg.requestUri}>`,
+      callId: this.#callId,
+      contact,
+      headers,
+      offer: this.#media.description,
+      peers: this.#peers,
+      authorization,
+      listener: {
+        provisional: (response, dialog) => this.#provisional(response, dialog),
+        answered: (answer) => this.#answered(answer, localAddress, contact, authorization),
+        failed: (failure) => this.#failed(failure),
+      },
+    });
+    this.#invite = invite;
+    this.#disown = endpoint.own(this.#callId, {
+      request: (handle) => this.#request(handle),
+      ack: (request) => this.#session?.ack(request),
+    });
+    return invitingLeftover(invite.foreseen(), [], peer);
+  }
+
+  #request(handle: ServerHandle): void {
+    if (this.#session !== undefined) return this.#session.request(handle);
+    if (this.#invite?.request(handle) !== true) handle.respond(responseTo(handle.request, 481));
+  }
+
+  #provisional(response: SipResponse, dialog: Dialog | undefined): void {
+    const { status } = response;
+    if (status === 100 || this.#ended) return;
+    if (dialog !== undefined) this.#dialogs.set(dialog.remoteTag, dialog);
+    const { ringMs } = this.#leg.timeouts;
+    const firstRing = status === 180 && !this.#rang;
+    if (!this.#progressed || firstRing) {
+      this.#timers.stop('setup');
+      this.#timers.start('ring', ringMs, () => this.#giveUp({ kind: 'ring_timeout' }));
+    }
+    this.#progressed = true;
+    if (firstRing) {
+      this.#rang = true;
+      this.#tell({ type: 'ringing', leftover: this.#inviting() });
+    } else if (status === 183 && response.body !== '') {
+      if (!this.#earlyMedia) this.#tell({ type: 'early_media' });
+      this.#earlyMedia = true;
+    } else if (status !== 180) this.#tell({ type: 'progress', status });
+  }
+
+  #inviting(): Leftover {
+    const sent = this.#invite?.sent;
+    return invitingLeftover(
+      sent === undefined ? [] : [sent],
+      [...this.#dialogs.values()],
+      this.#peers[0] as Peer,
+    );
+  }
+
+  /** Wants to end before the answer. Without any response there is nothing to wait for: the INVITE cancels itself later. */
+  #giveUp(wanted: LegEnd): void {
+    if (this.#ended || this.#wanted !== undefined) return;
+    this.#wanted = wanted;
+    this.#timers.clear();
+    const sent = this.#invite?.sent !== undefined;
+    this.#invite?.cancel();
+    if (!sent) this.#forget();
+    if (!sent || !this.#progressed) this.#finish(wanted);
+  }
+
+  #failed(failure: InviteFailure): void {
+    this.#forget();
+    this.#finish(unanswered(failure, this.#wanted));
+  }
+
+  #answered(
+    answer: Answer,
+    localAddress: string,
+    contact: string,
+    authorization: Authorization | undefined,
+  ): void {
+    const { endpoint } = this.#around;
+    const session = new Session({
+      endpoint,
+      dialog: answer.dialog,
+      peer: answer.peer,
+      localAddress,
+      contact,
+      authorization,
+      listener: {
+        offer: (sdp) => this.#media?.reoffered(sdp),
+        currentOffer: () => this.#media?.description ?? '',
+        answer: (sdp) => this.#media?.answered(sdp),
+        bye: (bye) => this.#finish(this.#wanted ?? hungUpByCallee(bye)),
+        lost: (why) => this.#finish(lostEnd(why)),
+      },
+    });
+    this.#session = session;
+    this.#timers.clear();
+    // Too late for us: nobody is waiting for this answer any more.
+    if (this.#ended) return void session.bye().then(() => this.#forget());
+    const leftover = upLeftover(answer.dialog, answer.peer);
+    if (this.#invite?.canceled === true) {
+      this.#tell({ type: 'answered', codec: null, leftover });
+      return this.#hangUp('crossed_cancel');
+    }
+    const played = this.#play(answer.sdp);
+    this.#tell({ type: 'answered', codec: played.codec, leftover });
+    if (played.refused !== undefined)
+      return this.#hangUp('aborted', { kind: 'media_rejected', detail: played.refused });
+    session.obeySessionTimer(answer.response);
+    this.#timers.start('max', this.#leg.timeouts.maxCallMs, () => this.#hangUp('max_duration'));
+  }
+
+  #play(sdp: string): { codec: Codec | null; refused?: string } {
+    try {
+      return { codec: this.#media?.start(sdp) ?? null };
+    } catch (error) {
+      if (error instanceof SdpError) return { codec: null, refused: error.message };
+      throw error;
+    }
+  }
+
+  #promptFinished(): void {
+    if (this.#wanted !== undefined) return;
+    this.#tell({ type: 'prompt_finished' });
+    this.#timers.start('linger', this.#leg.timeouts.lingerMs, () => this.#hangUp('prompt_finished'));
+  }
+
+  /** BYE; the audio stops at once, the event follows when the peer has answered or Timer F is over. */
+  #hangUp(why: Why, end: LegEnd = { kind: 'hung_up', by: 'us', why }): void {
+    if (this.#ended || (this.#wanted !== undefined && why !== 'crossed_cancel')) return;
+    this.#wanted = end;
+    this.#timers.clear();
+    const session = this.#session;
+    // The RTP worker can fail before the answer too.
+    if (session === undefined) {
+      this.#wanted = undefined;
+      return this.#giveUp(end);
+    }
+    const at = this.#clock.now();
+    void this.#media?.close();
+    void session.bye().then(() => this.#finish(end, at));
+  }
+
+  #tell(event: Untimed<CallEvent>, at = this.#clock.now()): void {
+    if (!this.#ended) this.#events.push({ ...event, at });
+  }
+
+  #finish(end: LegEnd, at = this.#clock.now()): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#wanted = end;
+    this.#timers.clear();
+    this.#session?.close();
+    // An INVITE that is still out there keeps the Call-ID until it is settled.
+    if (this.#session !== undefined || this.#invite?.sent === undefined) this.#forget();
+    void this.#closing(end, at);
+  }
+
+  async #closing(end: LegEnd, at: number): Promise<void> {
+    const media = await this.#media?.close();
+    const heard = this.#session === undefined ? undefined : media;
+    this.#events.push({ type: 'ended', at, end, ...(heard === undefined ? {} : { media: heard }) });
+    this.#markOver();
+  }
+
+  #forget(): void {
+    this.#disown?.();
+    this.#disown = undefined;
+  }
+}
+
+type Untimed<Event> = Event extends unknown ? Omit<Event, 'at'> : never;
+
+function lostEnd(why: 'no_ack' | 'session_expired' | 'gone'): LegEnd {
+  return { kind: 'hung_up', by: 'us', why: why === 'session_expired' ? 'session_expired' : 'peer_lost' };
+}

@@ -1,0 +1,177 @@
+/** What a lab phone does, by the last three digits of its number: mostly the SIP status it stands for. */
+
+export interface Provisional {
+  /** From the INVITE, milliseconds. */
+  readonly afterMs: number;
+  readonly status: number;
+  /** With a description: early media. */
+  readonly sdp?: boolean;
+  /** RFC 3262: wants a PRACK. */
+  readonly reliable?: boolean;
+}
+
+export interface AfterAnswer {
+  /** Hangs up so long after the answer. */
+  readonly hangUpAfterMs?: number;
+  readonly press?: { readonly keys: string; readonly afterMs: number };
+  /** Re-INVITE with sendonly, and back. */
+  readonly hold?: { readonly afterMs: number; readonly forMs: number };
+}
+
+export interface Behaviour {
+  readonly what: string;
+  /** No response of any kind. */
+  readonly silent?: boolean;
+  readonly challenge?: { readonly status: 401 | 407; readonly algorithm: 'MD5' | 'SHA-256' };
+  readonly provisionals: readonly Provisional[];
+  /** `never`: until it is canceled. */
+  readonly final:
+    | 'never'
+    | {
+        readonly afterMs: number;
+        readonly status: number;
+        readonly reason?: string;
+        readonly headers?: readonly (readonly [string, string])[];
+      };
+  readonly answer?: AfterAnswer;
+  /** A CANCEL is answered, and then the call with 200: both crossed on the way. */
+  readonly crossesCancel?: boolean;
+}
+
+const RING: Provisional = { afterMs: 50, status: 180 };
+const answers = (afterMs: number) => ({ afterMs, status: 200 });
+
+/** Q.850 causes that carriers send along (RFC 3326, ITU-T Q.850). */
+const CAUSES: Readonly<Record<number, number>> = {
+  404: 1,
+  408: 18,
+  480: 20,
+  484: 28,
+  486: 17,
+  503: 34,
+  603: 21,
+};
+
+const BY_SUFFIX: Readonly<Record<string, Behaviour>> = {
+  '000': { what: 'silent: no response at all', silent: true, provisionals: [], final: 'never' },
+  '100': { what: '100 Trying, then nothing', provisionals: [], final: 'never' },
+  '180': { what: 'rings for ever', provisionals: [RING], final: 'never' },
+  '181': {
+    what: 'forwarded (181), then rings for ever',
+    provisionals: [
+      { afterMs: 50, status: 181 },
+      { ...RING, afterMs: 100 },
+    ],
+    final: 'never',
+  },
+  '183': {
+    what: '183 with early media, then 180, then answers',
+    provisionals: [
+      { afterMs: 50, status: 183, sdp: true },
+      { afterMs: 400, status: 180 },
+    ],
+    final: answers(900),
+  },
+  '199': {
+    what: 'reliable 180 (100rel), then answers',
+    provisionals: [{ ...RING, reliable: true }],
+    final: answers(400),
+  },
+  '200': { what: 'rings shortly and answers', provisionals: [RING], final: answers(300) },
+  '220': {
+    what: 'answers and hangs up after 3 s',
+    provisionals: [RING],
+    final: answers(200),
+    answer: { hangUpAfterMs: 3000 },
+  },
+  '240': {
+    what: 'answers, puts the call on hold after 2 s for 2 s',
+    provisionals: [RING],
+    final: answers(200),
+    answer: { hold: { afterMs: 2000, forMs: 2000 } },
+  },
+  '302': {
+    what: 'redirects to another host',
+    provisionals: [],
+    final: { afterMs: 50, status: 302, headers: [['Contact', '<sip:elsewhere@192.0.2.1>']] },
+  },
+  '401': {
+    what: '401 with SHA-256, then answers',
+    challenge: { status: 401, algorithm: 'SHA-256' },
+    provisionals: [RING],
+    final: answers(300),
+  },
+  '407': {
+    what: '407 with MD5, then answers',
+    challenge: { status: 407, algorithm: 'MD5' },
+    provisionals: [RING],
+    final: answers(300),
+  },
+  '487': {
+    what: 'rings; a CANCEL crosses its 200',
+    provisionals: [RING],
+    final: 'never',
+    crossesCancel: true,
+  },
+  '503': {
+    what: '503 with Retry-After',
+    provisionals: [],
+    final: { afterMs: 20, status: 503, headers: [['Retry-After', '5']] },
+  },
+  '693': {
+    what: '603 "Network Blocked" with a redress contact',
+    provisionals: [],
+    final: {
+      afterMs: 50,
+      status: 603,
+      reason: 'Network Blocked',
+      headers: [
+        ['Reason', 'Q.850;cause=21;text="v=analytics1;url=https://redress.example;tel=+12025550100"'],
+      ],
+    },
+  },
+};
+
+/** The behaviour of a number; any that is not listed answers. */
+export function behaviourOf(number: string): Behaviour {
+  const suffix = number.replace(/\D/g, '').slice(-3);
+  const listed = BY_SUFFIX[suffix];
+  if (listed !== undefined) return listed;
+  const value = Number(suffix);
+  if (value > 200 && value < 210) {
+    const seconds = value - 200;
+    return { what: `rings ${seconds} s and answers`, provisionals: [RING], final: answers(seconds * 1000) };
+  }
+  if (value >= 230 && value < 240) {
+    const keys = String(value - 230);
+    return {
+      what: `answers and presses ${keys}`,
+      provisionals: [RING],
+      final: answers(200),
+      answer: { press: { keys, afterMs: 1000 } },
+    };
+  }
+  if (value >= 300 && value < 700) {
+    const q850 = CAUSES[value];
+    const headers = q850 === undefined ? [] : ([['Reason', `Q.850;cause=${q850}`]] as const);
+    // A phone that is busy or declines has rung its network first; other refusals come at once.
+    const provisionals = value === 603 ? [RING] : [];
+    return {
+      what: `answers ${value}`,
+      provisionals,
+      final: { afterMs: value === 603 ? 300 : 50, status: value, headers },
+    };
+  }
+  return BY_SUFFIX['200'] as Behaviour;
+}
+
+/** Suffix and meaning, for people. */
+export function listBehaviours(): (readonly [suffix: string, what: string])[] {
+  const listed = Object.entries(BY_SUFFIX).map(([suffix, { what }]) => [suffix, what] as const);
+  return [
+    ...listed,
+    ['201–209', 'rings 1–9 s and answers'] as const,
+    ['230–239', 'answers and presses the key 0–9'] as const,
+    ['3xx–6xx', 'any other: answers with this status (486 busy, 404, 480, 603 …)'] as const,
+  ].sort(([a], [b]) => (a < b ? -1 : 1));
+}

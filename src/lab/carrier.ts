@@ -1,0 +1,171 @@
+import { randomBytes } from 'node:crypto';
+import type { Codec } from '../engine/engine.ts';
+import type { Secret } from '../secret.ts';
+import { type Challenge, verifyAnswer } from '../sip/digest.ts';
+import { SipEndpoint } from '../sip/endpoint.ts';
+import { header, type SipRequest } from '../sip/message.ts';
+import { responseTo } from '../sip/response.ts';
+import type { ServerHandle } from '../sip/server-transactions.ts';
+import { ALLOW } from '../sip/session.ts';
+import { timersFor } from '../sip/timers.ts';
+import type { WireMessage } from '../sip/transport.ts';
+import { parseUri } from '../sip/uri.ts';
+import { type Behaviour, behaviourOf } from './behaviour.ts';
+import { Phone } from './phone.ts';
+
+export interface LabCarrierOptions {
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  readonly codecs: readonly Codec[];
+  /** What challenged calls have to know. */
+  readonly username: string;
+  readonly password: Secret;
+  /** RFC 3261 timer T1, milliseconds; 500 unless told. */
+  readonly t1Ms?: number;
+  /** RTP goes here and the phones stay deaf: for load runs with a receiver of their own. */
+  readonly mediaSink?: { readonly address: string; readonly port: number };
+  readonly onFault: (error: unknown) => void;
+  readonly onWire?: (message: WireMessage) => void;
+  readonly onCall?: (call: LabCall) => void;
+}
+
+/** One INVITE that reached the carrier, retransmissions and answered challenges aside. */
+export interface LabCall {
+  /** Digits and `+` of the Request-URI. */
+  readonly number: string;
+  readonly callId: string;
+  readonly behaviour: Behaviour;
+  readonly invite: SipRequest;
+  readonly phone: Phone;
+}
+
+const REALM = 'lab.example';
+const MAX_KEPT_CALLS = 5000;
+
+/** A carrier and its subscribers on one SIP port: what the trunk of a test, a demo or a lab leads to. */
+export class LabCarrier {
+  readonly #options: LabCarrierOptions;
+  readonly #endpoint: SipEndpoint;
+  readonly #calls: LabCall[] = [];
+  readonly #nonces = new Map<string, string>();
+
+  constructor(options: LabCarrierOptions) {
+    this.#options = options;
+    this.#endpoint = new SipEndpoint({
+      host: options.host,
+      port: options.port,
+      tcp: true,
+      timers: timersFor(options.t1Ms ?? 500),
+      onRequest: (handle) => this.#request(handle),
+      onFault: options.onFault,
+      onWire: options.onWire,
+    });
+  }
+
+  get port(): number {
+    return this.#endpoint.port;
+  }
+
+  /** The calls so far, oldest first; the last few thousand. */
+  get calls(): readonly LabCall[] {
+    return this.#calls;
+  }
+
+  async start(): Promise<void> {
+    await this.#endpoint.start();
+  }
+
+  /** Hangs up what is still up, then goes away. */
+  async close(): Promise<void> {
+    const up = this.#calls.filter(({ phone }) => phone.record.end === null);
+    for (const { phone } of up) phone.hangUp();
+    await Promise.race([
+      Promise.all(up.map(({ phone }) => phone.over)),
+      new Promise((resolve) => setTimeout(resolve, 1000).unref()),
+    ]);
+    await this.#endpoint.close();
+  }
+
+  #request(handle: ServerHandle): void {
+    const { request } = handle;
+    if (request.method === 'INVITE') return this.#invite(handle);
+    const toTag = 'lab';
+    if (request.method === 'OPTIONS') {
+      return handle.respond(responseTo(request, 200, { toTag, headers: [['Allow', ALLOW]] }));
+    }
+    handle.respond(
+      responseTo(request, request.method === 'BYE' ? 481 : 405, { toTag, headers: [['Allow', ALLOW]] }),
+    );
+  }
+
+  #invite(handle: ServerHandle): void {
+    const { request, peer } = handle;
+    const number = decodeURIComponentSafely(parseUri(request.uri)?.user ?? '').replace(/[^0-9+]/g, '');
+    const behaviour = behaviourOf(number);
+    if (behaviour.silent === true) return handle.ignore();
+    if (behaviour.challenge !== undefined && !this.#authorized(request, behaviour.challenge)) {
+      return this.#challenge(handle, behaviour.challenge);
+    }
+    const callId = header(request, 'Call-ID') ?? '';
+    void this.#endpoint
+      .localAddress(peer)
+      .then((localAddress) => {
+        const { codecs, mediaSink } = this.#options;
+        const phone = new Phone(handle, {
+          endpoint: this.#endpoint,
+          localAddress,
+          behaviour,
+          codecs,
+          mediaSink,
+        });
+        const call: LabCall = { number, callId, behaviour, invite: request, phone };
+        this.#calls.push(call);
+        if (this.#calls.length > MAX_KEPT_CALLS) this.#calls.shift();
+        this.#options.onCall?.(call);
+        return phone.run();
+      })
+      .catch(this.#options.onFault);
+  }
+
+  #challenge(handle: ServerHandle, { status, algorithm }: NonNullable<Behaviour['challenge']>): void {
+    const nonce = randomBytes(12).toString('hex');
+    this.#nonces.set(header(handle.request, 'Call-ID') ?? '', nonce);
+    const name = status === 401 ? 'WWW-Authenticate' : 'Proxy-Authenticate';
+    const value = `Digest realm="${REALM}", nonce="${nonce}", algorithm=${algorithm}, qop="auth"`;
+    handle.respond(responseTo(handle.request, status, { toTag: 'lab', headers: [[name, value]] }));
+  }
+
+  #authorized(request: SipRequest, { status, algorithm }: NonNullable<Behaviour['challenge']>): boolean {
+    const callId = header(request, 'Call-ID') ?? '';
+    const nonce = this.#nonces.get(callId);
+    const value = header(request, status === 401 ? 'Authorization' : 'Proxy-Authorization');
+    if (nonce === undefined || value === undefined) return false;
+    const challenge: Challenge = {
+      realm: REALM,
+      nonce,
+      algorithm,
+      qop: 'auth',
+      opaque: undefined,
+      stale: false,
+    };
+    const { username, password } = this.#options;
+    const right = verifyAnswer(value, challenge, {
+      method: 'INVITE',
+      uri: request.uri,
+      body: request.body,
+      username,
+      password,
+    });
+    if (right) this.#nonces.delete(callId);
+    return right;
+  }
+}
+
+function decodeURIComponentSafely(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,126 @@
+import { createSocket, type Socket } from 'node:dgram';
+import { once } from 'node:events';
+import { isIPv6 } from 'node:net';
+import type { Pcm } from '../media/pcm.ts';
+import { addTicks, buildRtpPacket, nextSequence, parseRtpPacket } from '../media/rtp-packet.ts';
+import { maySend, type Negotiated } from '../media/sdp.ts';
+import { encodeKeyPress } from '../media/telephone-event.ts';
+import { Ear } from './ear.ts';
+
+const PTIME_MS = 20;
+const TICKS = 160;
+const KEY_MS = 120;
+/** Digital silence (ITU-T G.711). */
+const SILENCE = { PCMU: 0xff, PCMA: 0xd5 } as const;
+
+/** The audio of one lab phone: hears what is sent to it, sends silence back, presses keys. */
+export class PhoneMedia {
+  readonly #socket: Socket;
+  #ear: Ear | undefined;
+  #negotiated: Negotiated | undefined;
+  #talking: NodeJS.Timeout | undefined;
+  #sequence = Math.floor(Math.random() * 2 ** 15);
+  #timestamp = Math.floor(Math.random() * 2 ** 32);
+  readonly #ssrc = Math.floor(Math.random() * 2 ** 32);
+  #early = 0;
+  #closed = false;
+
+  private constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.on('message', (bytes) => this.#hear(bytes));
+    // An ICMP answer to a packet of ours after the far end is gone.
+    socket.on('error', () => {});
+  }
+
+  static async open(host: string): Promise<PhoneMedia> {
+    const socket = createSocket(isIPv6(host) ? 'udp6' : 'udp4');
+    const listening = once(socket, 'listening');
+    socket.bind(0, host);
+    await listening;
+    return new PhoneMedia(socket);
+  }
+
+  get port(): number {
+    return this.#socket.address().port;
+  }
+
+  /** RTP packets with audio that came in. */
+  get packets(): number {
+    return this.#ear?.packets ?? 0;
+  }
+
+  /** RTP packets that came before the answer, when there should be none. */
+  get earlyPackets(): number {
+    return this.#early;
+  }
+
+  /** All that was heard so far. */
+  get heard(): Pcm {
+    return this.#ear?.pcm() ?? { sampleRate: 8000, samples: new Int16Array(0) };
+  }
+
+  /** From the answer on, and after each new negotiation. */
+  connect(negotiated: Negotiated): void {
+    this.#negotiated = negotiated;
+    this.#ear ??= new Ear();
+    this.#talking ??= setInterval(() => this.#talk(), PTIME_MS);
+  }
+
+  /** Presses keys one after another, as telephone-events (RFC 4733). */
+  press(keys: string): void {
+    const payloadType = this.#negotiated?.telephoneEventPayloadType;
+    if (payloadType === undefined || payloadType === null) return;
+    Array.from(keys).forEach((key, i) => {
+      const startMs = i * KEY_MS * 2;
+      const timestamp = addTicks(this.#timestamp, startMs * 8);
+      for (const packet of encodeKeyPress(key, { timestamp, durationMs: KEY_MS })) {
+        setTimeout(
+          () => this.#send(payloadType, packet.marker, packet.timestamp, packet.payload),
+          startMs + packet.atMs,
+        );
+      }
+    });
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearInterval(this.#talking);
+    this.#socket.close();
+  }
+
+  #hear(bytes: Buffer): void {
+    const packet = parseRtpPacket(bytes);
+    if (packet === undefined) return;
+    if (this.#ear === undefined) this.#early++;
+    else this.#ear.take(packet);
+  }
+
+  #talk(): void {
+    const negotiated = this.#negotiated;
+    if (negotiated === undefined) return;
+    this.#timestamp = addTicks(this.#timestamp, TICKS);
+    if (!maySend(negotiated.direction)) return;
+    this.#send(
+      negotiated.payloadType,
+      false,
+      this.#timestamp,
+      new Uint8Array(TICKS).fill(SILENCE[negotiated.codec]),
+    );
+  }
+
+  #send(payloadType: number, marker: boolean, timestamp: number, payload: Uint8Array): void {
+    const negotiated = this.#negotiated;
+    if (this.#closed || negotiated === undefined) return;
+    this.#sequence = nextSequence(this.#sequence);
+    const packet = buildRtpPacket({
+      marker,
+      payloadType,
+      sequence: this.#sequence,
+      timestamp,
+      ssrc: this.#ssrc,
+      payload,
+    });
+    this.#socket.send(packet, negotiated.port, negotiated.address, () => {});
+  }
+}

@@ -1,0 +1,57 @@
+#!/usr/bin/env node
+import { parseArgs } from 'node:util';
+
+const USAGE = `voice-otp <command>
+
+  serve [--config FILE]              the service
+  demo                               one verification from end to end on this machine, with a lab phone
+  lab [--port PORT] [--host HOST]    the service with a lab carrier, ready for curl (API on 8080)
+  lab-carrier [--port PORT] [--host HOST]
+                                     the lab carrier alone, as a trunk for any SIP system (SIP on 5080)
+  key ID                             a new API key, and the line for the configuration
+`;
+
+/** Each command loads only what it needs. */
+async function run(args: readonly string[]): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      config: { type: 'string' },
+      port: { type: 'string' },
+      host: { type: 'string' },
+      help: { type: 'boolean' },
+    },
+  });
+  const [command, argument] = positionals;
+  if (values.help === true || command === undefined) return usage(0);
+  const port = values.port === undefined ? undefined : Number(values.port);
+  if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port <= 65_535)) return usage(2);
+  const { host } = values;
+  switch (command) {
+    case 'serve':
+      return (await import('./commands/serve.ts')).serve(values.config);
+    case 'demo':
+      return (await import('./commands/demo.ts')).demo();
+    case 'lab':
+      return (await import('./commands/lab.ts')).lab({ host, port });
+    case 'lab-carrier':
+      return (await import('./commands/lab-carrier.ts')).labCarrier({ host, port });
+    case 'key':
+      return argument === undefined ? usage(2) : (await import('./commands/key.ts')).key(argument);
+    default:
+      return usage(2);
+  }
+}
+
+function usage(code: 0 | 2): number {
+  (code === 0 ? process.stdout : process.stderr).write(USAGE);
+  return code;
+}
+
+try {
+  process.exitCode = await run(process.argv.slice(2));
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  process.exitCode = 1;
+}

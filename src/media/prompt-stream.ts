@@ -1,0 +1,109 @@
+import { addTicks, nextSequence, RTP_HEADER_BYTES, writeRtpHeader } from './rtp-packet.ts';
+
+/** Where an RTP stream begins; random by RFC 3550 §5.1, the sequence below 2^15 so that it does not wrap at once. */
+export interface StreamStart {
+  readonly ssrc: number;
+  readonly sequence: number;
+  readonly timestamp: number;
+}
+
+export interface PromptFormat {
+  readonly payloadType: number;
+  readonly ptimeMs: number;
+  /** Ticks a second; one byte of payload is one tick (G.711). */
+  readonly clockRate: number;
+  readonly silenceByte: number;
+}
+
+/** The packets of a prompt and, after its end, of silence. */
+export class PromptStream {
+  readonly ssrc: number;
+  #sequence: number;
+  #timestamp: number;
+  #format: PromptFormat;
+  #payload: Uint8Array;
+  #packet: Uint8Array = new Uint8Array(0);
+  #position = 0;
+  #packets = 0;
+  /** When the last packet was due; undefined before the first. */
+  #lastDueMs: number | undefined;
+  #lastTicks = 0;
+  #marker = true;
+
+  constructor(start: StreamStart, format: PromptFormat, payload: Uint8Array) {
+    this.ssrc = start.ssrc;
+    this.#sequence = start.sequence;
+    this.#timestamp = start.timestamp;
+    this.#format = format;
+    this.#payload = payload;
+    this.reformat(format);
+  }
+
+  get packets(): number {
+    return this.#packets;
+  }
+
+  /** Payload bytes sent, for the sender report. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+  #bytes = 0;
+
+  /** Whether the last byte of the prompt is in a packet that was made. */
+  get exhausted(): boolean {
+    return this.#position >= this.#payload.length;
+  }
+
+  get promptSentMs(): number {
+    return Math.round((this.#position * 1000) / this.#format.clockRate);
+  }
+
+  /** Other packets from now on; `payload` is the same prompt in another codec and goes on at the same place. */
+  reformat(format: PromptFormat, payload?: Uint8Array): void {
+    this.#format = format;
+    if (payload) this.#payload = payload;
+    this.#packet = new Uint8Array(RTP_HEADER_BYTES + (format.clockRate * format.ptimeMs) / 1000);
+  }
+
+  /** The next packet begins a talkspurt, and its timestamp counts the time that has passed since the last one. */
+  interrupt(): void {
+    this.#marker = true;
+  }
+
+  /** The packet that is due now. It is overwritten by the next call. */
+  next(dueMs: number): Uint8Array {
+    const { clockRate, payloadType, silenceByte } = this.#format;
+    const packet = this.#packet;
+    const length = packet.length - RTP_HEADER_BYTES;
+    if (this.#lastDueMs !== undefined) {
+      const elapsed = this.#marker ? Math.round(((dueMs - this.#lastDueMs) * clockRate) / 1000) : 0;
+      this.#timestamp = addTicks(this.#timestamp, Math.max(this.#lastTicks, elapsed));
+      this.#sequence = nextSequence(this.#sequence);
+    }
+    this.#lastDueMs = dueMs;
+    this.#lastTicks = length;
+    writeRtpHeader(packet, {
+      marker: this.#marker,
+      payloadType,
+      sequence: this.#sequence,
+      timestamp: this.#timestamp,
+      ssrc: this.ssrc,
+    });
+    this.#marker = false;
+    const rest = this.#payload.length - this.#position;
+    if (rest < length) packet.fill(silenceByte, RTP_HEADER_BYTES + Math.max(0, rest));
+    if (rest > 0) {
+      packet.set(this.#payload.subarray(this.#position, this.#position + length), RTP_HEADER_BYTES);
+      this.#position += Math.min(rest, length);
+    }
+    this.#packets++;
+    this.#bytes += length;
+    return packet;
+  }
+
+  /** The RTP timestamp of a moment, as a sender report names it (RFC 3550 §6.4.1). */
+  timestampAt(nowMs: number): number {
+    if (this.#lastDueMs === undefined) return this.#timestamp;
+    return addTicks(this.#timestamp, ((nowMs - this.#lastDueMs) * this.#format.clockRate) / 1000);
+  }
+}

@@ -1,0 +1,58 @@
+import type { MediaStats } from '../engine/engine.ts';
+import type { Negotiated } from './sdp.ts';
+
+/** Counts of one stream, kept until it is closed. */
+export interface RtpStats extends MediaStats {
+  /** Packets that the peer's sequence numbers promise and that did not come. */
+  readonly packetsLost: number;
+  /** Datagrams that were no RTP, of an unknown payload type, or from a stranger. */
+  readonly packetsIgnored: number;
+  /** Packets that the operating system did not take, and errors of the sockets. */
+  readonly socketErrors: number;
+  readonly rtcpSent: number;
+  readonly rtcpReceived: number;
+}
+
+export const NO_RTP_STATS: RtpStats = {
+  packetsSent: 0,
+  packetsReceived: 0,
+  jitterMs: 0,
+  promptSentMs: 0,
+  packetsLost: 0,
+  packetsIgnored: 0,
+  socketErrors: 0,
+  rtcpSent: 0,
+  rtcpReceived: 0,
+};
+
+export interface RtpWorkerOptions {
+  readonly bindAddress: string;
+  /** 0: the operating system chooses. */
+  readonly portMin: number;
+  readonly portMax: number;
+  readonly drainMs: number;
+  readonly symmetric: boolean;
+}
+
+/** `id` is the stream's. */
+export type ToRtpWorker =
+  | { readonly type: 'open'; readonly id: number }
+  | { readonly type: 'play'; readonly id: number; readonly media: Negotiated; readonly payload: Uint8Array }
+  | {
+      readonly type: 'update';
+      readonly id: number;
+      readonly media: Negotiated;
+      readonly payload?: Uint8Array;
+    }
+  | { readonly type: 'stats'; readonly id: number }
+  | { readonly type: 'close'; readonly id: number };
+
+export type FromRtpWorker =
+  | { readonly type: 'ready' }
+  | { readonly type: 'opened'; readonly id: number; readonly port: number; readonly rtcpPort: number }
+  | { readonly type: 'open_failed'; readonly id: number; readonly detail: string }
+  | { readonly type: 'first_packet'; readonly id: number }
+  | { readonly type: 'dtmf'; readonly id: number; readonly digit: string; readonly durationMs: number }
+  | { readonly type: 'finished'; readonly id: number }
+  | { readonly type: 'stats'; readonly id: number; readonly stats: RtpStats }
+  | { readonly type: 'closed'; readonly id: number; readonly stats: RtpStats };

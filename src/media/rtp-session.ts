@@ -1,0 +1,207 @@
+import { randomFillSync } from 'node:crypto';
+import { SocketAddress } from 'node:net';
+import { G711_CLOCK_RATE, SILENCE_BYTES } from './g711.ts';
+import type { Paced, Pacer } from './pacer.ts';
+import type { PromptFormat } from './prompt-stream.ts';
+import { PromptStream } from './prompt-stream.ts';
+import { RemoteSource } from './remote-source.ts';
+import { RtcpReporter } from './rtcp-reporter.ts';
+import type { FromRtpWorker, RtpStats } from './rtp-messages.ts';
+import { RtpReceiver } from './rtp-receiver.ts';
+import type { RtpSockets } from './rtp-sockets.ts';
+import type { Negotiated } from './sdp.ts';
+import { maySend } from './sdp.ts';
+
+export interface RtpSessionContext {
+  readonly id: number;
+  readonly sockets: RtpSockets;
+  readonly pacer: Pacer;
+  readonly symmetric: boolean;
+  readonly post: (message: FromRtpWorker) => void;
+}
+
+/** One stream in the worker: two sockets, the prompt that goes out, and what is made of the packets that come. */
+export class RtpSession implements Paced {
+  readonly #context: RtpSessionContext;
+  readonly #reporter: RtcpReporter;
+  readonly #receiver: RtpReceiver;
+  #media: Negotiated | undefined;
+  #prompt: PromptStream | undefined;
+  #source: RemoteSource | undefined;
+  #finished = false;
+  #closed = false;
+  #refusedPackets = 0;
+  #socketErrors = 0;
+
+  constructor(context: RtpSessionContext) {
+    this.#context = context;
+    const { id, post, sockets } = context;
+    this.#reporter = new RtcpReporter(randomNumbers());
+    this.#receiver = new RtpReceiver({
+      firstPacket: () => post({ type: 'first_packet', id }),
+      key: ({ digit, durationMs }) => post({ type: 'dtmf', id, digit, durationMs }),
+    });
+    sockets.rtp.on('message', (bytes, from) =>
+      this.#receiver.receive(bytes, from, this.#media, this.#source, performance.now()),
+    );
+    sockets.rtcp.on('message', (bytes, from) =>
+      this.#reporter.receive(bytes, from, this.#source, performance.now()),
+    );
+    sockets.rtp.on('error', this.#onSocketError);
+    sockets.rtcp.on('error', this.#onSocketError);
+  }
+
+  play(media: Negotiated, payload: Uint8Array): void {
+    const [ssrc = 0, timestamp = 0, random = 0] = randomNumbers();
+    const start = { ssrc, timestamp, sequence: random & 0x7fff };
+    this.#prompt = new PromptStream(start, formatOf(media), payload);
+    this.#apply(media);
+  }
+
+  /** Another target, codec, packet length or direction; the prompt goes on where it was. */
+  update(media: Negotiated, payload?: Uint8Array): void {
+    this.#prompt?.reformat(formatOf(media), payload);
+    this.#apply(media);
+  }
+
+  send(dueMs: number): void {
+    const { sockets } = this.#context;
+    const prompt = this.#prompt;
+    const target = this.#source?.target;
+    if (prompt === undefined || target === undefined || this.#closed) return;
+    // The packet before this one is played out now.
+    if (prompt.exhausted && !this.#finished) this.#finish();
+    const packet = prompt.next(dueMs);
+    try {
+      // One buffer for all packets: a datagram is copied by the system call, unless its queue is full.
+      sockets.rtp.send(packet, target.port, target.address, this.#onSent);
+    } catch (error) {
+      this.#onSent(error as Error);
+    }
+  }
+
+  stalled(): void {
+    this.#prompt?.interrupt();
+  }
+
+  /** To be called some times a second. */
+  tick(nowMs: number): void {
+    if (this.#media === undefined || this.#closed) return;
+    this.#receiver.tick(nowMs);
+    if (this.#reporter.isDue(nowMs)) this.#report(nowMs, false);
+  }
+
+  stats(): RtpStats {
+    const { received, lost, ignored, jitterMs } = this.#receiver;
+    return {
+      packetsSent: Math.max(0, (this.#prompt?.packets ?? 0) - this.#refusedPackets),
+      packetsReceived: received,
+      jitterMs,
+      promptSentMs: this.#prompt?.promptSentMs ?? 0,
+      packetsLost: lost,
+      packetsIgnored: ignored,
+      socketErrors: this.#socketErrors,
+      rtcpSent: this.#reporter.sent,
+      rtcpReceived: this.#reporter.received,
+    };
+  }
+
+  /** Says BYE and frees both sockets. */
+  async close(): Promise<void> {
+    this.#context.pacer.remove(this);
+    this.#receiver.flush();
+    this.#closed = true;
+    const { rtp, rtcp } = this.#context.sockets;
+    const rtpClosed = new Promise<void>((resolve) => rtp.close(resolve));
+    // Who never sent anything says no BYE (RFC 3550 §6.3.7).
+    if ((this.#prompt?.packets ?? 0) > 0 || this.#reporter.sent > 0) {
+      await new Promise<void>((resolve) => this.#report(performance.now(), true, resolve));
+    }
+    await new Promise<void>((resolve) => rtcp.close(resolve));
+    await rtpClosed;
+  }
+
+  #apply(next: Negotiated): void {
+    const before = this.#media;
+    const media = withTargetOf(next, before);
+    this.#media = media;
+    if (this.#source === undefined || before?.address !== media.address || before.port !== media.port) {
+      const address = canonical(media.address);
+      this.#source = new RemoteSource({ address, port: media.port }, this.#context.symmetric);
+    }
+    this.#reporter.aim({ address: canonical(media.rtcpAddress), port: media.rtcpPort });
+    const sent = before !== undefined && maySend(before.direction);
+    if (!maySend(media.direction)) {
+      this.#context.pacer.remove(this);
+      if (this.#prompt?.exhausted && !this.#finished) this.#finish();
+    } else if (!sent || before.ptimeMs !== media.ptimeMs) {
+      this.#prompt?.interrupt();
+      this.#context.pacer.add(this, media.ptimeMs);
+    }
+  }
+
+  #finish(): void {
+    this.#finished = true;
+    this.#context.post({ type: 'finished', id: this.#context.id });
+  }
+
+  #report(nowMs: number, bye: boolean, done?: () => void): void {
+    const prompt = this.#prompt;
+    const bytes = this.#reporter.report({
+      nowMs,
+      wallMs: Date.now(),
+      bye,
+      ...(prompt
+        ? { sent: { packets: prompt.packets, bytes: prompt.bytes, timestamp: prompt.timestampAt(nowMs) } }
+        : {}),
+      ssrc: prompt?.ssrc ?? 0,
+      reception: this.#receiver.reception,
+    });
+    const target = this.#reporter.target(this.#context.symmetric);
+    const sent = (error: Error | null) => {
+      if (error) this.#socketErrors++;
+      done?.();
+    };
+    try {
+      this.#context.sockets.rtcp.send(bytes, target.port, target.address, sent);
+    } catch (error) {
+      sent(error as Error);
+    }
+  }
+
+  readonly #onSent = (error: Error | null): void => {
+    if (!error) return;
+    this.#refusedPackets++;
+    this.#socketErrors++;
+  };
+
+  /** ICMP errors and the like concern a datagram, not the stream. */
+  readonly #onSocketError = (): void => {
+    this.#socketErrors++;
+  };
+}
+
+function formatOf(media: Negotiated): PromptFormat {
+  return {
+    payloadType: media.payloadType,
+    ptimeMs: media.ptimeMs,
+    clockRate: G711_CLOCK_RATE,
+    silenceByte: SILENCE_BYTES[media.codec],
+  };
+}
+
+/** On hold by an unspecified address (RFC 3264 §8.4) the place to send RTCP to stays the one before. */
+function withTargetOf(media: Negotiated, before: Negotiated | undefined): Negotiated {
+  if (before === undefined || !/^[0:.]+$/.test(media.address)) return media;
+  const { address, port, rtcpAddress, rtcpPort } = before;
+  return { ...media, address, port, rtcpAddress, rtcpPort };
+}
+
+/** An IPv6 address as the sockets write it. */
+function canonical(address: string): string {
+  return address.includes(':') ? new SocketAddress({ address, family: 'ipv6' }).address : address;
+}
+
+function randomNumbers(): Uint32Array {
+  return randomFillSync(new Uint32Array(4));
+}

@@ -1,0 +1,143 @@
+import type { RtpError } from './rtp-error.ts';
+import type { FromRtpWorker, RtpStats, ToRtpWorker } from './rtp-messages.ts';
+import { NO_RTP_STATS } from './rtp-messages.ts';
+import type { Negotiated } from './sdp.ts';
+
+/** What a stream tells; called from the event loop, never during a call to the stream. */
+export interface RtpListener {
+  /** The peer's first valid RTP packet after `play`. */
+  onFirstPacket?(): void;
+  /** A key, when it was let go. */
+  onDtmf?(digit: string, durationMs: number): void;
+  /** The last packet of the prompt has been played out; silence follows until the stream is closed. */
+  onFinished?(): void;
+  /** The worker is gone and the stream with it; `close` is still due. */
+  onError?(error: RtpError): void;
+}
+
+export interface RtpStreamLink {
+  readonly id: number;
+  readonly port: number;
+  readonly rtcpPort: number;
+  readonly listener: RtpListener;
+  readonly post: (message: ToRtpWorker, transfer?: ArrayBuffer[]) => void;
+}
+
+type StreamMessage = Extract<
+  FromRtpWorker,
+  { type: 'first_packet' | 'dtmf' | 'finished' | 'stats' | 'closed' }
+>;
+
+/** The sockets of one call, seen from the main thread. Made by `Rtp.open`. */
+export class RtpStream {
+  readonly #link: RtpStreamLink;
+  #lastStats = NO_RTP_STATS;
+  #over = false;
+  #closing: Promise<RtpStats> | undefined;
+  #closed: ((stats: RtpStats) => void) | undefined;
+  #asking: ((stats: RtpStats) => void)[] = [];
+
+  constructor(link: RtpStreamLink) {
+    this.#link = link;
+  }
+
+  /** Port of RTP. */
+  get port(): number {
+    return this.#link.port;
+  }
+
+  /** Port of RTCP; the one after `port` unless the operating system had no pair. */
+  get rtcpPort(): number {
+    return this.#link.rtcpPort;
+  }
+
+  /**
+   * Begins to send the prompt: bytes of `media.codec`, one a sample. They go over to the worker: do not use them
+   * again. Once a stream.
+   */
+  play(media: Negotiated, payload: Uint8Array): void {
+    const bytes = owned(payload);
+    this.#post({ type: 'play', id: this.#link.id, media, payload: bytes }, [bytes.buffer]);
+  }
+
+  /**
+   * After a new negotiation: another address, codec, packet length or direction. While we may not send the prompt
+   * stands still, and goes on where it was once we may. A new codec needs the whole prompt in that codec.
+   */
+  update(media: Negotiated, payload?: Uint8Array): void {
+    const { id } = this.#link;
+    if (payload === undefined) {
+      this.#post({ type: 'update', id, media });
+    } else {
+      const bytes = owned(payload);
+      this.#post({ type: 'update', id, media, payload: bytes }, [bytes.buffer]);
+    }
+  }
+
+  /** The counts so far; after the end those of the end. */
+  stats(): Promise<RtpStats> {
+    if (this.#over) return Promise.resolve(this.#lastStats);
+    return new Promise((resolve) => {
+      this.#asking.push(resolve);
+      this.#post({ type: 'stats', id: this.#link.id });
+    });
+  }
+
+  /** Sends RTCP BYE, frees the sockets, and gives the final counts. May be called again. Never rejects. */
+  close(): Promise<RtpStats> {
+    if (this.#over) return Promise.resolve(this.#lastStats);
+    this.#closing ??= new Promise((resolve) => {
+      this.#closed = resolve;
+      this.#post({ type: 'close', id: this.#link.id });
+    });
+    return this.#closing;
+  }
+
+  /** For Rtp: a message of the worker. */
+  receive(message: StreamMessage): void {
+    const { listener } = this.#link;
+    switch (message.type) {
+      case 'first_packet':
+        listener.onFirstPacket?.();
+        break;
+      case 'dtmf':
+        listener.onDtmf?.(message.digit, message.durationMs);
+        break;
+      case 'finished':
+        listener.onFinished?.();
+        break;
+      case 'stats':
+        this.#lastStats = message.stats;
+        this.#asking.shift()?.(message.stats);
+        break;
+      case 'closed':
+        this.#end(message.stats);
+        break;
+    }
+  }
+
+  /** For Rtp: the worker is gone. */
+  fail(error: RtpError): void {
+    const closing = this.#closing !== undefined;
+    this.#end(this.#lastStats);
+    if (!closing) this.#link.listener.onError?.(error);
+  }
+
+  #end(stats: RtpStats): void {
+    this.#over = true;
+    this.#lastStats = stats;
+    for (const resolve of this.#asking.splice(0)) resolve(stats);
+    this.#closed?.(stats);
+  }
+
+  #post(message: ToRtpWorker, transfer?: ArrayBuffer[]): void {
+    if (!this.#over) this.#link.post(message, transfer);
+  }
+}
+
+/** The bytes in a buffer that holds nothing else, for it is about to be transferred. */
+function owned(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const { buffer } = bytes;
+  const whole = buffer instanceof ArrayBuffer && buffer.byteLength === bytes.byteLength;
+  return whole ? (bytes as Uint8Array<ArrayBuffer>) : new Uint8Array(bytes);
+}

@@ -1,0 +1,84 @@
+import { randomInt } from 'node:crypto';
+import { parentPort, workerData } from 'node:worker_threads';
+import { Pacer } from './pacer.ts';
+import type { FromRtpWorker, RtpWorkerOptions, ToRtpWorker } from './rtp-messages.ts';
+import { NO_RTP_STATS } from './rtp-messages.ts';
+import { RtpPorts } from './rtp-ports.ts';
+import { RtpSession } from './rtp-session.ts';
+import { openAnywhere, openInRange } from './rtp-sockets.ts';
+
+/** How often streams look whether a report is due. */
+const TICK_MS = 100;
+
+if (parentPort === null) throw new Error('This file runs as a worker thread.');
+const port = parentPort;
+const options = workerData as RtpWorkerOptions;
+const pacer = new Pacer();
+const sessions = new Map<number, RtpSession>();
+const rtpPorts = new Map<number, number>();
+const ports =
+  options.portMin === 0
+    ? undefined
+    : new RtpPorts(options.portMin, options.portMax, options.drainMs, () => randomInt(2 ** 32) / 2 ** 32);
+let ticking: NodeJS.Timeout | undefined;
+
+function post(message: FromRtpWorker): void {
+  port.postMessage(message);
+}
+
+function tick(): void {
+  const nowMs = performance.now();
+  for (const session of sessions.values()) session.tick(nowMs);
+}
+
+async function open(id: number): Promise<void> {
+  try {
+    const { bindAddress, symmetric } = options;
+    const sockets = await (ports ? openInRange(bindAddress, ports) : openAnywhere(bindAddress));
+    sessions.set(id, new RtpSession({ id, sockets, pacer, symmetric, post }));
+    rtpPorts.set(id, sockets.port);
+    ticking ??= setInterval(tick, TICK_MS);
+    post({ type: 'opened', id, port: sockets.port, rtcpPort: sockets.rtcpPort });
+  } catch (error) {
+    post({ type: 'open_failed', id, detail: error instanceof Error ? error.message : 'unknown' });
+  }
+}
+
+async function close(id: number): Promise<void> {
+  const session = sessions.get(id);
+  sessions.delete(id);
+  if (sessions.size === 0) {
+    clearInterval(ticking);
+    ticking = undefined;
+  }
+  await session?.close();
+  const rtpPort = rtpPorts.get(id);
+  rtpPorts.delete(id);
+  if (rtpPort !== undefined) ports?.release(rtpPort, performance.now());
+  post({ type: 'closed', id, stats: session?.stats() ?? NO_RTP_STATS });
+}
+
+/** What is thrown here is a bug: it ends the worker, and the other side hears of it. */
+function receive(message: ToRtpWorker): void {
+  const { id } = message;
+  switch (message.type) {
+    case 'open':
+      void open(id);
+      break;
+    case 'play':
+      sessions.get(id)?.play(message.media, message.payload);
+      break;
+    case 'update':
+      sessions.get(id)?.update(message.media, message.payload);
+      break;
+    case 'stats':
+      post({ type: 'stats', id, stats: sessions.get(id)?.stats() ?? NO_RTP_STATS });
+      break;
+    case 'close':
+      void close(id);
+      break;
+  }
+}
+
+port.on('message', receive);
+post({ type: 'ready' });

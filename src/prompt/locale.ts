@@ -1,0 +1,30 @@
+/** The part of BCP 47 (RFC 5646) that can name a folder of sounds: a language and its subtags. */
+const LOCALE = /^[a-z]{2,8}(-[a-z0-9]{1,8})*$/i;
+
+/**
+ * The one of `available` that suits a requested locale: the same one, else the nearest of the same language
+ * (most subtags in common, then fewest others, then by alphabet). Undefined where the language is missing or
+ * `requested` is not a locale.
+ */
+export function nearestLocale(requested: string, available: readonly string[]): string | undefined {
+  if (!LOCALE.test(requested)) return undefined;
+  const wanted = subtags(requested);
+  let best: { readonly locale: string; readonly shared: number; readonly others: number } | undefined;
+  for (const locale of available.toSorted()) {
+    const offered = subtags(locale);
+    if (offered[0] !== wanted[0]) continue;
+    const shared = offered.filter((subtag) => wanted.includes(subtag)).length;
+    const others = offered.length - shared;
+    if (best === undefined || shared > best.shared || (shared === best.shared && others < best.others)) {
+      best = { locale, shared, others };
+    }
+  }
+  return best?.locale;
+}
+
+/** In lower case, without extensions and private use, which start at a subtag of one letter. */
+function subtags(locale: string): string[] {
+  const all = locale.toLowerCase().split('-');
+  const extension = all.findIndex((subtag) => subtag.length === 1);
+  return extension === -1 ? all : all.slice(0, extension);
+}

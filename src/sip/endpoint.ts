@@ -1,0 +1,229 @@
+import { randomBytes } from 'node:crypto';
+import { type ClientHandle, type ClientListener, ClientTransactions } from './client-transactions.ts';
+import { faultOf, formatVia, parseVia, tagOf, topVia } from './header.ts';
+import { LocalAddresses } from './local-address.ts';
+import {
+  formatMessage,
+  header,
+  headerList,
+  type Malformed,
+  type SipHeader,
+  type SipMessage,
+  type SipRequest,
+  type SipResponse,
+  splitOutsideQuotes,
+} from './message.ts';
+import { responseTo } from './response.ts';
+import { type ServerHandle, ServerTransactions } from './server-transactions.ts';
+import { TcpTransport } from './tcp.ts';
+import type { SipTimers } from './timers.ts';
+import type { Peer, Transport, TransportHandler, WireMessage } from './transport.ts';
+import { UdpTransport } from './udp.ts';
+import { formatHost } from './uri.ts';
+
+export interface EndpointOptions {
+  /** The address to bind; `0.0.0.0` or `::` for all. */
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  /** Listen on and connect over TCP as well. */
+  readonly tcp: boolean;
+  /** What peers are told to send to, where NAT hides the bound address. */
+  readonly externalAddress?: string | undefined;
+  readonly timers: SipTimers;
+  /** A request outside of every dialog (OPTIONS, a new INVITE …). It has to be answered. */
+  readonly onRequest: (handle: ServerHandle) => void;
+  /** Something threw while a message was handled: a bug of ours. The message was dropped. */
+  readonly onFault: (error: unknown) => void;
+  /** Every message, as it is on the wire. */
+  readonly onWire?: ((message: WireMessage) => void) | undefined;
+}
+
+/** Who takes the requests of one dialog or call, found by Call-ID. */
+export interface DialogOwner {
+  request(handle: ServerHandle): void;
+  /** The ACK to a 2xx. */
+  ack(request: SipRequest): void;
+}
+
+export interface SendOptions {
+  /** A CANCEL goes under the Via of its INVITE (RFC 3261 §9.1). */
+  readonly via?: string;
+  /** The request left in an earlier process: wait for what comes back, send nothing. */
+  readonly resume?: boolean;
+}
+
+/** A SIP endpoint: transports, transactions, and who gets which request. It knows nothing of calls. */
+export class SipEndpoint {
+  readonly #options: EndpointOptions;
+  readonly #clients: ClientTransactions;
+  readonly #servers: ServerTransactions;
+  readonly #owners = new Map<string, DialogOwner>();
+  readonly #addresses: LocalAddresses;
+  #udp: Transport | undefined;
+  #tcp: Transport | undefined;
+
+  constructor(options: EndpointOptions) {
+    this.#options = options;
+    this.#addresses = new LocalAddresses(options.host, options.externalAddress);
+    this.#clients = new ClientTransactions(options.timers, (request, peer) => this.transmit(request, peer));
+    this.#servers = new ServerTransactions(options.timers, (response, peer) => this.transmit(response, peer));
+  }
+
+  get timers(): SipTimers {
+    return this.#options.timers;
+  }
+
+  /** The port of both transports. */
+  get port(): number {
+    return this.#udp?.port ?? 0;
+  }
+
+  /** Transactions and dialogs that are held, for readiness and for tests that count what is left. */
+  get held(): { clients: number; servers: number; dialogs: number } {
+    return { clients: this.#clients.size, servers: this.#servers.size, dialogs: this.#owners.size };
+  }
+
+  async start(): Promise<void> {
+    const handler: TransportHandler = {
+      message: (message, peer, bytes) => {
+        try {
+          this.#receive(message, peer, bytes);
+        } catch (error) {
+          this.#options.onFault(error);
+        }
+      },
+    };
+    const { host, port, tcp } = this.#options;
+    const udp = new UdpTransport(host, port, handler);
+    await udp.start();
+    this.#udp = udp;
+    if (!tcp) return;
+    // The same number for both, so that one Contact serves both.
+    const stream = new TcpTransport(host, udp.port, handler);
+    try {
+      await stream.start();
+    } catch (error) {
+      await udp.close();
+      throw error;
+    }
+    this.#tcp = stream;
+  }
+
+  async close(): Promise<void> {
+    this.#clients.close();
+    this.#servers.close();
+    this.#owners.clear();
+    await Promise.all([this.#udp?.close(), this.#tcp?.close()]);
+    this.#udp = undefined;
+    this.#tcp = undefined;
+  }
+
+  /** The address that a peer reaches us by, for Contact and SDP. */
+  async localAddress(peer: Peer): Promise<string> {
+    return this.#addresses.towards(peer);
+  }
+
+  /** Requests with this Call-ID go to this owner until the function that it answers is called. */
+  own(callId: string, owner: DialogOwner): () => void {
+    this.#owners.set(callId, owner);
+    return () => {
+      if (this.#owners.get(callId) === owner) this.#owners.delete(callId);
+    };
+  }
+
+  /** Sends a request in a transaction of its own; the Via is put on here. */
+  request(
+    request: SipRequest,
+    peer: Peer,
+    localAddress: string,
+    listener: ClientListener,
+    options: SendOptions = {},
+  ): ClientHandle {
+    const via = options.via ?? this.newVia(peer, localAddress);
+    const headers: SipHeader[] = options.resume ? [...request.headers] : [['Via', via], ...request.headers];
+    return this.#clients.start({ ...request, headers }, peer, listener, options.resume);
+  }
+
+  /** A Via with a new branch, or with this one behind the magic cookie (RFC 3261 §8.1.1.7). */
+  newVia(peer: Peer, localAddress: string, branch = randomBytes(12).toString('hex')): string {
+    const sentBy = `${formatHost(localAddress)}:${this.port}`;
+    return `SIP/2.0/${peer.transport.toUpperCase()} ${sentBy};rport;branch=z9hG4bK${branch}`;
+  }
+
+  /** Sends a message outside of any transaction: the ACK to a 2xx, for one. Rejects when it could not be sent. */
+  async transmit(message: SipRequest | SipResponse, peer: Peer): Promise<void> {
+    const transport = peer.transport === 'udp' ? this.#udp : this.#tcp;
+    if (transport === undefined) throw new Error(`${peer.transport} is not available`);
+    const bytes = formatMessage(message);
+    this.#options.onWire?.({ direction: 'out', at: Date.now(), peer, text: bytes.toString() });
+    await transport.send(bytes, peer);
+  }
+
+  #receive(message: SipMessage | Malformed, peer: Peer, bytes: Buffer): void {
+    this.#options.onWire?.({ direction: 'in', at: Date.now(), peer, text: bytes.toString() });
+    if (message.kind === 'malformed') return this.#refuseMalformed(message, peer);
+    const fault = faultOf(message);
+    if (message.kind === 'response') {
+      if (fault === undefined) this.#clients.response(message);
+      return;
+    }
+    if (fault !== undefined)
+      return this.#refuseMalformed({ kind: 'malformed', why: fault, partial: message }, peer);
+    this.#request(withReceived(message, peer), peer);
+  }
+
+  #request(request: SipRequest, peer: Peer): void {
+    const owner = this.#owners.get(header(request, 'Call-ID') ?? '');
+    if (request.method === 'ACK') {
+      if (!this.#servers.ack(request)) owner?.ack(request);
+      return;
+    }
+    const handle = this.#servers.request(request, responsePeer(request, peer));
+    if (handle === undefined) return;
+    if (request.method === 'CANCEL') return this.#cancel(handle);
+    if (owner !== undefined) return owner.request(handle);
+    // RFC 3261 §12.2.2: a To-tag names a dialog, and we do not have it.
+    if (tagOf(request, 'To') !== '') return handle.respond(responseTo(request, 481));
+    this.#options.onRequest(handle);
+  }
+
+  #cancel(handle: ServerHandle): void {
+    const invite = this.#servers.canceled(handle.request);
+    handle.respond(responseTo(handle.request, invite === undefined ? 481 : 200));
+    invite?.onCancel?.(handle.request);
+  }
+
+  /** 400, or 505 for another version, without a transaction (RFC 3261 §8.2.7), where the request says where to. */
+  #refuseMalformed(message: Malformed, peer: Peer): void {
+    const request = message.partial;
+    if (request === undefined || request.method === 'ACK' || topVia(request) === undefined) return;
+    const status = message.why === 'version' ? 505 : 400;
+    const answered = withReceived(request, peer);
+    const response = responseTo(answered, status, {
+      reason: status === 400 ? `Bad Request: ${message.why}` : 'Version Not Supported',
+    });
+    this.transmit(response, responsePeer(answered, peer)).catch(() => {});
+  }
+}
+
+/** RFC 3261 §18.2.1 and RFC 3581 §4: the source address of a request, written into its top Via. */
+function withReceived(request: SipRequest, peer: Peer): SipRequest {
+  const lines = request.headers
+    .filter(([name]) => name === 'Via')
+    .flatMap(([, value]) => splitOutsideQuotes(value, ','));
+  const via = parseVia(lines[0] ?? '');
+  if (via === undefined) return request;
+  const params = new Map(via.params);
+  if (params.has('rport')) params.set('rport', String(peer.port));
+  if (via.host !== peer.address || params.has('rport')) params.set('received', peer.address);
+  const vias: SipHeader[] = [formatVia({ ...via, params }), ...lines.slice(1)].map((value) => ['Via', value]);
+  return { ...request, headers: [...vias, ...request.headers.filter(([name]) => name !== 'Via')] };
+}
+
+/** Where the response goes: over the same connection, or to the source address (RFC 3261 §18.2.2, RFC 3581 §4). */
+function responsePeer(request: SipRequest, peer: Peer): Peer {
+  const via = parseVia(headerList(request, 'Via')[0] ?? '');
+  if (peer.transport === 'tcp' || via === undefined || via.params.has('rport')) return peer;
+  return { ...peer, port: via.port ?? 5060 };
+}

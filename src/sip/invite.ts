@@ -1,0 +1,365 @@
+import { randomBytes } from 'node:crypto';
+import type { Authorization } from './authorization.ts';
+import type { ClientHandle, ClientListener } from './client-transactions.ts';
+import { type Dialog, dialogOfUac, receiveIn, requestIn } from './dialog.ts';
+import type { SipEndpoint } from './endpoint.ts';
+import { parseCSeq, parseNumber, parseSessionExpires, tagOf } from './header.ts';
+import {
+  cancelRequest,
+  type InviteParts,
+  inviteRequest,
+  type SentInvite,
+  sentInvite,
+} from './invite-request.ts';
+import { hasToken, header, headerList, type SipRequest, type SipResponse } from './message.ts';
+import { responseTo } from './response.ts';
+import type { ServerHandle } from './server-transactions.ts';
+import { peerFor } from './session.ts';
+import { TimerSet } from './timer-set.ts';
+import { transactionMs } from './timers.ts';
+import type { Peer } from './transport.ts';
+
+/** The answer that won: all that a session needs. */
+export interface Answer {
+  readonly dialog: Dialog;
+  readonly response: SipResponse;
+  readonly peer: Peer;
+  /** The peer's description: in the 2xx, or before it in a reliable provisional response (RFC 3262 §5); '' where there was none. */
+  readonly sdp: string;
+}
+
+export type InviteFailure =
+  | { readonly kind: 'response'; readonly response: SipResponse }
+  /** Nothing final from any destination (Timer B), or nothing after our CANCEL. */
+  | { readonly kind: 'timeout' }
+  /** The far end does not know the INVITE that we canceled, or has said that it is canceled and no more. */
+  | { readonly kind: 'gone' }
+  | { readonly kind: 'transport'; readonly error: Error };
+
+export interface InviteListener {
+  provisional(response: SipResponse, dialog: Dialog | undefined): void;
+  /** Once, and then never `failed`. The ACK is on its way. A CANCEL of ours may have crossed it: `canceled` tells. */
+  answered(answer: Answer): void;
+  /** Once, and then never `answered`. */
+  failed(failure: InviteFailure): void;
+}
+
+export interface InviteOptions extends InviteParts {
+  readonly endpoint: SipEndpoint;
+  readonly localAddress: string;
+  /** In the order in which to try; at least one (RFC 3263 §4.3). */
+  readonly peers: readonly Peer[];
+  readonly authorization?: Authorization | undefined;
+  readonly listener: InviteListener;
+}
+
+/** How often an INVITE may leave again for a challenge, a stale nonce and a 422. */
+const MAX_RETRIES = 4;
+
+interface Outgoing {
+  readonly request: SipRequest;
+  readonly peer: Peer;
+}
+
+/** For requests whose outcome changes nothing. */
+const NOBODY: ClientListener = { response: () => {}, timeout: () => {}, transportError: () => {} };
+
+/**
+ * The calling side of one INVITE until its final response (RFC 3261 §13.2): challenges, 422, the next
+ * destination on silence and 503, reliable provisionals (RFC 3262), forking, CANCEL and its race with a 2xx.
+ */
+export class Invite {
+  readonly #options: InviteOptions;
+  readonly #early = new Map<string, { dialog: Dialog; rseq: number; sdp: string }>();
+  readonly #timers = new TimerSet<'canceled'>();
+  readonly #branch = randomBytes(12).toString('hex');
+  #peers: Peer[];
+  #cseq = 1;
+  #retriesLeft = MAX_RETRIES;
+  #adopted = false;
+  #sessionInterval: number | undefined;
+  #handle: ClientHandle | undefined;
+  #provisional = false;
+  #cancelWanted = false;
+  #cancelSent = false;
+  #settled = false;
+  #winner: { readonly tag: string; readonly ack: Promise<Outgoing> } | undefined;
+
+  constructor(options: InviteOptions) {
+    this.#options = options;
+    this.#peers = [...options.peers];
+  }
+
+  /** CANCEL was asked for. */
+  get canceled(): boolean {
+    return this.#cancelWanted;
+  }
+
+  /** What is on its way, so that a later process can cancel it; undefined before the first INVITE. */
+  get sent(): SentInvite | undefined {
+    return this.#handle === undefined ? undefined : sentInvite(this.#handle.request, this.#handle.peer);
+  }
+
+  /**
+   * Every INVITE that may leave, known before the first one does: a process that dies between a challenge and
+   * the next event would otherwise leave one behind that nobody can name.
+   */
+  foreseen(): SentInvite[] {
+    const { peers, authorization } = this.#options;
+    const tries = peers.length + (authorization === undefined ? 1 : 2);
+    return Array.from({ length: tries }, (_, i) => i + 1).flatMap((cseq) =>
+      peers.map((peer) => {
+        const request = inviteRequest(this.#options, cseq, undefined);
+        return sentInvite(
+          { ...request, headers: [['Via', this.#via(peer, cseq)], ...request.headers] },
+          peer,
+        );
+      }),
+    );
+  }
+
+  /** Sends the INVITE. */
+  send(): void {
+    const [peer] = this.#peers;
+    if (peer === undefined) return;
+    const { endpoint, localAddress, authorization } = this.#options;
+    const bare = inviteRequest(this.#options, this.#cseq, this.#sessionInterval);
+    const request = { ...bare, headers: [...bare.headers, ...(authorization?.headersFor(bare) ?? [])] };
+    const via = this.#via(peer, this.#cseq);
+    this.#handle = endpoint.request(request, peer, localAddress, this.#transactionListener(), { via });
+  }
+
+  /** Takes over an INVITE of an earlier process; nothing is sent. */
+  adopt(sent: SentInvite): void {
+    const { endpoint, localAddress } = this.#options;
+    this.#cseq = parseCSeq(header(sent.request, 'CSeq'))?.number ?? 1;
+    this.#handle = endpoint.request(sent.request, sent.peer, localAddress, this.#transactionListener(), {
+      resume: true,
+    });
+    // Whether a provisional came is not known; the CANCEL of an INVITE that never arrived does no harm.
+    this.#provisional = true;
+    this.#adopted = true;
+  }
+
+  /**
+   * Wants the call to end before its answer. CANCEL leaves once a provisional response is there (RFC 3261
+   * §9.1); until then the INVITE is not sent again. Without any answer to both, `failed` tells `timeout`.
+   */
+  cancel(): void {
+    if (this.#settled || this.#cancelWanted) return;
+    this.#cancelWanted = true;
+    if (this.#provisional) this.#sendCancel();
+    else this.#handle?.hush();
+  }
+
+  /** Whether a request of the peer is for an early dialog of this INVITE; it is answered then (RFC 3311 §5.2). */
+  request(handle: ServerHandle): boolean {
+    const early = this.#early.get(tagOf(handle.request, 'From'));
+    const received = early === undefined ? undefined : receiveIn(early.dialog, handle.request);
+    if (early === undefined || received?.kind !== 'in_order') return false;
+    early.dialog = received.dialog;
+    const { method, body } = handle.request;
+    // A new offer before the answer is refused for now (RFC 3311 §5.2): nothing is played before it anyway.
+    if (method === 'UPDATE')
+      handle.respond(
+        responseTo(handle.request, body === '' ? 200 : 491, {
+          headers: [['Contact', this.#options.contact]],
+        }),
+      );
+    else if (method === 'INFO' || method === 'OPTIONS') handle.respond(responseTo(handle.request, 200));
+    else return false;
+    return true;
+  }
+
+  /** A 2xx: the first one, the same again, or one from another fork. */
+  #answer(response: SipResponse): void {
+    const tag = tagOf(response, 'To');
+    if (this.#winner?.tag === tag) this.#transmit(this.#winner.ack);
+    else if (this.#settled) void this.#dismiss(response);
+    else this.#accept(response, tag);
+  }
+
+  #transactionListener() {
+    return {
+      response: (response: SipResponse) => this.#response(response),
+      timeout: () => this.#nextOr({ kind: 'timeout' }),
+      transportError: (error: Error) => this.#nextOr({ kind: 'transport', error }),
+    };
+  }
+
+  #via(peer: Peer, cseq: number): string {
+    return this.#options.endpoint.newVia(peer, this.#options.localAddress, `${this.#branch}.${cseq}`);
+  }
+
+  #response(response: SipResponse): void {
+    if (response.status >= 200 && response.status < 300) return this.#answer(response);
+    if (this.#settled) return;
+    if (response.status < 200) return this.#provisionalResponse(response);
+    if (!this.#cancelWanted && this.#retries(response)) return;
+    this.#fail({ kind: 'response', response });
+  }
+
+  #retries(response: SipResponse): boolean {
+    const { status } = response;
+    if ((status === 401 || status === 407) && this.#options.authorization?.challenged(response) === true) {
+      return this.#again();
+    }
+    // RFC 4028 §7.3: once, with the interval that the far end wants.
+    const minimum = parseSessionExpires(header(response, 'Min-SE'))?.seconds;
+    if (status === 422 && minimum !== undefined && this.#sessionInterval === undefined) {
+      this.#sessionInterval = Math.min(minimum, 86_400);
+      return this.#again();
+    }
+    // RFC 3263 §4.3: 503 is like no answer; the next server may do better.
+    if (status === 503 && this.#early.size === 0 && this.#peers.length > 1) {
+      this.#peers.shift();
+      return this.#again();
+    }
+    return false;
+  }
+
+  /** The same call, one CSeq further, in a new transaction. */
+  #again(): boolean {
+    if (this.#retriesLeft-- <= 0) return false;
+    this.#cseq++;
+    this.#provisional = false;
+    this.#early.clear();
+    this.send();
+    return true;
+  }
+
+  #nextOr(failure: InviteFailure): void {
+    if (this.#settled) return;
+    const next = !this.#cancelWanted && !this.#provisional && this.#peers.length > 1;
+    if (next) this.#peers.shift();
+    if (!next || !this.#again()) this.#fail(failure);
+  }
+
+  #provisionalResponse(response: SipResponse): void {
+    const first = !this.#provisional;
+    this.#provisional = true;
+    if (first && this.#cancelWanted) this.#sendCancel();
+    const dialog = response.status === 100 ? undefined : this.#earlyDialog(response);
+    if (dialog === 'again') return;
+    this.#options.listener.provisional(response, dialog);
+  }
+
+  /** Keeps the early dialog and acknowledges a reliable response; 'again' for one that was seen before (RFC 3262 §4). */
+  #earlyDialog(response: SipResponse): Dialog | undefined | 'again' {
+    const invite = this.#handle?.request;
+    const tag = tagOf(response, 'To');
+    const made = invite === undefined || tag === '' ? undefined : dialogOfUac(invite, response);
+    if (made === undefined) return undefined;
+    const early = this.#early.get(tag) ?? { dialog: made, rseq: -1, sdp: '' };
+    this.#early.set(tag, early);
+    const rseq = parseNumber(header(response, 'RSeq'));
+    if (!hasToken(response, 'Require', '100rel') || rseq === undefined) return early.dialog;
+    if (early.rseq !== -1 && rseq !== early.rseq + 1) return 'again';
+    early.rseq = rseq;
+    if (response.body !== '') early.sdp = response.body;
+    void this.#prack(early, rseq);
+    return early.dialog;
+  }
+
+  async #prack(early: { dialog: Dialog }, rseq: number): Promise<void> {
+    const { endpoint, localAddress, authorization } = this.#options;
+    const [dialog, bare] = requestIn(early.dialog, 'PRACK', {
+      headers: [['RAck', `${rseq} ${this.#cseq} INVITE`]],
+    });
+    early.dialog = dialog;
+    const request = { ...bare, headers: [...bare.headers, ...(authorization?.headersFor(bare) ?? [])] };
+    const peer = await this.#peerOf(dialog);
+    // Its outcome changes nothing: a lost PRACK is sent again by its transaction, a refused one ends with the INVITE.
+    endpoint.request(request, peer, localAddress, NOBODY);
+  }
+
+  #accept(response: SipResponse, tag: string): void {
+    const acknowledged = this.#acknowledgement(response);
+    const peer = this.#handle?.peer;
+    if (acknowledged === undefined || peer === undefined) return this.#fail({ kind: 'response', response });
+    const { dialog, ack } = acknowledged;
+    this.#settled = true;
+    this.#timers.clear();
+    this.#winner = { tag, ack: this.#addressed(dialog, ack) };
+    this.#transmit(this.#winner.ack);
+    const early = this.#early.get(tag);
+    const sdp = response.body === '' ? (early?.sdp ?? '') : response.body;
+    // Requests of ours in the early dialog have used up numbers.
+    const localCSeq = Math.max(dialog.localCSeq, early?.dialog.localCSeq ?? 0);
+    this.#options.listener.answered({ dialog: { ...dialog, localCSeq }, response, peer, sdp });
+  }
+
+  /** RFC 3261 §13.2.2.4: a further 2xx is another phone that was picked up: ACK it, then hang it up. */
+  async #dismiss(response: SipResponse): Promise<void> {
+    const acknowledged = this.#acknowledgement(response);
+    if (acknowledged === undefined) return;
+    const { dialog, ack } = acknowledged;
+    const { endpoint, localAddress, authorization } = this.#options;
+    this.#transmit(this.#addressed(dialog, ack));
+    const [, bare] = requestIn(dialog, 'BYE');
+    const bye = { ...bare, headers: [...bare.headers, ...(authorization?.headersFor(bare) ?? [])] };
+    endpoint.request(bye, await this.#peerOf(dialog), localAddress, NOBODY);
+  }
+
+  #acknowledgement(response: SipResponse): { dialog: Dialog; ack: SipRequest } | undefined {
+    const invite = this.#handle?.request;
+    const dialog = invite === undefined ? undefined : dialogOfUac(invite, response);
+    if (invite === undefined || dialog === undefined) return undefined;
+    // §22.1 and §13.2.2.4: the ACK carries the credentials of the INVITE.
+    const headers = invite.headers.filter(
+      ([name]) => name === 'Authorization' || name === 'Proxy-Authorization',
+    );
+    const [, ack] = requestIn(dialog, 'ACK', { ackFor: dialog.localCSeq, headers });
+    return { dialog, ack };
+  }
+
+  #sendCancel(): void {
+    const handle = this.#handle;
+    if (handle === undefined || this.#cancelSent) return;
+    this.#cancelSent = true;
+    const { request, peer } = handle;
+    const via = headerList(request, 'Via')[0] ?? '';
+    const { endpoint, localAddress } = this.#options;
+    endpoint.request(cancelRequest(request), peer, localAddress, this.#cancelListener(), { via });
+    // §9.1: without a final response after 64 × T1 the INVITE counts as canceled.
+    this.#timers.start('canceled', transactionMs(endpoint.timers), () => this.#fail({ kind: 'timeout' }));
+  }
+
+  /**
+   * 481: there is nothing to cancel (any more). A final response to the INVITE may be on its way all the same;
+   * that of an adopted INVITE may also go where the earlier process was, so that the word of the CANCEL counts.
+   */
+  #cancelListener(): ClientListener {
+    const { t1Ms, t4Ms } = this.#options.endpoint.timers;
+    const response = ({ status }: SipResponse): void => {
+      if (status !== 481 && !(this.#adopted && status >= 200)) return;
+      this.#timers.start('canceled', this.#adopted ? 2 * t1Ms : t4Ms, () => this.#fail({ kind: 'gone' }));
+    };
+    return { ...NOBODY, response };
+  }
+
+  #fail(failure: InviteFailure): void {
+    if (this.#settled) return;
+    this.#settled = true;
+    this.#timers.clear();
+    this.#options.listener.failed(failure);
+  }
+
+  #peerOf(dialog: Dialog): Promise<Peer> {
+    return peerFor(dialog, this.#handle?.peer ?? (this.#peers[0] as Peer));
+  }
+
+  async #addressed(dialog: Dialog, ack: SipRequest): Promise<Outgoing> {
+    const { endpoint, localAddress } = this.#options;
+    const peer = await this.#peerOf(dialog);
+    return {
+      peer,
+      request: { ...ack, headers: [['Via', endpoint.newVia(peer, localAddress)], ...ack.headers] },
+    };
+  }
+
+  #transmit(outgoing: Promise<Outgoing>): void {
+    // A lost ACK brings the 2xx again, and with it another ACK.
+    outgoing.then(({ request, peer }) => this.#options.endpoint.transmit(request, peer)).catch(() => {});
+  }
+}

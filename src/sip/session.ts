@@ -1,0 +1,285 @@
+import type { Authorization } from './authorization.ts';
+import { type Dialog, nextHopUri, receiveIn, requestIn } from './dialog.ts';
+import type { SipEndpoint } from './endpoint.ts';
+import { parseCSeq, parseSessionExpires } from './header.ts';
+import { hasToken, header, type SipHeader, type SipRequest, type SipResponse } from './message.ts';
+import { ReliableAnswer } from './reliable-answer.ts';
+import { resolveDestination } from './resolver.ts';
+import { responseTo } from './response.ts';
+import type { ServerHandle } from './server-transactions.ts';
+import { SessionTimer } from './session-timer.ts';
+import type { Peer } from './transport.ts';
+import { parseUri } from './uri.ts';
+
+/** The methods that a session answers, for Allow. */
+export const ALLOW = 'INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO';
+
+/** What the owner of a session decides. */
+export interface SessionListener {
+  /** A new offer: our answer, or undefined where nothing in it can be used (488). */
+  offer(sdp: string): string | undefined;
+  /** The peer wants our offer: the current description. */
+  currentOffer(): string;
+  /** The answer to it. */
+  answer(sdp: string): void;
+  /** The peer hung up. */
+  bye(request: SipRequest): void;
+  /** The dialog is gone without a BYE: no ACK, no refresh, or 481 to a request of ours. BYE was sent where it makes sense. */
+  lost(why: 'no_ack' | 'session_expired' | 'gone'): void;
+  info?(request: SipRequest): void;
+}
+
+export interface SessionOptions {
+  readonly endpoint: SipEndpoint;
+  readonly dialog: Dialog;
+  /** Where the INVITE went or came from: the transport for what follows, and the fallback address. */
+  readonly peer: Peer;
+  readonly localAddress: string;
+  /** Our Contact, `<sip:…>`. */
+  readonly contact: string;
+  readonly authorization?: Authorization | undefined;
+  readonly listener: SessionListener;
+}
+
+/** What became of a request in the dialog. */
+export type Answered = { readonly response: SipResponse } | { readonly silence: true };
+
+/** A confirmed dialog: sends requests in it, and answers the peer's (RFC 3261 §12.2, RFC 3311, RFC 4028). */
+export class Session {
+  readonly #options: SessionOptions;
+  readonly #timer: SessionTimer;
+  readonly #answers = new Set<ReliableAnswer>();
+  #dialog: Dialog;
+  #inviting = false;
+  #ended = false;
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    this.#dialog = options.dialog;
+    this.#timer = new SessionTimer({
+      refresh: () => void this.#refresh(),
+      expired: () => void this.bye().then(() => options.listener.lost('session_expired')),
+    });
+  }
+
+  get dialog(): Dialog {
+    return this.#dialog;
+  }
+
+  /** Reads Session-Expires of the response that confirmed the dialog (RFC 4028 §7.2); we are its UAC. */
+  obeySessionTimer(response: SipResponse): void {
+    const interval = parseSessionExpires(header(response, 'Session-Expires'));
+    if (interval === undefined) return;
+    this.#allowsUpdate = hasToken(response, 'Allow', 'update');
+    this.#timer.start(interval.seconds, interval.refresher === 'uac');
+  }
+
+  #allowsUpdate = false;
+
+  /** Sends a request and waits for its final response; a challenge is answered once. */
+  async send(
+    method: string,
+    parts: { headers?: readonly SipHeader[]; body?: string } = {},
+  ): Promise<Answered> {
+    const first = await this.#attempt(method, parts);
+    if (!('response' in first) || (first.response.status !== 401 && first.response.status !== 407))
+      return first;
+    if (this.#options.authorization?.challenged(first.response) !== true) return first;
+    return this.#attempt(method, parts);
+  }
+
+  /** Hangs up. True: the peer answered, whatever it said. Further calls do nothing. */
+  async bye(headers: readonly SipHeader[] = []): Promise<boolean> {
+    if (this.#ended) return true;
+    this.#end();
+    return 'response' in (await this.send('BYE', { headers }));
+  }
+
+  /** Stops all timers, without a word to the peer. */
+  close(): void {
+    this.#end();
+  }
+
+  /** Answers an INVITE of the peer with this 2xx and sends it again until the ACK comes (RFC 3261 §13.3.1.4). */
+  answerInvite(handle: ServerHandle, response: SipResponse, acked: (ack: SipRequest) => void): void {
+    const answer = new ReliableAnswer(handle, response, this.#options.endpoint.timers, {
+      acked: (ack) => {
+        this.#answers.delete(answer);
+        acked(ack);
+      },
+      timeout: () => {
+        this.#answers.delete(answer);
+        void this.bye().then(() => this.#options.listener.lost('no_ack'));
+      },
+    });
+    this.#answers.add(answer);
+  }
+
+  /** The ACK to a 2xx of ours. */
+  ack(request: SipRequest): void {
+    for (const answer of this.#answers) answer.ack(request);
+  }
+
+  /** Answers a request of the peer in this dialog. */
+  request(handle: ServerHandle): void {
+    const { request } = handle;
+    const received = receiveIn(this.#dialog, request);
+    if (received.kind === 'foreign' || this.#ended)
+      return this.#respond(handle, request.method === 'BYE' && this.#ended ? 200 : 481);
+    if (received.kind === 'out_of_order') return this.#respond(handle, 500);
+    this.#dialog = received.dialog;
+    switch (request.method) {
+      case 'BYE':
+        this.#respond(handle, 200);
+        this.#end();
+        return this.#options.listener.bye(request);
+      case 'INVITE':
+        return this.#reinvite(handle);
+      case 'UPDATE':
+        return this.#update(handle);
+      case 'INFO':
+        this.#options.listener.info?.(request);
+        return this.#respond(handle, 200);
+      case 'OPTIONS':
+        return this.#respond(handle, 200, [['Allow', ALLOW]]);
+      case 'PRACK':
+        return this.#respond(handle, 481);
+      default:
+        return this.#respond(handle, 405, [['Allow', ALLOW]]);
+    }
+  }
+
+  #reinvite(handle: ServerHandle): void {
+    // RFC 3261 §14.2: one at a time in each direction.
+    if (this.#inviting) return this.#respond(handle, 491);
+    if (this.#answers.size > 0) return this.#respond(handle, 500, [['Retry-After', '1']]);
+    const { request } = handle;
+    const offered = request.body !== '';
+    const sdp = offered ? this.#options.listener.offer(request.body) : this.#options.listener.currentOffer();
+    if (sdp === undefined) return this.#respond(handle, 488);
+    const response = responseTo(request, 200, {
+      headers: [...this.#description(), ...this.#timerHeaders(request)],
+      body: sdp,
+    });
+    this.answerInvite(handle, response, (ack) => {
+      if (!offered && ack.body !== '') this.#options.listener.answer(ack.body);
+    });
+  }
+
+  #update(handle: ServerHandle): void {
+    const { request } = handle;
+    const timer = this.#timerHeaders(request);
+    if (request.body === '')
+      return this.#respond(handle, 200, [['Contact', this.#options.contact], ...timer]);
+    if (this.#inviting || this.#answers.size > 0) return this.#respond(handle, 491);
+    const sdp = this.#options.listener.offer(request.body);
+    if (sdp === undefined) return this.#respond(handle, 488);
+    handle.respond(responseTo(request, 200, { headers: [...this.#description(), ...timer], body: sdp }));
+  }
+
+  /** RFC 4028 §9: take the interval that the peer asks for, and let it refresh unless it asks us to. */
+  #timerHeaders(request: SipRequest): SipHeader[] {
+    const interval = parseSessionExpires(header(request, 'Session-Expires'));
+    if (interval === undefined) return [];
+    const refresher = interval.refresher ?? 'uac';
+    this.#allowsUpdate = hasToken(request, 'Allow', 'update');
+    this.#timer.start(interval.seconds, refresher === 'uas');
+    return [
+      ['Session-Expires', `${interval.seconds};refresher=${refresher}`],
+      ['Require', 'timer'],
+    ];
+  }
+
+  async #refresh(): Promise<void> {
+    const { seconds } = this.#timer;
+    const timer: SipHeader[] = [
+      ['Supported', 'timer'],
+      ['Session-Expires', `${seconds};refresher=uac`],
+    ];
+    const answered = this.#allowsUpdate
+      ? await this.send('UPDATE', { headers: [['Contact', this.#options.contact], ...timer] })
+      : await this.send('INVITE', {
+          headers: [...this.#description(), ...timer],
+          body: this.#options.listener.currentOffer(),
+        });
+    if (this.#ended) return;
+    const status = 'response' in answered ? answered.response.status : 408;
+    // RFC 4028 §10, RFC 5057: 408 and 481 end the dialog; any other refusal leaves it until it expires.
+    if (status === 408 || status === 481) {
+      await this.bye();
+      this.#options.listener.lost('gone');
+    } else this.#timer.start(seconds, status < 300);
+  }
+
+  async #attempt(
+    method: string,
+    parts: { headers?: readonly SipHeader[]; body?: string },
+  ): Promise<Answered> {
+    const { endpoint, authorization, localAddress } = this.#options;
+    const [dialog, bare] = requestIn(this.#dialog, method, parts);
+    this.#dialog = dialog;
+    const request = { ...bare, headers: [...bare.headers, ...(authorization?.headersFor(bare) ?? [])] };
+    const peer = await this.#nextHop();
+    const invite = method === 'INVITE';
+    this.#inviting ||= invite;
+    return new Promise<Answered>((resolve) => {
+      const settle = (answered: Answered) => {
+        if (invite) this.#inviting = false;
+        resolve(answered);
+      };
+      endpoint.request(request, peer, localAddress, {
+        response: (response) => {
+          if (response.status < 200) return;
+          if (invite && response.status < 300) this.#acknowledge(request, response, peer);
+          settle({ response });
+        },
+        timeout: () => settle({ silence: true }),
+        transportError: () => settle({ silence: true }),
+      });
+    });
+  }
+
+  #acknowledge(invite: SipRequest, response: SipResponse, peer: Peer): void {
+    const ackFor = parseCSeq(header(invite, 'CSeq'))?.number ?? 0;
+    const [, ack] = requestIn(this.#dialog, 'ACK', { ackFor });
+    const via = this.#options.endpoint.newVia(peer, this.#options.localAddress);
+    // A lost ACK brings the 2xx again, and with it this.
+    this.#options.endpoint
+      .transmit({ ...ack, headers: [['Via', via], ...ack.headers] }, peer)
+      .catch(() => {});
+    if (response.body !== '') this.#options.listener.answer(response.body);
+  }
+
+  async #nextHop(): Promise<Peer> {
+    return peerFor(this.#dialog, this.#options.peer);
+  }
+
+  #description(): SipHeader[] {
+    return [
+      ['Contact', this.#options.contact],
+      ['Allow', ALLOW],
+      ['Content-Type', 'application/sdp'],
+    ];
+  }
+
+  #respond(handle: ServerHandle, status: number, headers: readonly SipHeader[] = []): void {
+    handle.respond(responseTo(handle.request, status, { headers }));
+  }
+
+  #end(): void {
+    this.#ended = true;
+    this.#timer.stop();
+    for (const answer of this.#answers) answer.stop();
+    this.#answers.clear();
+  }
+}
+
+/** Where the next request of a dialog goes (RFC 3261 §12.2.1.1); `fallback` where its target leads nowhere. */
+export async function peerFor(dialog: Dialog, fallback: Peer): Promise<Peer> {
+  const uri = parseUri(nextHopUri(dialog));
+  if (uri === undefined) return fallback;
+  const named = uri.params.get('transport')?.toLowerCase();
+  const transport = named === 'tcp' || named === 'udp' ? named : fallback.transport;
+  const [peer] = await resolveDestination({ host: uri.host, port: uri.port, transport });
+  return peer ?? fallback;
+}

@@ -1,0 +1,36 @@
+import type { Malformed, SipMessage } from './message.ts';
+
+/** The far end of a message, by address: names were looked up before. */
+export interface Peer {
+  readonly transport: 'udp' | 'tcp';
+  /** An IPv4 or IPv6 address without brackets. */
+  readonly address: string;
+  readonly port: number;
+}
+
+/** One message on the wire, for traces; the text still holds credentials and numbers. */
+export interface WireMessage {
+  readonly direction: 'in' | 'out';
+  readonly at: number;
+  readonly peer: Peer;
+  readonly text: string;
+}
+
+export interface TransportHandler {
+  message(message: SipMessage | Malformed, peer: Peer, bytes: Buffer): void;
+}
+
+/** Carries messages over one protocol. */
+export interface Transport {
+  /** The local port; known after start. */
+  readonly port: number;
+  start(): Promise<void>;
+  /** Resolves when the operating system took the bytes; rejects when it refused them or the connection failed. */
+  send(bytes: Buffer, peer: Peer): Promise<void>;
+  close(): Promise<void>;
+}
+
+export function formatPeer(peer: Peer): string {
+  const host = peer.address.includes(':') ? `[${peer.address}]` : peer.address;
+  return `${peer.transport}:${host}:${peer.port}`;
+}

@@ -1,0 +1,116 @@
+import type { Call } from '../call/call.ts';
+import type { Verification } from '../verification/verification.ts';
+
+/** A value as a column holds it. */
+export type Column = string | number | null;
+
+export type Row = Readonly<Record<string, Column>>;
+
+/** Named as the table has them: `INSERT` and `UPDATE` list the columns in this order. */
+export const VERIFICATION_COLUMNS = [
+  'id',
+  'client_id',
+  'callee',
+  'locale',
+  'reference',
+  'status',
+  'code_length',
+  'code_digest',
+  'sealed_code',
+  'repeat',
+  'checks',
+  'max_checks',
+  'created_at',
+  'expires_at',
+  'ended_at',
+  'call_id',
+] as const;
+
+export const CALL_COLUMNS = [
+  'id',
+  'verification_id',
+  'client_id',
+  'callee',
+  'state',
+  'disposition',
+  'blame',
+  'created_at',
+  'ended_at',
+  'attempts',
+  'timeline',
+] as const;
+
+export function verificationRow(verification: Verification): readonly Column[] {
+  return [
+    verification.id,
+    verification.clientId,
+    verification.to,
+    verification.locale,
+    verification.reference,
+    verification.status,
+    verification.codeLength,
+    verification.codeDigest,
+    verification.sealedCode,
+    verification.repeat,
+    verification.checks,
+    verification.maxChecks,
+    verification.createdAt,
+    verification.expiresAt,
+    verification.endedAt,
+    verification.callId,
+  ];
+}
+
+/** Trusts its own table: what is in there was written by `verificationRow`. */
+export function verificationOf(row: Row): Verification {
+  return {
+    id: row['id'],
+    clientId: row['client_id'],
+    to: row['callee'],
+    locale: row['locale'],
+    reference: row['reference'],
+    status: row['status'],
+    codeLength: row['code_length'],
+    codeDigest: row['code_digest'],
+    sealedCode: row['sealed_code'],
+    repeat: row['repeat'],
+    checks: row['checks'],
+    maxChecks: row['max_checks'],
+    createdAt: row['created_at'],
+    expiresAt: row['expires_at'],
+    endedAt: row['ended_at'],
+    callId: row['call_id'],
+  } as Verification;
+}
+
+export function callRow(call: Call): readonly Column[] {
+  return [
+    call.id,
+    call.verificationId,
+    call.clientId,
+    call.to,
+    call.state,
+    call.disposition,
+    call.blame,
+    call.createdAt,
+    call.endedAt,
+    JSON.stringify(call.attempts),
+    JSON.stringify(call.timeline),
+  ];
+}
+
+export function callOf(row: Row): Call {
+  return {
+    id: row['id'],
+    verificationId: row['verification_id'],
+    clientId: row['client_id'],
+    to: row['callee'],
+    state: row['state'],
+    disposition: row['disposition'],
+    blame: row['blame'],
+    createdAt: row['created_at'],
+    endedAt: row['ended_at'],
+    attempts: JSON.parse(String(row['attempts'])),
+    timeline: JSON.parse(String(row['timeline'])),
+  } as Call;
+}

@@ -1,0 +1,96 @@
+import type Database from 'libsql';
+
+/**
+ * The schema, a step for each version ever released; a step is never changed once it is out.
+ *
+ * Verifications and calls name each other without foreign keys: each has a retention of its own, and either
+ * may go first.
+ */
+const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE verifications (
+    id TEXT PRIMARY KEY,
+    client_id TEXT,
+    callee TEXT NOT NULL,
+    locale TEXT NOT NULL,
+    reference TEXT,
+    status TEXT NOT NULL,
+    code_length INTEGER NOT NULL,
+    code_digest TEXT NOT NULL,
+    sealed_code TEXT,
+    repeat INTEGER NOT NULL,
+    checks INTEGER NOT NULL,
+    max_checks INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    ended_at INTEGER,
+    call_id TEXT NOT NULL,
+    CHECK (checks <= max_checks),
+    CHECK ((status = 'pending') = (ended_at IS NULL))
+  ) STRICT;
+  CREATE INDEX verifications_pending ON verifications (expires_at) WHERE status = 'pending';
+  CREATE INDEX verifications_ended ON verifications (ended_at) WHERE ended_at IS NOT NULL;
+
+  CREATE TABLE calls (
+    id TEXT PRIMARY KEY,
+    verification_id TEXT NOT NULL,
+    client_id TEXT,
+    callee TEXT NOT NULL,
+    state TEXT NOT NULL,
+    disposition TEXT,
+    blame TEXT,
+    created_at INTEGER NOT NULL,
+    ended_at INTEGER,
+    attempts TEXT NOT NULL,
+    timeline TEXT NOT NULL,
+    CHECK ((state = 'ended') = (ended_at IS NOT NULL))
+  ) STRICT;
+  CREATE INDEX calls_by_age ON calls (created_at, id);
+  CREATE INDEX calls_by_client ON calls (client_id, created_at, id);
+  CREATE INDEX calls_by_verification ON calls (verification_id, created_at, id);
+  CREATE INDEX calls_unfinished ON calls (created_at, id) WHERE state <> 'ended';
+
+  CREATE TABLE idempotent_requests (
+    key TEXT PRIMARY KEY,
+    fingerprint TEXT NOT NULL,
+    reply TEXT NOT NULL,
+    expires_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX idempotent_requests_by_expiry ON idempotent_requests (expires_at);
+
+  CREATE TABLE heartbeat (id INTEGER PRIMARY KEY CHECK (id = 1), beats INTEGER NOT NULL) STRICT;
+  INSERT INTO heartbeat VALUES (1, 0);
+  `,
+];
+
+/**
+ * Brings a database to the version of this program, in one transaction, also where several processes start
+ * with it at once.
+ *
+ * @throws Error where a newer program has written it
+ */
+export function migrate(database: Database.Database): void {
+  if (versionOf(database) === MIGRATIONS.length) {
+    return;
+  }
+  database
+    .transaction(() => {
+      // Once more: another process may have been first.
+      const version = versionOf(database);
+      if (version > MIGRATIONS.length) {
+        throw new Error(
+          `the database has version ${version}, and this program knows only ${MIGRATIONS.length}: it was written by a newer one`,
+        );
+      }
+      for (const step of MIGRATIONS.slice(version)) {
+        database.exec(step);
+      }
+      database.exec(`PRAGMA user_version = ${MIGRATIONS.length}`);
+    })
+    .immediate();
+}
+
+function versionOf(database: Database.Database): number {
+  const row = database.prepare('PRAGMA user_version').get() as { readonly user_version: number };
+  return row.user_version;
+}

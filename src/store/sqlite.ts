@@ -1,0 +1,236 @@
+import type { Call } from '../call/call.ts';
+import { digestsEqual } from '../verification/vault.ts';
+import type { Checked, Verification } from '../verification/verification.ts';
+import { applyCheck, endVerification, expire } from '../verification/verification.ts';
+import type { SqliteOptions } from './sqlite-database.ts';
+import { SqliteDatabase } from './sqlite-database.ts';
+import type { Column } from './sqlite-rows.ts';
+import {
+  CALL_COLUMNS,
+  callOf,
+  callRow,
+  VERIFICATION_COLUMNS,
+  verificationOf,
+  verificationRow,
+} from './sqlite-rows.ts';
+import type { Accepted, CallQuery, IdempotentRequest, Store } from './store.ts';
+
+const INSERT_VERIFICATION = insertInto('verifications', VERIFICATION_COLUMNS);
+const INSERT_CALL = insertInto('calls', CALL_COLUMNS);
+const SELECT_VERIFICATION = 'SELECT * FROM verifications WHERE id = ?';
+const SELECT_CALL = 'SELECT * FROM calls WHERE id = ?';
+const UPDATE_VERIFICATION =
+  'UPDATE verifications SET status = ?, checks = ?, sealed_code = ?, ended_at = ? WHERE id = ?';
+const UPDATE_CALL =
+  "UPDATE calls SET state = ?, disposition = ?, blame = ?, ended_at = ?, attempts = ?, timeline = ? WHERE id = ? AND state <> 'ended'";
+const FORGET_CODE = 'UPDATE verifications SET sealed_code = NULL WHERE id = ? AND sealed_code IS NOT NULL';
+
+const MAX_CALLS_A_PAGE = 500;
+/** Rows that a sweep takes at a time: other writes get their turn in between. */
+const SWEEP_ROWS = 500;
+
+/** The store of a single node: one SQLite file. */
+export class SqliteStore implements Store {
+  readonly #database: SqliteDatabase;
+
+  /** Opens the file, and makes or migrates it. @throws AppError store_unavailable */
+  constructor(options: SqliteOptions) {
+    this.#database = new SqliteDatabase(options);
+  }
+
+  accept(verification: Verification, call: Call, request: IdempotentRequest | null): Promise<Accepted> {
+    const database = this.#database;
+    return database.write((): Accepted => {
+      if (request !== null) {
+        const known = database.get(
+          'SELECT fingerprint, reply FROM idempotent_requests WHERE key = ? AND expires_at > ?',
+          request.key,
+          verification.createdAt,
+        );
+        if (known !== undefined) {
+          return known['fingerprint'] === request.fingerprint
+            ? { kind: 'replayed', reply: String(known['reply']) }
+            : { kind: 'key_reused' };
+        }
+        // A row with this key that is still there has expired.
+        database.run(
+          'INSERT OR REPLACE INTO idempotent_requests (key, fingerprint, reply, expires_at) VALUES (?, ?, ?, ?)',
+          request.key,
+          request.fingerprint,
+          request.reply,
+          request.expiresAt,
+        );
+      }
+      database.run(INSERT_VERIFICATION, ...verificationRow(verification));
+      database.run(INSERT_CALL, ...callRow(call));
+      return { kind: 'accepted' };
+    });
+  }
+
+  verification(id: string): Promise<Verification | undefined> {
+    return this.#database.read(() => this.#verification(id));
+  }
+
+  check(id: string, digest: string, now: number): Promise<Checked | undefined> {
+    return this.#database.write(() => {
+      const verification = this.#verification(id);
+      if (verification === undefined) {
+        return undefined;
+      }
+      const checked = applyCheck(verification, digestsEqual(verification.codeDigest, digest), now);
+      this.#update(verification, checked.verification);
+      return checked;
+    });
+  }
+
+  endVerification(
+    id: string,
+    status: 'failed' | 'canceled' | 'expired',
+    now: number,
+  ): Promise<Verification | undefined> {
+    return this.#database.write(() => this.#end(id, status, now));
+  }
+
+  call(id: string): Promise<Call | undefined> {
+    return this.#database.read(() => {
+      const row = this.#database.get(SELECT_CALL, id);
+      return row === undefined ? undefined : callOf(row);
+    });
+  }
+
+  calls(query: CallQuery): Promise<readonly Call[]> {
+    const conditions: string[] = [];
+    const values: Column[] = [];
+    const where = (condition: string, value: Column | undefined): void => {
+      if (value !== undefined) {
+        conditions.push(condition);
+        values.push(value);
+      }
+    };
+    where('client_id = ?', query.clientId);
+    where('verification_id = ?', query.verificationId);
+    where('state = ?', query.state);
+    where('(created_at, id) < (SELECT created_at, id FROM calls WHERE id = ?)', query.after);
+    // Said once more in the words of the partial index, so that it is used.
+    if (query.state !== undefined && query.state !== 'ended') {
+      conditions.push("state <> 'ended'");
+    }
+    const sql = `SELECT * FROM calls ${conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''} ORDER BY created_at DESC, id DESC LIMIT ?`;
+    const limit = Math.max(1, Math.min(query.limit, MAX_CALLS_A_PAGE));
+    return this.#database.read(() => this.#database.all(sql, ...values, limit).map(callOf));
+  }
+
+  unfinishedCalls(): Promise<readonly Call[]> {
+    const sql = "SELECT * FROM calls WHERE state <> 'ended' ORDER BY created_at, id";
+    return this.#database.read(() => this.#database.all(sql).map(callOf));
+  }
+
+  saveCall(call: Call): Promise<boolean> {
+    return this.#database.write(() => this.#updateCall(call));
+  }
+
+  finishCall(call: Call, failVerification: boolean, now: number): Promise<void> {
+    return this.#database.write(() => {
+      if (!this.#updateCall(call)) {
+        return;
+      }
+      if (failVerification) {
+        this.#end(call.verificationId, 'failed', now);
+      }
+      this.#database.run(FORGET_CODE, call.verificationId);
+    });
+  }
+
+  async sweep(
+    now: number,
+    keepUntil: { readonly verificationsBefore: number; readonly callsBefore: number },
+  ): Promise<number> {
+    await this.#drainRows(
+      "UPDATE verifications SET status = 'expired', ended_at = expires_at, sealed_code = NULL WHERE id IN (SELECT id FROM verifications WHERE status = 'pending' AND expires_at <= ? LIMIT ?)",
+      now,
+    );
+    const requests = await this.#drainRows(
+      'DELETE FROM idempotent_requests WHERE key IN (SELECT key FROM idempotent_requests WHERE expires_at <= ? LIMIT ?)',
+      now,
+    );
+    const verifications = await this.#drainRows(
+      'DELETE FROM verifications WHERE id IN (SELECT id FROM verifications WHERE ended_at IS NOT NULL AND ended_at < ? LIMIT ?)',
+      keepUntil.verificationsBefore,
+    );
+    // By their beginning: so a call that nobody ended goes too.
+    const calls = await this.#drainRows(
+      'DELETE FROM calls WHERE id IN (SELECT id FROM calls WHERE created_at < ? LIMIT ?)',
+      keepUntil.callsBefore,
+    );
+    return requests + verifications + calls;
+  }
+
+  async ping(): Promise<void> {
+    await this.#database.write(() =>
+      this.#database.run('UPDATE heartbeat SET beats = beats + 1 WHERE id = 1'),
+    );
+  }
+
+  close(): Promise<void> {
+    return this.#database.close();
+  }
+
+  /** Repeats a statement that takes a time and a number of rows until nothing is left to do. */
+  async #drainRows(sql: string, time: number): Promise<number> {
+    let total = 0;
+    for (;;) {
+      const changed = await this.#database.write(() => this.#database.run(sql, time, SWEEP_ROWS));
+      total += changed;
+      if (changed < SWEEP_ROWS) {
+        return total;
+      }
+    }
+  }
+
+  #verification(id: string): Verification | undefined {
+    const row = this.#database.get(SELECT_VERIFICATION, id);
+    return row === undefined ? undefined : verificationOf(row);
+  }
+
+  #end(id: string, status: 'failed' | 'canceled' | 'expired', now: number): Verification | undefined {
+    const verification = this.#verification(id);
+    if (verification === undefined) {
+      return undefined;
+    }
+    const ended = endVerification(expire(verification, now), status, now);
+    this.#update(verification, ended);
+    return ended;
+  }
+
+  #update(before: Verification, after: Verification): void {
+    if (after !== before) {
+      this.#database.run(
+        UPDATE_VERIFICATION,
+        after.status,
+        after.checks,
+        after.sealedCode,
+        after.endedAt,
+        after.id,
+      );
+    }
+  }
+
+  #updateCall(call: Call): boolean {
+    return (
+      this.#database.run(
+        UPDATE_CALL,
+        call.state,
+        call.disposition,
+        call.blame,
+        call.endedAt,
+        JSON.stringify(call.attempts),
+        JSON.stringify(call.timeline),
+        call.id,
+      ) > 0
+    );
+  }
+}
+
+function insertInto(table: string, columns: readonly string[]): string {
+  return `INSERT INTO ${table} (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})`;
+}

@@ -1,0 +1,89 @@
+import type { Codec, DigestCredentials, NextHop, SipTransport } from '../engine/engine.ts';
+import type { Secret } from '../secret.ts';
+
+/**
+ * How the calling number is shown: in From only; in From and P-Asserted-Identity (RFC 3325); or in
+ * P-Asserted-Identity alone, with an anonymous From and `Privacy: id` (RFC 3323 §4.1, RFC 3325 §9.3).
+ */
+export type TrunkIdentity = 'from' | 'pai' | 'pai_privacy';
+
+export const TRUNK_IDENTITIES = ['from', 'pai', 'pai_privacy'] as const satisfies readonly TrunkIdentity[];
+
+/**
+ * What a trunk's `numberFormat` looks like: `+E164` (+4930123456), `E164` (4930123456), or digits that take
+ * the place of the plus: `00E164` (004930123456), `9011E164`.
+ */
+export const NUMBER_FORMAT = /^(\+|\d{0,8})E164$/;
+
+/** Characters that no text of a trunk may have, since SIP takes them as syntax or as the end of a header. */
+export const UNSAFE_IN_SIP = /[\p{Cc}"\\<>]/u;
+
+/** One way into the telephone network, as the operator describes it. Trunks are tried in their order. */
+export interface Trunk {
+  readonly id: string;
+  /** Host part of the request URI; also where the INVITE goes unless there is an outbound proxy. */
+  readonly host: string;
+  /** Without it, `host` is looked up by SRV (RFC 3263). */
+  readonly port?: number | undefined;
+  readonly transport: SipTransport;
+  readonly outboundProxy?: OutboundProxy | undefined;
+  /** Digest credentials: both or none. */
+  readonly username?: string | undefined;
+  readonly password?: Secret | undefined;
+  /** Calling number, E.164 with plus, or any user part that the carrier asks for. */
+  readonly cli: string;
+  readonly displayName?: string | undefined;
+  /** In order of preference; at least one. */
+  readonly codecs: readonly Codec[];
+  /** See `NUMBER_FORMAT`. */
+  readonly numberFormat: string;
+  readonly identity: TrunkIdentity;
+  /** See `LegTimeouts.setupMs`. */
+  readonly setupTimeoutMs: number;
+  /** See `LegTimeouts.ringMs`. */
+  readonly ringTimeoutMs: number;
+  /** Whether a 403 of this trunk is tried again on the next one: some carriers say 403 for "not on this route". */
+  readonly retryRejected: boolean;
+}
+
+export interface OutboundProxy {
+  readonly host: string;
+  readonly port?: number | undefined;
+  /** Default: the trunk's. */
+  readonly transport?: SipTransport | undefined;
+}
+
+/** The number as the trunk wants it dialled. `e164` has its plus. */
+export function dialledNumber(e164: string, numberFormat: string): string {
+  const prefix = NUMBER_FORMAT.exec(numberFormat)?.[1];
+  if (prefix === undefined) {
+    throw new Error(`number format of a trunk is not of the form +E164, E164 or 00E164: ${numberFormat}`);
+  }
+  return prefix + e164.slice(1);
+}
+
+/**
+ * The calling number as the trunk wants it shown. A dialling prefix such as `00` belongs to the number that is
+ * called, so that a trunk with one gets the plus here; a CLI without plus stays as it is.
+ */
+export function shownNumber(trunk: Trunk): string {
+  return trunk.numberFormat === 'E164' && trunk.cli.startsWith('+') ? trunk.cli.slice(1) : trunk.cli;
+}
+
+export function trunkCredentials(trunk: Trunk): DigestCredentials | undefined {
+  return trunk.username === undefined || trunk.password === undefined
+    ? undefined
+    : { username: trunk.username, password: trunk.password };
+}
+
+/** Where the INVITE of an ordinary number goes. */
+export function trunkNextHop(trunk: Trunk): NextHop {
+  const { host, port, transport = trunk.transport } = trunk.outboundProxy ?? trunk;
+  return { host, transport, ...(port === undefined ? {} : { port }) };
+}
+
+/** `carrier.example`, `carrier.example:5070`, `[2001:db8::1]:5070`: host and port as a SIP URI has them. */
+export function hostPort(host: string, port: number | undefined): string {
+  const bracketed = host.includes(':') && !host.startsWith('[') ? `[${host}]` : host;
+  return port === undefined ? bracketed : `${bracketed}:${port}`;
+}

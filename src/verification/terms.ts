@@ -1,0 +1,95 @@
+import { AppError } from '../errors.ts';
+import type { Secret } from '../secret.ts';
+import { MAX_CODE_LENGTH, MIN_CODE_LENGTH, readCode } from './code.ts';
+
+/** What a client asks for. What it leaves out comes from `VerificationSettings`. */
+export interface StartRequest {
+  /** E.164 with plus, or a `sip:` address. */
+  readonly to: string;
+  readonly locale?: string | undefined;
+  /** 4–10; with `code`, its length. */
+  readonly codeLength?: number | undefined;
+  /** The client's own code of 4–10 digits. */
+  readonly code?: Secret | undefined;
+  /** From `MIN_TTL_SECONDS` to the setting `maxTtlSeconds`. */
+  readonly ttlSeconds?: number | undefined;
+  /** 1–10. */
+  readonly maxChecks?: number | undefined;
+  /** 1–5. */
+  readonly repeat?: number | undefined;
+  /** The client's own name for it, kept and shown. */
+  readonly reference?: string | undefined;
+}
+
+export interface VerificationSettings {
+  readonly codeLength: number;
+  readonly ttlSeconds: number;
+  readonly maxTtlSeconds: number;
+  readonly maxChecks: number;
+  readonly repeat: number;
+  readonly locale: string;
+  /** Hosts that `sip:` addresses may name. */
+  readonly sipTargets: readonly string[];
+}
+
+/** NIST SP 800-63B: valid for at most ten minutes, and few guesses. */
+export const DEFAULT_VERIFICATION_SETTINGS: VerificationSettings = {
+  codeLength: 6,
+  ttlSeconds: 600,
+  maxTtlSeconds: 600,
+  maxChecks: 5,
+  repeat: 2,
+  locale: 'en-US',
+  sipTargets: [],
+};
+
+/** A call needs some of it before the code is heard. */
+export const MIN_TTL_SECONDS = 30;
+export const MAX_MAX_CHECKS = 10;
+export const MAX_REPEAT = 5;
+const MAX_REFERENCE_LENGTH = 256;
+
+/** The numbers of a verification, settled. */
+export interface Terms {
+  readonly codeLength: number;
+  readonly ttlSeconds: number;
+  readonly maxChecks: number;
+  readonly repeat: number;
+}
+
+/**
+ * What the request says, else what the settings say, within the limits of both.
+ *
+ * @throws AppError invalid_request
+ */
+export function readTerms(request: StartRequest, settings: VerificationSettings): Terms {
+  const ownLength = request.code?.reveal().length;
+  if (request.code !== undefined && readCode(request.code.reveal()) === undefined) {
+    throw new AppError('invalid_request', { message: 'code must have 4 to 10 digits and nothing else.' });
+  }
+  if (ownLength !== undefined && (request.codeLength ?? ownLength) !== ownLength) {
+    throw new AppError('invalid_request', { message: 'codeLength must be the length of code.' });
+  }
+  const { reference = '' } = request;
+  if (reference.length > MAX_REFERENCE_LENGTH || /\p{Cc}/u.test(reference)) {
+    throw new AppError('invalid_request', {
+      message: `reference must have at most ${MAX_REFERENCE_LENGTH} characters, and no control characters.`,
+    });
+  }
+  const inRange = (name: keyof Terms, min: number, max: number): number => {
+    // An operator's lower maximum holds for the operator's own default too.
+    const value = request[name] ?? Math.min(settings[name], max);
+    if (!Number.isInteger(value) || value < min || value > max) {
+      throw new AppError('invalid_request', {
+        message: `${name} must be a whole number from ${min} to ${max}.`,
+      });
+    }
+    return value;
+  };
+  return {
+    codeLength: ownLength ?? inRange('codeLength', MIN_CODE_LENGTH, MAX_CODE_LENGTH),
+    ttlSeconds: inRange('ttlSeconds', MIN_TTL_SECONDS, settings.maxTtlSeconds),
+    maxChecks: inRange('maxChecks', 1, MAX_MAX_CHECKS),
+    repeat: inRange('repeat', 1, MAX_REPEAT),
+  };
+}

@@ -1,0 +1,154 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ERROR_TABLE } from '../../../src/errors.ts';
+import type { Service } from './service.ts';
+import { startService } from './service.ts';
+
+interface Operation {
+  readonly summary?: string;
+  readonly tags?: readonly string[];
+  readonly parameters?: readonly { readonly name: string; readonly in: string }[];
+  readonly requestBody?: { readonly content: Record<string, { readonly schema: unknown }> };
+  readonly responses: Record<
+    string,
+    { readonly content?: Record<string, { readonly schema: { readonly $ref?: string } }> }
+  >;
+}
+
+interface Document {
+  readonly openapi: string;
+  readonly paths: Record<string, Record<string, Operation>>;
+  readonly components: { readonly schemas: Record<string, { readonly properties?: Record<string, object> }> };
+}
+
+let service: Service;
+let text: string;
+let document: Document;
+beforeAll(async () => {
+  service = await startService();
+  text = (await service.api.inject('/openapi.json')).body;
+  document = JSON.parse(text) as Document;
+});
+afterAll(() => service.close());
+
+function operations(): [string, Operation][] {
+  return Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]): [string, Operation] => [
+      `${method.toUpperCase()} ${path}`,
+      operation,
+    ]),
+  );
+}
+
+describe('/openapi.json', () => {
+  it('lists every route, and each of them exists', async () => {
+    const listed = operations().map(([name]) => name);
+    expect(listed.toSorted()).toEqual(
+      [
+        'POST /v1/verifications',
+        'GET /v1/verifications/{id}',
+        'POST /v1/verifications/{id}/check',
+        'DELETE /v1/verifications/{id}',
+        'GET /v1/calls',
+        'GET /v1/calls/{id}',
+        'DELETE /v1/calls/{id}',
+        'GET /v1/calls/{id}/events',
+        'GET /healthz',
+        'GET /readyz',
+        'GET /metrics',
+      ].toSorted(),
+    );
+    for (const name of listed) {
+      const [method = '', path = ''] = name.split(' ');
+      expect(service.api.hasRoute({ method, url: path.replace('{id}', ':id') })).toBe(true);
+    }
+  });
+
+  it('has a summary, a tag and the path parameters for every operation', () => {
+    for (const [name, { summary, tags, parameters }] of operations()) {
+      expect([name, summary, tags]).toEqual([name, expect.any(String), [expect.any(String)]]);
+      expect((parameters ?? []).some((parameter) => parameter.in === 'path')).toBe(name.includes('{id}'));
+    }
+  });
+
+  it('says what every answer and every parameter is', () => {
+    expect(text).not.toContain('Default Response');
+    expect(document.components.schemas['NewVerification']?.properties?.['to']).toHaveProperty('description');
+  });
+
+  it('gives every error answer the one shape, with statuses that errors have', () => {
+    const known = new Set(Object.values(ERROR_TABLE).map(({ status }) => String(status)));
+    for (const [name, { responses }] of operations()) {
+      const errors = Object.entries(responses).filter(([status]) => Number(status) >= 400);
+      expect(errors.map(([status]) => status)).toContain('429');
+      for (const [status, { content }] of errors) {
+        expect(known).toContain(status);
+        expect([name, status, content?.['application/json']?.schema]).toEqual([
+          name,
+          status,
+          { $ref: '#/components/schemas/Error' },
+        ]);
+      }
+    }
+  });
+
+  it('lists every error code, and has every status that the table has but those of unknown paths', () => {
+    const shape = JSON.stringify(document.components.schemas['Error']);
+    for (const code of Object.keys(ERROR_TABLE)) {
+      expect(shape).toContain(`"${code}"`);
+    }
+    const used = new Set(operations().flatMap(([, { responses }]) => Object.keys(responses)));
+    const told = Object.values(ERROR_TABLE).map(({ status }) => String(status));
+    expect(told.filter((status) => !used.has(status))).toEqual(['405']);
+  });
+
+  it('has every schema that it refers to, and no other', () => {
+    const refs = [...text.matchAll(/"\$ref":"#\/components\/schemas\/([^"]+)"/g)].map(
+      ([, name]) => name ?? '',
+    );
+    expect([...new Set(refs)].toSorted()).toEqual(Object.keys(document.components.schemas).toSorted());
+    expect(refs.length).toBeGreaterThan(20);
+  });
+
+  it('describes requests as they are sent, and no answer has a code', () => {
+    const body = document.paths['/v1/verifications']?.['post']?.requestBody?.content['application/json'];
+    expect(body).toEqual({ schema: { $ref: '#/components/schemas/NewVerification' } });
+    expect(document.components.schemas['NewVerification']?.properties?.['code']).toMatchObject({
+      type: 'string',
+      pattern: '^[0-9]{4,10}$',
+    });
+    for (const answer of ['Verification', 'CheckResult', 'Call', 'CallSummary', 'Attempt', 'TimelineEntry']) {
+      expect(Object.keys(document.components.schemas[answer]?.properties ?? {})).not.toHaveLength(0);
+      expect(document.components.schemas[answer]?.properties).not.toHaveProperty('code');
+    }
+  });
+});
+
+describe('/docs', () => {
+  it('is a page that loads its own files only', async () => {
+    const page = await service.api.inject('/docs/');
+    expect(page.statusCode).toBe(200);
+    const policy = String(page.headers['content-security-policy']);
+    expect(policy).toContain("default-src 'none'");
+    expect(policy).not.toMatch(/https?:|\*|unsafe-eval/);
+    const files = [...page.body.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, file]) => String(file));
+    expect(files.length).toBeGreaterThan(3);
+    for (const file of files) {
+      expect(file).toMatch(/^\.\/static\//);
+      const reply = await service.api.inject(`/docs/${file.slice(2)}`);
+      expect([file, reply.statusCode]).toEqual([file, 200]);
+    }
+    // No script of the page's own text, which its policy would stop.
+    expect(page.body).not.toMatch(/<script(?![^>]*src=)/);
+    const start = (await service.api.inject('/docs/static/swagger-initializer.js')).body;
+    expect(start).toContain('validatorUrl: null');
+    expect(start).toContain('"layout":"BaseLayout"');
+  });
+
+  it('shows the same document', async () => {
+    expect((await service.api.inject('/docs/json')).json()).toEqual(document);
+  });
+
+  it('is found without the slash', async () => {
+    expect((await service.api.inject('/docs')).statusCode).toBe(200);
+  });
+});

@@ -1,0 +1,95 @@
+import type { CallEvent, Engine, Leg, LegEnd, MediaStats } from '../../../src/engine/engine.ts';
+
+type Step = CallEvent extends infer Event ? (Event extends CallEvent ? Omit<Event, 'at'> : never) : never;
+
+const MEDIA: MediaStats = { packetsSent: 50, packetsReceived: 40, jitterMs: 1.5, promptSentMs: 1000 };
+
+/** A leg whose far end is the test. */
+export class ScriptedLeg {
+  readonly leg: Leg;
+  readonly #steps: Step[] = [{ type: 'trying', leftover: { callId: 'leftover-secret' } }];
+  #wake: () => void = () => undefined;
+  #answered = false;
+
+  constructor(leg: Leg, signal: AbortSignal) {
+    this.leg = leg;
+    const hangUp = (): void => {
+      this.end(this.#answered ? { kind: 'hung_up', by: 'us', why: 'aborted' } : { kind: 'canceled' });
+    };
+    if (signal.aborted) {
+      hangUp();
+    } else {
+      signal.addEventListener('abort', hangUp, { once: true });
+    }
+  }
+
+  ring(): this {
+    return this.#push({ type: 'ringing', leftover: {} });
+  }
+
+  answer(): this {
+    this.#answered = true;
+    return this.#push({ type: 'answered', codec: 'PCMU', leftover: {} });
+  }
+
+  press(digit: string): this {
+    return this.#push({ type: 'dtmf', digit, durationMs: 100 });
+  }
+
+  finishPrompt(): this {
+    return this.#push({ type: 'prompt_finished' }).end({ kind: 'hung_up', by: 'us', why: 'prompt_finished' });
+  }
+
+  end(end: LegEnd): this {
+    return this.#push({ type: 'ended', end, ...(this.#answered ? { media: MEDIA } : {}) });
+  }
+
+  async *events(): AsyncGenerator<CallEvent, void, undefined> {
+    for (;;) {
+      const step = this.#steps.shift();
+      if (step === undefined) {
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        });
+        continue;
+      }
+      yield { ...step, at: Date.now() };
+      if (step.type === 'ended') {
+        return;
+      }
+    }
+  }
+
+  #push(step: Step): this {
+    this.#steps.push(step);
+    this.#wake();
+    return this;
+  }
+}
+
+/** An engine without a network: each leg waits for the test, or does at once what `script` says. */
+export class ScriptedEngine implements Engine {
+  readonly name = 'embedded';
+  readonly legs: ScriptedLeg[] = [];
+  script: (leg: ScriptedLeg) => void = () => undefined;
+  lacks: readonly string[] = [];
+
+  async start(): Promise<void> {}
+
+  missing(): readonly string[] {
+    return this.lacks;
+  }
+
+  async *originate(leg: Leg, signal: AbortSignal): AsyncGenerator<CallEvent, void, undefined> {
+    const scripted = new ScriptedLeg(leg, signal);
+    this.legs.push(scripted);
+    this.script(scripted);
+    yield* scripted.events();
+  }
+
+  async endLeftover(): Promise<boolean> {
+    return true;
+  }
+
+  async close(): Promise<void> {}
+}

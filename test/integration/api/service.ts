@@ -1,0 +1,103 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { z } from 'zod';
+import { createMetrics } from '../../../src/api/metrics.ts';
+import type { Api } from '../../../src/api/server.ts';
+import { buildServer } from '../../../src/api/server.ts';
+import { Dialer } from '../../../src/call/dialer.ts';
+import { CallFeed } from '../../../src/call/feed.ts';
+import { configFrom } from '../../../src/config.ts';
+import type { configSchema } from '../../../src/config-schema.ts';
+import { createLogger } from '../../../src/log.ts';
+import { SqliteStore } from '../../../src/store/sqlite.ts';
+import { VerificationService } from '../../../src/verification/service.ts';
+import { MASTER_KEY_BYTES, Vault } from '../../../src/verification/vault.ts';
+import { ScriptedEngine } from './scripted-engine.ts';
+
+type Settings = z.input<typeof configSchema>;
+
+export interface Service {
+  readonly api: Api;
+  readonly engine: ScriptedEngine;
+  readonly store: SqliteStore;
+  readonly dialer: Dialer;
+  /** All log lines so far. */
+  readonly log: () => string;
+  /** Log lines of errors so far. */
+  readonly faults: () => readonly string[];
+  /** Moves the clock that verifications live by. */
+  readonly passTime: (ms: number) => void;
+  readonly close: () => Promise<void>;
+}
+
+const TRUNK = { id: 'carrier', host: 'sip.carrier.example', cli: '+493098765432' };
+
+/** The service as it runs, but for the engine: real store, dialer and feed, in a folder of its own. */
+export async function startService(settings: Partial<Settings> = {}): Promise<Service> {
+  const config = configFrom({ trunks: [TRUNK], ...settings });
+  const folder = mkdtempSync(join(tmpdir(), 'voice-otp-api-'));
+  const store = new SqliteStore({ path: join(folder, 'voice-otp.db'), synchronous: 'normal' });
+  const engine = new ScriptedEngine();
+  const vault = new Vault(randomBytes(MASTER_KEY_BYTES), randomBytes);
+  let log = '';
+  const logger = createLogger({ level: 'trace', destination: { write: (line) => void (log += line) } });
+  let lateMs = 0;
+  const now = (): number => Date.now() + lateMs;
+  const feed = new CallFeed({
+    load: (id) => store.call(id),
+    onListenerError: (err, callId) => logger.error({ err, callId }, 'listener failed'),
+  });
+  const metrics = createMetrics(() => dialer.active());
+  const dialer: Dialer = new Dialer({
+    store,
+    engine,
+    feed,
+    vault,
+    render: () => ({ sampleRate: 8000, samples: new Int16Array(8000) }),
+    trunks: config.trunks,
+    now,
+    log: logger,
+    settings: config.calls,
+    onEnded: (call) => metrics.callEnded(call),
+  });
+  const verifications = new VerificationService({
+    store,
+    dialer,
+    vault,
+    resolveLocale: (locale) => (locale.toLowerCase() === 'en-us' ? 'en-US' : undefined),
+    now,
+    newId: (prefix) => `${prefix}_${randomBytes(12).toString('hex')}`,
+    randomBytes,
+    settings: config.verification,
+  });
+  const api = await buildServer({
+    config: config.api,
+    version: '0.1.0',
+    logger,
+    metrics,
+    verifications,
+    feed,
+    dialer,
+    store,
+    engine,
+  });
+  return {
+    api,
+    engine,
+    store,
+    dialer,
+    log: () => log,
+    faults: () => log.split('\n').filter((line) => /"level":"(error|fatal)"/.test(line)),
+    passTime: (ms) => {
+      lateMs += ms;
+    },
+    close: async () => {
+      await api.close();
+      await dialer.drain(AbortSignal.abort());
+      await store.close();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}

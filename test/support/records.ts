@@ -1,0 +1,54 @@
+import type { Call } from '../../src/call/call.ts';
+import { createCall } from '../../src/call/call.ts';
+import type { Trunk } from '../../src/trunk/definition.ts';
+import type { Verification } from '../../src/verification/verification.ts';
+import { createVerification } from '../../src/verification/verification.ts';
+
+export const NOW = 1_750_000_000_000;
+
+/** A pending verification and its queued call, as they are accepted; `name` makes their ids. */
+export function acceptedPair(
+  name: string,
+  change: Partial<Parameters<typeof createVerification>[0]> = {},
+): { verification: Verification; call: Call } {
+  const verification = createVerification({
+    id: `ver_${name}`,
+    clientId: 'shop',
+    to: '+4930123456',
+    locale: 'en-US',
+    reference: null,
+    codeLength: 6,
+    codeDigest: 'd'.repeat(64),
+    sealedCode: 'c2VhbGVk',
+    repeat: 2,
+    maxChecks: 5,
+    createdAt: NOW,
+    ttlSeconds: 600,
+    callId: `call_${name}`,
+    ...change,
+  });
+  const call = createCall({
+    id: verification.callId,
+    verificationId: verification.id,
+    clientId: verification.clientId,
+    to: verification.to,
+    now: verification.createdAt,
+  });
+  return { verification, call };
+}
+
+export function someTrunk(change: Partial<Trunk> = {}): Trunk {
+  return {
+    id: 'alpha',
+    host: 'alpha.example',
+    transport: 'udp',
+    cli: '+498912345',
+    codecs: ['PCMU', 'PCMA'],
+    numberFormat: '+E164',
+    identity: 'from',
+    setupTimeoutMs: 8000,
+    ringTimeoutMs: 30_000,
+    retryRejected: false,
+    ...change,
+  };
+}

@@ -1,0 +1,240 @@
+import { randomBytes } from 'node:crypto';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Call } from '../../../src/call/call.ts';
+import type { DialerOptions } from '../../../src/call/dialer.ts';
+import { Vault } from '../../../src/verification/vault.ts';
+import { CODE, DialerRig, THREE_TRUNKS } from '../../support/dialer-rig.ts';
+import { eventually } from '../../support/eventually.ts';
+import type { Step } from '../../support/scripted-engine.ts';
+import {
+  ANSWERED,
+  ended,
+  GOODBYE,
+  PROMPT_FINISHED,
+  RINGING,
+  refused,
+  ScriptedEngine,
+  TRYING,
+} from '../../support/scripted-engine.ts';
+
+const TALK: readonly Step[] = [TRYING, RINGING, ANSWERED, PROMPT_FINISHED, GOODBYE];
+
+let rig: DialerRig;
+
+beforeEach(async () => {
+  rig = await DialerRig.open();
+});
+
+afterEach(async () => {
+  await rig.close();
+});
+
+/** One call over trunks that do what is written. */
+async function over(
+  scripts: Readonly<Record<string, readonly Step[]>>,
+  settings: Partial<DialerOptions['settings']> = {},
+): Promise<{ call: Call; engine: ScriptedEngine; status: string | undefined }> {
+  const engine = new ScriptedEngine(scripts);
+  const callId = await rig.accept();
+  rig.dialer(engine, {}, settings).dial(callId);
+  return { call: await rig.endOf(callId), engine, status: await rig.statusOf() };
+}
+
+describe('a call', () => {
+  it('is carried to its end', async () => {
+    const engine = new ScriptedEngine({ 'alpha.example': TALK });
+    const counted: string[] = [];
+    const dialer = rig.dialer(engine, { onEnded: ({ disposition }) => counted.push(String(disposition)) });
+    const callId = await rig.accept();
+    dialer.dial(callId);
+    expect(dialer.active()).toBe(1);
+    const call = await rig.endOf(callId);
+    expect(call).toMatchObject({ disposition: 'answered', blame: 'none' });
+    expect(call.attempts).toMatchObject([{ trunkId: 'alpha', promptFinished: true, leftover: null }]);
+    expect(await rig.store.verification('ver_a')).toMatchObject({ status: 'pending', sealedCode: null });
+    await eventually(() => expect(dialer.active()).toBe(0));
+    expect(counted).toEqual(['answered']);
+    expect(rig.logged.join('\n')).not.toContain(CODE);
+  });
+
+  it('is dialled once, however often it is asked for', async () => {
+    const engine = new ScriptedEngine({ 'alpha.example': TALK });
+    const dialer = rig.dialer(engine);
+    const callId = await rig.accept();
+    dialer.dial(callId);
+    dialer.dial(callId);
+    await rig.endOf(callId);
+    await eventually(() => expect(dialer.active()).toBe(0));
+    dialer.dial(callId);
+    await eventually(() => expect(dialer.active()).toBe(0));
+    expect(engine.invited).toHaveLength(1);
+  });
+
+  it('is stored as dialling before the INVITE leaves, and at each step', async () => {
+    const saved: string[] = [];
+    const engine = new ScriptedEngine({ 'alpha.example': TALK });
+    const watching = rig.storeWith({
+      saveCall: (call) => {
+        saved.push(`${call.state} ${engine.invited.length} ${String(call.attempts[0]?.leftover?.['step'])}`);
+        return rig.store.saveCall(call);
+      },
+    });
+    const callId = await rig.accept();
+    rig.dialer(engine, { store: watching }).dial(callId);
+    await rig.endOf(callId);
+    expect(saved).toEqual(['dialing 0 trying', 'ringing 1 ringing', 'answered 1 answered']);
+  });
+
+  it('is told to listeners as it goes', async () => {
+    const feed = rig.feed();
+    const callId = await rig.accept();
+    const seen: string[] = [];
+    await feed.subscribe(callId, ({ entry }) => seen.push(entry.type));
+    rig.dialer(new ScriptedEngine({ 'alpha.example': TALK }), { feed }).dial(callId);
+    await rig.endOf(callId);
+    await eventually(() =>
+      expect(seen).toEqual([
+        'queued',
+        'prepared',
+        'trying',
+        'ringing',
+        'answered',
+        'prompt_finished',
+        'ended',
+        'ended',
+      ]),
+    );
+  });
+});
+
+describe('failover', () => {
+  it('goes to the next trunk where the trunk is to blame', async () => {
+    const { call, status } = await over({
+      'alpha.example': [TRYING, refused(503)],
+      'beta.example': [TRYING, ended({ kind: 'setup_timeout' })],
+      'gamma.example': TALK,
+    });
+    expect(call.disposition).toBe('answered');
+    expect(call.attempts.map(({ trunkId, disposition }) => [trunkId, disposition])).toEqual([
+      ['alpha', 'trunk_failure'],
+      ['beta', 'trunk_timeout'],
+      ['gamma', 'answered'],
+    ]);
+    expect(status).toBe('pending');
+  });
+
+  it.each([
+    ['busy', [TRYING, refused(486)], 'busy'],
+    ['after ringing', [TRYING, RINGING, refused(503)], 'trunk_failure'],
+    ['unanswered', [TRYING, RINGING, ended({ kind: 'ring_timeout' })], 'no_answer'],
+    ['answered without sound', [TRYING, ended({ kind: 'media_rejected', detail: '' })], 'media_rejected'],
+  ])('stops where the phone or its owner has spoken: %s', async (_name, script, disposition) => {
+    const { call, engine, status } = await over({ 'alpha.example': script, 'beta.example': TALK });
+    expect(call.disposition).toBe(disposition);
+    expect(engine.invited).toHaveLength(1);
+    expect(status).toBe('failed');
+  });
+
+  it('ends with the last outcome where no trunk is left', async () => {
+    const script = [TRYING, refused(503)];
+    const { call, status } = await over({
+      'alpha.example': script,
+      'beta.example': script,
+      'gamma.example': [TRYING, refused(407)],
+    });
+    expect(call).toMatchObject({ disposition: 'trunk_auth', blame: 'us' });
+    expect(call.attempts).toHaveLength(3);
+    expect(status).toBe('failed');
+  });
+
+  it('respects the number of attempts and the deadline', async () => {
+    const script = [TRYING, refused(503)];
+    const scripts = { 'alpha.example': script, 'beta.example': script, 'gamma.example': TALK };
+    expect((await over(scripts, { maxAttempts: 2 })).call.attempts).toHaveLength(2);
+    const engine = new ScriptedEngine(scripts);
+    const callId = await rig.accept('late', { createdAt: Date.now() - 5000 });
+    rig.dialer(engine, {}, { deadlineMs: 1000 }).dial(callId);
+    expect((await rig.endOf(callId)).attempts).toHaveLength(1);
+  });
+
+  it('offers other codecs after a 488', async () => {
+    const engine = new ScriptedEngine({ 'alpha.example': [TRYING, refused(488)], 'beta.example': TALK });
+    const callId = await rig.accept();
+    const [first, second] = THREE_TRUNKS;
+    rig
+      .dialer(engine, {
+        trunks: [{ ...first, codecs: ['PCMU'] }, second] as typeof THREE_TRUNKS,
+      })
+      .dial(callId);
+    await rig.endOf(callId);
+    expect(engine.invited.map(({ codecs }) => codecs)).toEqual([['PCMU'], ['PCMA', 'PCMU']]);
+  });
+
+  it('spares a trunk that asked for a rest, as long as there is another', async () => {
+    const engine = new ScriptedEngine({
+      'alpha.example': [TRYING, refused(503, { retryAfterSeconds: 60 })],
+      'beta.example': TALK,
+    });
+    const dialer = rig.dialer(engine, { trunks: THREE_TRUNKS.slice(0, 2) });
+    for (const name of ['a', 'b']) {
+      const callId = await rig.accept(name);
+      dialer.dial(callId);
+      await rig.endOf(callId);
+    }
+    expect(engine.invited.map(({ nextHop }) => nextHop.host)).toEqual([
+      'alpha.example',
+      'beta.example',
+      'beta.example',
+    ]);
+  });
+});
+
+describe('a fault of ours', () => {
+  it.each([
+    ['the prompt cannot be made', { render: () => Promise.reject(new Error('no clip')) }],
+    ['the code cannot be opened', { vault: new Vault(Buffer.alloc(32, 4), randomBytes) }],
+    ['there is no trunk', { trunks: [] }],
+  ])('ends the call before anything is dialled: %s', async (_name, change) => {
+    const engine = new ScriptedEngine({ 'alpha.example': TALK });
+    const callId = await rig.accept();
+    const dialer = rig.dialer(engine, change);
+    dialer.dial(callId);
+    expect(await rig.endOf(callId)).toMatchObject({ disposition: 'failed', blame: 'us', attempts: [] });
+    expect(await rig.statusOf()).toBe('failed');
+    expect(engine.invited).toEqual([]);
+    await eventually(() => expect(dialer.active()).toBe(0));
+  });
+
+  it.each([
+    ['throws', [TRYING, RINGING, new Error('bug')]],
+    ['stops without an end', [TRYING, RINGING]],
+    ['forgets to begin', [RINGING]],
+  ])('ends the call where the engine %s', async (_name, script) => {
+    const engine = new ScriptedEngine({ 'alpha.example': script, 'beta.example': TALK });
+    const callId = await rig.accept();
+    rig.dialer(engine).dial(callId);
+    expect(await rig.endOf(callId)).toMatchObject({ disposition: 'failed', blame: 'us' });
+    expect(engine.up).toBe(0);
+    expect(engine.invited.length).toBeLessThanOrEqual(1);
+  });
+
+  it('leaves alone a call that is not there', async () => {
+    const dialer = rig.dialer(new ScriptedEngine({}));
+    dialer.dial('call_x');
+    await eventually(() => expect(dialer.active()).toBe(0));
+  });
+
+  it('does not say a code that nobody waits for any more', async () => {
+    const engine = new ScriptedEngine({ 'alpha.example': TALK });
+    const dialer = rig.dialer(engine);
+    const late = await rig.accept('late', { createdAt: Date.now() - 700_000 });
+    dialer.dial(late);
+    expect(await rig.endOf(late)).toMatchObject({ disposition: 'failed' });
+    expect(await rig.statusOf('late')).toBe('expired');
+    const canceled = await rig.accept('canceled');
+    await rig.store.endVerification('ver_canceled', 'canceled', Date.now());
+    dialer.dial(canceled);
+    expect(await rig.endOf(canceled)).toMatchObject({ disposition: 'canceled', blame: 'none' });
+    expect(engine.invited).toEqual([]);
+  });
+});
