@@ -1,7 +1,7 @@
 import type { LegEnd, SipResult } from '../engine/engine.ts';
 import type { Blame, Call, Disposition, TimelineEntry } from './call.ts';
 
-export type Retry = 'next_trunk' | 'never';
+type Retry = 'next_trunk' | 'never';
 
 /** What became of a leg, who is to blame, and whether another trunk may be tried. */
 export interface Outcome {

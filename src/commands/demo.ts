@@ -14,8 +14,8 @@ import { eventsOf, request } from './api-client.ts';
 import { LAB_LOCALE, LAB_PREFIX, type LabSite, startLabSite } from './lab-site.ts';
 import { bar, Screen } from './screen.ts';
 
-const ANSWERS = `${LAB_PREFIX}0200`;
-const BUSY = `${LAB_PREFIX}0486`;
+const ANSWERS = `${LAB_PREFIX}200`;
+const BUSY = `${LAB_PREFIX}486`;
 const REFRESH_MS = 200;
 
 /** `demo`: one verification from end to end, and a busy number. Exit code 0 only if all of it happened. */

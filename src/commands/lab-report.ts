@@ -9,7 +9,7 @@ import type { Screen } from './screen.ts';
 
 /** The lab's numbers and what they do. */
 export function showNumbers(screen: Screen): void {
-  screen.line(`Numbers: ${LAB_PREFIX}0 and three digits (any number with these last digits does the same):`);
+  screen.line(`Numbers: ${LAB_PREFIX} and three digits (any number with these last digits does the same):`);
   for (const [suffix, what] of listBehaviours()) screen.line(`  ${suffix.padEnd(8)} ${what}`);
 }
 

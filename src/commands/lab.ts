@@ -36,7 +36,7 @@ export async function lab({
   showNumbers(screen);
   screen.line(`\nTry, in another terminal:\n`);
   screen.line(
-    `  curl -s ${site.app.url}/v1/verifications -H 'content-type: application/json' -d '{"to":"${LAB_PREFIX}0200"}'`,
+    `  curl -s ${site.app.url}/v1/verifications -H 'content-type: application/json' -d '{"to":"${LAB_PREFIX}200"}'`,
   );
   screen.line(
     `  curl -s ${site.app.url}/v1/verifications/ID/check -H 'content-type: application/json' -d '{"code":"CODE"}'\n`,

@@ -46,7 +46,7 @@ export interface Trunk {
   readonly retryRejected: boolean;
 }
 
-export interface OutboundProxy {
+interface OutboundProxy {
   readonly host: string;
   readonly port?: number | undefined;
   /** Default: the trunk's. */

@@ -44,9 +44,9 @@ export const DEFAULT_VERIFICATION_SETTINGS: VerificationSettings = {
 };
 
 /** A call needs some of it before the code is heard. */
-export const MIN_TTL_SECONDS = 30;
-export const MAX_MAX_CHECKS = 10;
-export const MAX_REPEAT = 5;
+const MIN_TTL_SECONDS = 30;
+const MAX_MAX_CHECKS = 10;
+const MAX_REPEAT = 5;
 const MAX_REFERENCE_LENGTH = 256;
 
 /** The numbers of a verification, settled. */

@@ -32,7 +32,7 @@ export function engineContract(start: () => Promise<EngineUnderTest>, dyingProce
   let faults: unknown[];
   const lastCall = (): LabCall => carrier.calls.at(-1) as LabCall;
   const leg = (suffix: string, overrides: Parameters<typeof legTo>[2] = {}) =>
-    legTo(carrier.port, `${NUMBER}0${suffix}`, { credentials: LAB_CREDENTIALS, ...overrides });
+    legTo(carrier.port, `${NUMBER}${suffix}`, { credentials: LAB_CREDENTIALS, ...overrides });
 
   beforeAll(async () => {
     under = await start();
@@ -133,7 +133,7 @@ export function engineContract(start: () => Promise<EngineUnderTest>, dyingProce
     expect(names.get('P-Asserted-Identity')).toBe('<sip:+442079460999@127.0.0.1>');
     expect(names.get('Privacy')).toBe('id');
     expect(names.get('From')).toMatch(/^"Anonymous" <sip:anonymous@anonymous\.invalid>;tag=/);
-    expect(names.get('To')).toBe(`<sip:${NUMBER}0486@127.0.0.1:${carrier.port}>`);
+    expect(names.get('To')).toBe(`<sip:${NUMBER}486@127.0.0.1:${carrier.port}>`);
     expect(JSON.stringify(lastCall().invite)).not.toContain('call_');
   });
 
@@ -256,7 +256,7 @@ export function engineContract(start: () => Promise<EngineUnderTest>, dyingProce
     ] as const)('ends the call to %s that was %s: %s', async (suffix, type, end) => {
       const { leftover, process } = await leaveBehind(dyingProcess, carrier.port, suffix, type);
       const call = await eventually(() => {
-        expect(lastCall().number).toBe(`${NUMBER}0${suffix}`);
+        expect(lastCall().number).toBe(`${NUMBER}${suffix}`);
         return lastCall();
       });
       await process.kill();

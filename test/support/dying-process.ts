@@ -14,7 +14,7 @@ export async function carryUntilKilled(engine: Engine): Promise<void> {
   const [port, suffix, type] = process.argv.slice(2);
   const timeouts = { setupMs: 30_000, ringMs: 30_000, maxCallMs: 60_000 };
   const overrides = { credentials: LAB_CREDENTIALS, prompt: tone(30_000), timeouts };
-  const leg = legTo(Number(port), `+4420794600${suffix}`, overrides);
+  const leg = legTo(Number(port), `+442079460${suffix}`, overrides);
   let wanted = false;
   for await (const event of engine.originate(leg, new AbortController().signal)) {
     if (wanted) continue;

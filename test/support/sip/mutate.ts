@@ -47,7 +47,7 @@ const MUTATIONS: readonly Mutation[] = [
   function repeatLine(bytes, random) {
     const lines = linesOf(bytes);
     const at = below(random, lines.length);
-    const times = pick(random, [1, 1, 2, 400]);
+    const times = pick(random, [1, 1, 2, 30]);
     lines.splice(at, 0, ...Array.from({ length: times }, () => lines[at] as string));
     return ofLines(lines);
   },
@@ -58,7 +58,7 @@ const MUTATIONS: readonly Mutation[] = [
   },
   function insertNasty(bytes, random) {
     const at = below(random, bytes.length + 1);
-    return splice(bytes, at, at, Buffer.from(pick(random, NASTY).repeat(pick(random, [1, 1, 1, 50]))));
+    return splice(bytes, at, at, Buffer.from(pick(random, NASTY).repeat(pick(random, [1, 1, 1, 1, 1, 30]))));
   },
   function replaceNumber(bytes, random) {
     const text = bytes.toString('latin1');
