@@ -57,7 +57,7 @@ const api = section({
 const sip = section({
   host: address.default('0.0.0.0'),
   port: portOrAny.default(5060),
-  externalAddress: host.optional(),
+  externalAddress: address.optional(),
   tcp: z.boolean().default(true),
   userAgent: sipText.default('voice-otp'),
   t1Ms: milliseconds(50, 5000).default(500),
@@ -67,7 +67,7 @@ const rtp = section({
   host: address.optional(),
   portMin: port.min(1024).default(16_384),
   portMax: port.min(1024).default(32_767),
-  externalAddress: host.optional(),
+  externalAddress: address.optional(),
   symmetric: z.boolean().default(true),
   drainMs: milliseconds(0, 600_000).default(5000),
 });

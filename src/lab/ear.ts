@@ -8,7 +8,10 @@ export class Ear {
     if (p.payloadType !== 0 && p.payloadType !== 8) return;
     this.packets++;
     this.#first ??= p.timestamp;
-    this.#parts.push([(p.timestamp - this.#first) | 0, p.payloadType === 0 ? decodePcmu(p.payload) : decodePcma(p.payload)]);
+    this.#parts.push([
+      (p.timestamp - this.#first) | 0,
+      p.payloadType === 0 ? decodePcmu(p.payload) : decodePcma(p.payload),
+    ]);
   }
   pcm(): Pcm {
     const end = this.#parts.reduce((m, [at, s]) => Math.max(m, at + s.length), 0);

@@ -2,9 +2,13 @@ import { createSocket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
 import type { Peer } from './transport.ts';
 
-const WILDCARDS = new Set(['0.0.0.0', '::']);
 const KEEP_MS = 60_000;
 const MAX_KEPT = 1000;
+
+/** Whether an address to bind stands for all of this host's addresses. */
+export function isWildcard(address: string): boolean {
+  return address === '0.0.0.0' || address === '::';
+}
 
 /** Which of our addresses a peer reaches: the configured one, the bound one, or the one that the system would send from. */
 export class LocalAddresses {
@@ -12,7 +16,7 @@ export class LocalAddresses {
   readonly #known = new Map<string, { address: string; until: number }>();
 
   constructor(bound: string, external: string | undefined) {
-    this.#fixed = external ?? (WILDCARDS.has(bound) ? undefined : bound);
+    this.#fixed = external ?? (isWildcard(bound) ? undefined : bound);
   }
 
   async towards(peer: Peer): Promise<string> {

@@ -1,5 +1,6 @@
 import { Rtp } from '../../media/rtp.ts';
 import { SipEndpoint } from '../../sip/endpoint.ts';
+import { isWildcard } from '../../sip/local-address.ts';
 import { responseTo } from '../../sip/response.ts';
 import type { ServerHandle } from '../../sip/server-transactions.ts';
 import { ALLOW } from '../../sip/session.ts';
@@ -98,7 +99,8 @@ export class EmbeddedEngine implements Engine {
       endpoint: this.#endpoint,
       rtp: this.#rtp,
       userAgent: sip.userAgent,
-      mediaAddress: rtp.externalAddress ?? sip.externalAddress,
+      mediaAddress:
+        rtp.externalAddress ?? sip.externalAddress ?? (isWildcard(rtp.host) ? undefined : rtp.host),
     });
     const abort = () => run.abort();
     this.#runs.add(run);
