@@ -113,9 +113,15 @@ export async function measureRtp(calls: number, seconds: number): Promise<RtpFig
     const batch = Math.min(OPEN_BATCH, calls - streams.length);
     streams.push(...(await Promise.all(Array.from({ length: batch }, () => rtp.open()))));
   }
-  const sink = await startSink(seconds + 1);
-  for (const stream of streams)
-    stream.play(mediaTo(sink.port), new Uint8Array(8 * 1000 * seconds).fill(0xff));
+  const rampSeconds = calls / PLAYS_PER_MS / 1000;
+  const sink = await startSink(seconds + rampSeconds);
+  const bytes = Math.ceil(8000 * (seconds + rampSeconds));
+  const rampBegin = performance.now();
+  for (const [index, stream] of streams.entries()) {
+    const waitMs = rampBegin + index / PLAYS_PER_MS - performance.now();
+    if (waitMs >= 1) await delay(waitMs);
+    stream.play(mediaTo(sink.port), new Uint8Array(bytes).fill(0xff));
+  }
   const before = threadSeconds();
   const begin = performance.now();
   const figures = await sink.figures;

@@ -78,7 +78,7 @@ function trim(pcm: Pcm): Pcm {
 }
 
 /** Brings the root mean square of the speech frames to the level that all clips share, unless the peak forbids. */
-function level(pcm: Pcm): Pcm {
+function levelled(pcm: Pcm): Pcm {
   const levels = frameLevels(pcm);
   const threshold = Math.max(...levels) * amplitude(SPEECH_DB);
   const speech = levels.filter((value) => value > threshold);
@@ -101,7 +101,7 @@ const scratch = mkdtempSync(join(tmpdir(), 'voice-otp-sounds-'));
 try {
   mkdirSync(FOLDER, { recursive: true });
   for (const [name, line] of Object.entries(LINES)) {
-    const clip = fade(level(trim(speak(line, scratch))));
+    const clip = fade(levelled(trim(speak(line, scratch))));
     const wav = formatWav(clip);
     writeFileSync(join(FOLDER, `${name}.wav`), wav);
     process.stdout.write(`${name}: ${durationMs(clip)} ms, ${wav.length} bytes, "${line.text}"\n`);

@@ -34,17 +34,24 @@ export class PromptLibrary {
   }
 
   /**
-   * Reads `<folder>/<locale>/<voice>/<clip>.wav`. Of several voices of a locale the first by alphabet speaks.
+   * Reads `<folder>/<locale>/<voice>/<clip>.wav`. A locale that has no voice of the given name, or any locale
+   * where none is given, speaks with its first voice by alphabet.
    *
-   * @throws {SoundsError} where there is no locale at all, a set is incomplete or a file is no usable WAV.
+   * @throws {SoundsError} where there is no locale, no locale has the voice, a set is incomplete or a file is no
+   * usable WAV.
    */
-  static async load(folder: string): Promise<PromptLibrary> {
+  static async load(folder: string, voice?: string): Promise<PromptLibrary> {
     const voices = new Map<string, Voice>();
+    let found = voice === undefined;
     for (const locale of await folders(folder)) {
-      const [voice] = await folders(join(folder, locale));
-      if (voice !== undefined) voices.set(locale, await loadVoice(join(folder, locale, voice)));
+      const present = await folders(join(folder, locale));
+      const chosen = present.find((name) => name === voice) ?? present[0];
+      if (chosen === undefined) continue;
+      found ||= chosen === voice;
+      voices.set(locale, await loadVoice(join(folder, locale, chosen)));
     }
     if (voices.size === 0) throw new SoundsError(`there are no sounds in ${folder}`);
+    if (!found) throw new SoundsError(`no locale in ${folder} has the voice ${voice}`);
     return new PromptLibrary(voices);
   }
 
@@ -106,7 +113,7 @@ function partsOf(item: PlaylistItem, clips: Clips, code: Secret, sampleRate: Pro
 
 /** The errors here name no digit: they may be logged. */
 function digitsOf(code: Secret): (typeof DIGIT_CLIPS)[number][] {
-  const digits = [...code.reveal()].map((char) => DIGIT_CLIPS.find((digit) => digit === char));
+  const digits = Array.from(code.reveal(), (char) => DIGIT_CLIPS.find((digit) => digit === char));
   if (digits.length === 0) throw new Error('the code is empty');
   return digits.map((digit) => {
     if (digit === undefined) throw new Error('the code holds something else than digits');

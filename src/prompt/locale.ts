@@ -8,11 +8,11 @@ const LOCALE = /^[a-z]{2,8}(-[a-z0-9]{1,8})*$/i;
  */
 export function nearestLocale(requested: string, available: readonly string[]): string | undefined {
   if (!LOCALE.test(requested)) return undefined;
-  const wanted = subtags(requested);
+  const [language, ...wanted] = subtags(requested);
   let best: { readonly locale: string; readonly shared: number; readonly others: number } | undefined;
   for (const locale of available.toSorted()) {
-    const offered = subtags(locale);
-    if (offered[0] !== wanted[0]) continue;
+    const [spoken, ...offered] = subtags(locale);
+    if (spoken !== language) continue;
     const shared = offered.filter((subtag) => wanted.includes(subtag)).length;
     const others = offered.length - shared;
     if (best === undefined || shared > best.shared || (shared === best.shared && others < best.others)) {

@@ -60,6 +60,8 @@ export class SipEndpoint {
   readonly #servers: ServerTransactions;
   readonly #owners = new Map<string, DialogOwner>();
   readonly #addresses: LocalAddresses;
+  /** In the responses that the endpoint gives by itself (§8.2.6.2: always the same one, where no state is kept). */
+  readonly #tag = randomBytes(6).toString('hex');
   #udp: Transport | undefined;
   #tcp: Transport | undefined;
 
@@ -181,27 +183,46 @@ export class SipEndpoint {
     }
     const handle = this.#servers.request(request, responsePeer(request, peer));
     if (handle === undefined) return;
+    try {
+      this.#dispatch(handle, owner);
+    } catch (error) {
+      // A bug of ours must not leave the transaction, and the peer, waiting for ever.
+      this.#answer(handle, 500);
+      throw error;
+    }
+  }
+
+  #dispatch(handle: ServerHandle, owner: DialogOwner | undefined): void {
+    const { request } = handle;
     if (request.method === 'CANCEL') return this.#cancel(handle);
     if (owner !== undefined) return owner.request(handle);
     // RFC 3261 §12.2.2: a To-tag names a dialog, and we do not have it.
-    if (tagOf(request, 'To') !== '') return handle.respond(responseTo(request, 481));
+    if (tagOf(request, 'To') !== '') return this.#answer(handle, 481);
+    // §8.2.2.1: a Request-URI of a kind that nobody here could read.
+    if (!/^(?:sips?|tel):/i.test(request.uri)) return this.#answer(handle, 416);
     this.#options.onRequest(handle);
+  }
+
+  #answer(handle: ServerHandle, status: number): void {
+    handle.respond(responseTo(handle.request, status, { toTag: this.#tag }));
   }
 
   #cancel(handle: ServerHandle): void {
     const invite = this.#servers.canceled(handle.request);
-    handle.respond(responseTo(handle.request, invite === undefined ? 481 : 200));
-    invite?.onCancel?.(handle.request);
+    this.#answer(handle, invite === undefined ? 481 : 200);
+    // §9.2: after a final response a CANCEL has no effect.
+    if (invite?.waits === true) invite.handle.onCancel?.(handle.request);
   }
 
-  /** 400, or 505 for another version, without a transaction (RFC 3261 §8.2.7), where the request says where to. */
+  /** 400, or 505 for another version, without a transaction (RFC 3261 §8.2.7); to its source where its Via cannot be read. */
   #refuseMalformed(message: Malformed, peer: Peer): void {
     const request = message.partial;
-    if (request === undefined || request.method === 'ACK' || topVia(request) === undefined) return;
+    if (request === undefined || request.method === 'ACK' || header(request, 'Via') === undefined) return;
     const status = message.why === 'version' ? 505 : 400;
     const answered = withReceived(request, peer);
     const response = responseTo(answered, status, {
       reason: status === 400 ? `Bad Request: ${message.why}` : 'Version Not Supported',
+      toTag: this.#tag,
     });
     this.transmit(response, responsePeer(answered, peer)).catch(() => {});
   }

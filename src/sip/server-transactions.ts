@@ -85,9 +85,10 @@ export class ServerTransactions {
     return !accepted;
   }
 
-  /** The INVITE that a CANCEL is for (RFC 3261 §9.2), while it still waits for its final response. */
-  canceled(cancel: SipRequest): ServerHandle | undefined {
-    return this.#entries.get(keyOf(cancel, 'INVITE'))?.handle;
+  /** The INVITE that a CANCEL is for (RFC 3261 §9.2), and whether it still waits for its final response. */
+  canceled(cancel: SipRequest): { readonly handle: ServerHandle; readonly waits: boolean } | undefined {
+    const entry = this.#entries.get(keyOf(cancel, 'INVITE'));
+    return entry === undefined ? undefined : { handle: entry.handle, waits: entry.tx.state === 'proceeding' };
   }
 
   close(): void {
@@ -133,11 +134,13 @@ export class ServerTransactions {
   }
 }
 
-/** RFC 3261 §17.2.3: by branch and sent-by; a peer of RFC 2543 (no magic cookie) by the rest of the request. */
+const COOKIE = 'z9hG4bK';
+
+/** RFC 3261 §17.2.3: by branch and sent-by; a peer of RFC 2543 (no magic cookie, or no more than that) by the rest. */
 function keyOf(request: SipRequest, method: string): string {
   const via = topVia(request);
   const branch = via?.params.get('branch') ?? '';
-  if (branch.startsWith('z9hG4bK')) return `${branch}|${via?.host}:${via?.port}|${method}`;
+  if (branch.startsWith(COOKIE) && branch !== COOKIE) return `${branch}|${via?.host}:${via?.port}|${method}`;
   const number = parseCSeq(header(request, 'CSeq'))?.number;
   const from = `${header(request, 'Call-ID')}|${tagOf(request, 'From')}|${number}`;
   return `${from}|${request.uri}|${via?.host}:${via?.port}|${method}`;

@@ -1,5 +1,8 @@
 import { TimerSet } from './timer-set.ts';
 
+/** setTimeout takes no more; no call of ours lasts that long. */
+const MAX_MS = 2 ** 31 - 1;
+
 /** Session timers (RFC 4028 §7.2, §8.1, §10): refreshes in time where that is ours, and gives up where nobody does. */
 export class SessionTimer {
   readonly #timers = new TimerSet<'refresh' | 'expire'>();
@@ -21,9 +24,8 @@ export class SessionTimer {
     // §8.1: the refresher sends at half of the interval; §10: BYE min(32 s, a third) before it is over.
     const expireMs = (seconds - Math.min(32, seconds / 3)) * 1000;
     this.#timers.stop('refresh');
-    if (weRefresh) this.#timers.start('refresh', seconds * 500, this.#listener.refresh);
-    // setTimeout takes 2^31 - 1 ms at most; no call of ours lasts that long.
-    this.#timers.start('expire', Math.min(expireMs, 2 ** 31 - 1), this.#listener.expired);
+    if (weRefresh) this.#timers.start('refresh', Math.min(seconds * 500, MAX_MS), this.#listener.refresh);
+    this.#timers.start('expire', Math.min(expireMs, MAX_MS), this.#listener.expired);
   }
 
   stop(): void {

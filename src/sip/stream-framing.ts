@@ -2,7 +2,7 @@
 
 const MAX_HEAD_BYTES = 64 * 1024;
 const MAX_BODY_BYTES = 256 * 1024;
-const CONTENT_LENGTH = /(?:^|\n)(?:content-length|l)[ \t]*:[ \t]*(\d{1,9})[ \t]*(?:\r?\n|$)/i;
+const CONTENT_LENGTH = /(?:^|\n)(?:content-length|l)[ \t]*:([^\n]*)/gi;
 
 export interface Frames {
   /** Complete messages, in order. */
@@ -28,16 +28,27 @@ export function cutFrames(bytes: Buffer): Frames {
     rest = rest.subarray(lead);
     const end = rest.indexOf('\r\n\r\n');
     if (end < 0) return { messages, pings, rest, broken: rest.length > MAX_HEAD_BYTES };
-    const length = CONTENT_LENGTH.exec(rest.toString('latin1', 0, end + 2))?.[1];
+    const length = declaredLength(rest.toString('latin1', 0, end));
     // Without a length nobody knows where the next message starts.
-    if (length === undefined || Number(length) > MAX_BODY_BYTES || end > MAX_HEAD_BYTES) {
+    if (length === undefined || length > MAX_BODY_BYTES || end > MAX_HEAD_BYTES) {
       return { messages, pings, rest: Buffer.alloc(0), broken: true };
     }
-    const total = end + 4 + Number(length);
+    const total = end + 4 + length;
     if (rest.length < total) return { messages, pings, rest, broken: false };
     messages.push(rest.subarray(0, total));
     rest = rest.subarray(total);
   }
+}
+
+/** Undefined where there is none, where it is no number, and where two differ (RFC 4475 §3.3.9). */
+function declaredLength(head: string): number | undefined {
+  let length: number | undefined;
+  for (const [, value = ''] of head.replace(/\r?\n[ \t]+/g, ' ').matchAll(CONTENT_LENGTH)) {
+    const next = /^\d{1,9}$/.test(value.trim()) ? Number(value) : undefined;
+    if (next === undefined || (length !== undefined && next !== length)) return undefined;
+    length = next;
+  }
+  return length;
 }
 
 function leadingLineEnds(bytes: Buffer): number {

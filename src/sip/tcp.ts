@@ -8,6 +8,8 @@ const CONNECT_TIMEOUT_MS = 5000;
 /** A connection without traffic is closed: longer than any transaction and any call of ours. */
 const IDLE_MS = 300_000;
 const MAX_CONNECTIONS = 1000;
+/** What may wait for a peer that does not read: far more than any transaction sends. */
+const MAX_UNSENT_BYTES = 1024 * 1024;
 
 /** SIP over TCP: connections are kept and used again, in both directions (RFC 3261 §18.2.2, RFC 5923). */
 export class TcpTransport implements Transport {
@@ -43,6 +45,7 @@ export class TcpTransport implements Transport {
 
   async send(bytes: Buffer, peer: Peer): Promise<void> {
     const socket = await this.#connection(peer);
+    if (socket.writableLength > MAX_UNSENT_BYTES) socket.destroy();
     await new Promise<void>((resolve, reject) => {
       socket.write(bytes, (error) => (error ? reject(error) : resolve()));
     });
@@ -72,6 +75,9 @@ export class TcpTransport implements Transport {
   async #open(peer: Peer): Promise<Socket> {
     if (this.#server === undefined) throw new Error('the TCP transport is closed');
     const socket = connect({ host: peer.address, port: peer.port, timeout: CONNECT_TIMEOUT_MS });
+    // Known from the start, so that closing ends what is still connecting.
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
     // Both outcomes before `connect` are failures; a listener for each keeps them from being uncaught.
     socket.once('timeout', () => socket.destroy(new Error('TCP connect timed out')));
     await once(socket, 'connect');

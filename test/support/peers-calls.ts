@@ -1,0 +1,120 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect } from 'vitest';
+import type { EmbeddedEngine } from '../../src/engine/embedded/embedded-engine.ts';
+import type { CallEvent, LegEnd } from '../../src/engine/engine.ts';
+import type { WireMessage } from '../../src/sip/transport.ts';
+import { startEmbedded } from './embedded.ts';
+import { eventually } from './eventually.ts';
+import { endOf, eventsOf, type LegOverrides, legTo, tone } from './legs.ts';
+import { Ear, type HeardStream } from './peers-audio.ts';
+import { Sipp, type SippOptions, type SippResult } from './peers-sipp.ts';
+
+/** Calls of one run, and how many of them begin in a second. */
+const CALLS = 100;
+const CALLS_PER_SECOND = 50;
+const PROMPT = tone(200);
+
+export interface Run extends Omit<SippOptions, 'mediaPort' | 'calls'> {
+  /** RFC 3261 T1 of our side. */
+  readonly t1Ms?: number;
+  readonly leg?: LegOverrides;
+  /** The event after which the leg is aborted. */
+  readonly abortOn?: CallEvent['type'];
+}
+
+/** What came of a run. */
+export interface RunResult {
+  /** How often each course of a call (its events and its end) was taken. */
+  readonly courses: Readonly<Record<string, number>>;
+  readonly events: readonly (readonly CallEvent[])[];
+  readonly sipp: SippResult;
+  readonly streams: readonly HeardStream[];
+  readonly wire: readonly WireMessage[];
+  readonly faults: readonly unknown[];
+}
+
+/** Runs of calls through embedded engines, one engine each; what they hold is looked at when all are over. */
+export class Runs {
+  readonly #engines = new Map<string, EmbeddedEngine>();
+  readonly #before = resources();
+
+  /** Carries a hundred calls to SIPp. Resolves when both sides say that they are over. */
+  async run(run: Run): Promise<RunResult> {
+    const faults: unknown[] = [];
+    const wire: WireMessage[] = [];
+    const engine = await startEmbedded({
+      t1Ms: run.t1Ms ?? 50,
+      onFault: (error) => faults.push(error),
+      onWire: (message) => wire.push(message),
+    });
+    this.#engines.set(`${run.scenario} ${run.transport ?? 'udp'} ${this.#engines.size}`, engine);
+    const ear = await Ear.open();
+    const sipp = await Sipp.start({ ...run, calls: CALLS, mediaPort: ear.port });
+    try {
+      const events = await callAll(engine, sipp.port, run);
+      const result = await sipp.result();
+      return { courses: tally(events), events, sipp: result, streams: ear.streams, wire, faults };
+    } finally {
+      await sipp.stop();
+      await ear.close();
+    }
+  }
+
+  /** Every leg, stream, dialog and transaction is given back, and then every socket and timer. */
+  async assertNothingLeft(): Promise<void> {
+    try {
+      await eventually(() => expect(this.#held()).toEqual({}), { timeoutMs: 20_000, intervalMs: 100 });
+    } finally {
+      await Promise.all([...this.#engines.values()].map((engine) => engine.close(AbortSignal.abort())));
+    }
+    await eventually(() => expect(resources()).toEqual(this.#before));
+  }
+
+  #held(): Record<string, object> {
+    const held = [...this.#engines].map(([name, engine]) => [name, engine.held()] as const);
+    return Object.fromEntries(held.filter(([, counts]) => Object.values(counts).some((count) => count > 0)));
+  }
+}
+
+/** Sockets and timers that keep this process alive, by kind. */
+function resources(): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const kind of process.getActiveResourcesInfo()) {
+    if (/UDP|TCP|Timeout|Immediate|Process/.test(kind)) counts[kind] = (counts[kind] ?? 0) + 1;
+  }
+  return counts;
+}
+
+async function callAll(engine: EmbeddedEngine, port: number, run: Run): Promise<CallEvent[][]> {
+  const start = performance.now();
+  const calls: Promise<CallEvent[]>[] = [];
+  for (let i = 0; i < CALLS; i++) {
+    await sleep(Math.max(0, start + (i * 1000) / CALLS_PER_SECOND - performance.now()));
+    const abort = new AbortController();
+    const { transport = 'udp', abortOn } = run;
+    const leg = legTo(port, `+44207946${1000 + i}`, { prompt: PROMPT, transport, ...run.leg });
+    const on = ({ type }: CallEvent): void => (type === abortOn ? abort.abort() : undefined);
+    calls.push(eventsOf(engine, leg, { signal: abort.signal, on }));
+  }
+  return Promise.all(calls);
+}
+
+function tally(calls: readonly (readonly CallEvent[])[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const events of calls) {
+    const course = courseOf(events.map(({ type }) => type).join(' '), endOf(events).end);
+    counts[course] = (counts[course] ?? 0) + 1;
+  }
+  return counts;
+}
+
+function courseOf(types: string, end: LegEnd): string {
+  return `${types}: ${JSON.stringify(end)}`;
+}
+
+/** All calls of the run went this way, and SIPp says that each was as its scenario wants it. */
+export function assertAll(result: RunResult, types: string, end: LegEnd): void {
+  expect(result.faults).toEqual([]);
+  expect(result.courses, result.sipp.errors).toEqual({ [courseOf(types, end)]: CALLS });
+  expect(result.sipp, result.sipp.errors).toMatchObject({ code: 0, successful: CALLS, failed: 0 });
+}

@@ -1,0 +1,110 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { assertBound, freePorts, PeerGone, PeerProcess } from './peers.ts';
+
+const SCENARIOS = fileURLToPath(new URL('../interop/sipp/', import.meta.url));
+/** How often another port is tried where somebody else took the one that was free. */
+const TRIES = 3;
+const ERROR_CHARS = 4000;
+
+export interface SippOptions {
+  /** The scenario's file name without its ending. */
+  readonly scenario: string;
+  readonly calls: number;
+  readonly transport?: 'udp' | 'tcp';
+  /** Where its SDP wants the audio: a UDP port on loopback. */
+  readonly mediaPort: number;
+  /** Per cent of the messages that are lost, in each direction. */
+  readonly lossPercent?: number;
+  /** The length of the scenario's pauses that name none. */
+  readonly pauseMs?: number;
+  /** Neither sends again nor recognises what is sent again: the scenario says all. */
+  readonly withoutRetransmission?: boolean;
+}
+
+/** SIPp's own judgement of the calls it took. */
+export interface SippResult {
+  readonly code: number | null;
+  readonly successful: number;
+  readonly failed: number;
+  /** What it did not expect. */
+  readonly errors: string;
+}
+
+/** One run of a scenario as the called side. */
+export class Sipp {
+  readonly port: number;
+  readonly #process: PeerProcess;
+  readonly #folder: string;
+
+  private constructor(port: number, process: PeerProcess, folder: string) {
+    this.port = port;
+    this.#process = process;
+    this.#folder = folder;
+  }
+
+  static async start(options: SippOptions): Promise<Sipp> {
+    const folder = await mkdtemp(join(tmpdir(), 'voice-otp-sipp-'));
+    for (let tries = 1; ; tries++) {
+      // SIP, remote control, and audio and video on two even ports.
+      const port = await freePorts(5);
+      try {
+        const process = await PeerProcess.start('sipp', argumentsOf(options, port), {
+          cwd: folder,
+          ready: () => bothBound(options.transport ?? 'udp', port),
+        });
+        return new Sipp(port, process, folder);
+      } catch (error) {
+        if (error instanceof PeerGone && tries < TRIES) continue;
+        await rm(folder, { recursive: true, force: true });
+        throw error;
+      }
+    }
+  }
+
+  /** Waits until all calls are over, as SIPp sees them. */
+  async result(): Promise<SippResult> {
+    const { code } = await this.#process.exited;
+    const [successful, failed] = await this.#counts();
+    return { code, successful, failed, errors: (await this.#text('errors.log')).slice(0, ERROR_CHARS) };
+  }
+
+  /** Ends it where it still runs, and forgets what it wrote. */
+  async stop(): Promise<void> {
+    await this.#process.stop();
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  async #counts(): Promise<[successful: number, failed: number]> {
+    const rows = (await this.#text('stat.csv')).trim().split('\n');
+    const names = rows[0]?.split(';') ?? [];
+    const last = rows.at(-1)?.split(';') ?? [];
+    const count = (name: string): number => Number(last[names.indexOf(name)]);
+    return [count('SuccessfulCall(C)'), count('FailedCall(C)')];
+  }
+
+  async #text(file: string): Promise<string> {
+    return readFile(join(this.#folder, file), 'utf8').catch(() => '');
+  }
+}
+
+function argumentsOf(options: SippOptions, port: number): string[] {
+  const { scenario, calls, transport, mediaPort, lossPercent, pauseMs, withoutRetransmission } = options;
+  return [
+    ...['-sf', join(SCENARIOS, `${scenario}.xml`), '-m', String(calls)],
+    ...['-i', '127.0.0.1', '-p', String(port), '-t', transport === 'tcp' ? 't1' : 'u1'],
+    ...['-ci', '127.0.0.1', '-cp', String(port + 1), '-mi', '127.0.0.1', '-mp', String(port + 2)],
+    ...['-key', 'ear', String(mediaPort), '-nostdin', '-timeout', '60s', '-timeout_error'],
+    ...['-trace_stat', '-stf', 'stat.csv', '-trace_err', '-error_file', 'errors.log'],
+    ...(lossPercent === undefined ? [] : ['-lost', String(lossPercent), '-max_retrans', '30']),
+    ...(pauseMs === undefined ? [] : ['-d', String(pauseMs)]),
+    ...(withoutRetransmission === true ? ['-nr'] : []),
+  ];
+}
+
+async function bothBound(transport: 'udp' | 'tcp', port: number): Promise<void> {
+  await assertBound(transport, port);
+  await assertBound('udp', port + 1);
+}

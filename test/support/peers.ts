@@ -1,0 +1,173 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
+import { createSocket } from 'node:dgram';
+import { accessSync, constants } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { delimiter, join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { eventually } from './eventually.ts';
+
+/** Programs that are not ours, and the Debian package that each comes from. */
+const PACKAGES = { sipp: 'sip-tester', baresip: 'baresip-core' } as const;
+
+export type PeerName = keyof typeof PACKAGES;
+
+const READY_MS = 10_000;
+const STOP_MS = 3000;
+/** What is kept of a peer's output; the end of it says why it failed. */
+const OUTPUT_CHARS = 20_000;
+
+/**
+ * A suite that needs a foreign program. Without it, the suite is skipped and says how to install it; where the
+ * environment variable REQUIRE_PEERS (names with commas between them) names it, that is a failure instead.
+ */
+export function describeWithPeer(peer: PeerName, title: string, suite: () => void): void {
+  if (inPath(peer)) return void describe(title, suite);
+  const reason = `${peer} is not installed; to run this: apt-get install ${PACKAGES[peer]}`;
+  const required = (process.env['REQUIRE_PEERS'] ?? '').split(',').map((name) => name.trim());
+  if (!required.includes(peer)) {
+    process.stderr.write(`skipped: ${title}: ${reason}\n`);
+    return void describe.skip(`${title} (${reason})`, suite);
+  }
+  describe(title, () => {
+    it(`finds ${peer}`, () => expect.fail(`REQUIRE_PEERS names ${peer}, and ${reason}`));
+  });
+}
+
+function inPath(program: string): boolean {
+  return (process.env['PATH'] ?? '').split(delimiter).some((folder) => {
+    try {
+      accessSync(join(folder, program), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** How a peer went. */
+export interface PeerExit {
+  /** Null where a signal ended it. */
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** A foreign program that runs as a child of this process. */
+export class PeerProcess {
+  readonly exited: Promise<PeerExit>;
+  readonly #child: ChildProcess;
+  #output = '';
+  #gone = false;
+
+  private constructor(child: ChildProcess) {
+    this.#child = child;
+    const collect = (chunk: Buffer): void => {
+      this.#output = (this.#output + chunk.toString()).slice(-OUTPUT_CHARS);
+    };
+    child.stdout?.on('data', collect);
+    child.stderr?.on('data', collect);
+    this.exited = new Promise((resolve) => {
+      child.once('error', (error) => {
+        this.#output += String(error);
+        this.#gone = true;
+        resolve({ code: null, signal: null });
+      });
+      child.once('close', (code, signal) => {
+        this.#gone = true;
+        resolve({ code, signal });
+      });
+    });
+  }
+
+  /**
+   * Starts a program and waits until `ready` does not throw.
+   *
+   * @throws where the program ends before that, or takes longer than ten seconds, with what it wrote
+   */
+  static async start(
+    program: PeerName,
+    args: readonly string[],
+    options: { readonly cwd: string; readonly ready: (peer: PeerProcess) => void | Promise<void> },
+  ): Promise<PeerProcess> {
+    const child = spawn(program, args, { cwd: options.cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+    const peer = new PeerProcess(child);
+    try {
+      await eventually(() => (peer.#gone ? undefined : options.ready(peer)), { timeoutMs: READY_MS });
+    } catch (error) {
+      await peer.stop();
+      throw new Error(`${program} does not get ready:\n${peer.output}`, { cause: error });
+    }
+    if (peer.#gone) throw new PeerGone(`${program} ended at once:\n${peer.output}`);
+    return peer;
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  /** The end of what it wrote to both of its outputs. */
+  get output(): string {
+    return this.#output;
+  }
+
+  /** Ends it, by force where it does not go by itself; may be called again. */
+  async stop(): Promise<PeerExit> {
+    if (!this.#gone) this.#child.kill('SIGTERM');
+    const force = setTimeout(() => this.#child.kill('SIGKILL'), STOP_MS);
+    const exit = await this.exited;
+    clearTimeout(force);
+    return exit;
+  }
+}
+
+/** A peer that ended before it was ready: its port was taken in the meantime, say. */
+export class PeerGone extends Error {}
+
+/** Below the range from which systems give out ports for port 0, so that nobody gets one by chance. */
+const FIRST_PORT = 20_000;
+const LAST_PORT = 32_000;
+
+/** The first of so many neighbouring ports, even, that nobody on loopback has over UDP or TCP at the moment. */
+export async function freePorts(count: number): Promise<number> {
+  for (;;) {
+    const first = 2 * randomInt(FIRST_PORT / 2, LAST_PORT / 2);
+    const ports = Array.from({ length: count }, (_, i) => first + i);
+    const free = await Promise.all(ports.flatMap((port) => [isFreeUdp(port), isFreeTcp(port)]));
+    if (free.every(Boolean)) return first;
+  }
+}
+
+function isFreeUdp(port: number): Promise<boolean> {
+  const socket = createSocket('udp4');
+  return new Promise((resolve) => {
+    socket.once('error', () => {
+      socket.close();
+      resolve(false);
+    });
+    socket.bind({ port, exclusive: true }, () => socket.close(() => resolve(true)));
+  });
+}
+
+function isFreeTcp(port: number): Promise<boolean> {
+  const server = createServer();
+  return new Promise((resolve) => {
+    server.once('error', () => resolve(false));
+    server.listen({ port, exclusive: true }, () => server.close(() => resolve(true)));
+  });
+}
+
+/**
+ * Throws unless somebody has bound the port. Asked of the system's tables (proc(5)): to try it oneself would
+ * take the port away from the peer that is just starting.
+ */
+export async function assertBound(protocol: 'udp' | 'tcp', port: number): Promise<void> {
+  const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  const rows = (await readFile(`/proc/net/${protocol}`, 'utf8')).split('\n');
+  // The columns: number, local address, remote address, state (07: an unconnected UDP socket, 0A: listening).
+  const bound = rows.some((row) => {
+    const [, local = '', , state] = row.trim().split(/\s+/);
+    return local.endsWith(suffix) && (state === '07' || state === '0A');
+  });
+  if (!bound) throw new Error(`nobody has bound ${protocol} port ${port}`);
+}
