@@ -1,11 +1,13 @@
-/** Waits for SIGTERM or SIGINT; a second one ends the process at once. */
+/** Waits for SIGTERM or SIGINT; a second one, whichever of the two, ends the process at once. */
 export function untilStopped(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
+    let stopping = false;
     const stop = (signal: NodeJS.Signals): void => {
-      process.once(signal, () => process.exit(1));
+      if (stopping) process.exit(1);
+      stopping = true;
       resolve(signal);
     };
-    process.once('SIGTERM', stop);
-    process.once('SIGINT', stop);
+    process.on('SIGTERM', stop);
+    process.on('SIGINT', stop);
   });
 }

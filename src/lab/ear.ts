@@ -9,6 +9,9 @@ const MAX_SAMPLES = MAX_SECONDS * SAMPLE_RATE;
 const HEADROOM = SAMPLE_RATE;
 const FIRST_CAPACITY = 30 * SAMPLE_RATE;
 
+/** Late packets come within this many of the newest (RFC 3550 A.1). */
+const MAX_MISORDER = 100;
+
 /** Static payload types (RFC 3551 §6). */
 const DECODERS: ReadonlyMap<number, (payload: Uint8Array) => Int16Array> = new Map([
   [0, decodePcmu],
@@ -125,6 +128,7 @@ class Source {
   /** Timestamp of the packet last seen under each sequence number, which come round after 65,536 packets. */
   readonly #seen = new Map<number, number>();
   #highest: number;
+  #lowest: number;
   #expected = 0;
   #arrived = 0;
 
@@ -133,6 +137,7 @@ class Source {
     this.#firstTimestamp = first.timestamp;
     this.#firstPosition = position;
     this.#highest = (first.sequence - 1) & 0xffff;
+    this.#lowest = first.sequence;
   }
 
   get lost(): number {
@@ -145,10 +150,21 @@ class Source {
     this.#arrived++;
     // The shorter way round the circle of 16 bits.
     const ahead = ((sequence - this.#highest) << 16) >> 16;
-    if (ahead <= 0) return 'late';
+    if (ahead <= 0) {
+      this.#precede(sequence);
+      return 'late';
+    }
     this.#highest = sequence;
     this.#expected += ahead;
     return 'next';
+  }
+
+  /** The first packet to arrive need not be the first that was sent. */
+  #precede(sequence: number): void {
+    const before = ((this.#lowest - sequence) << 16) >> 16;
+    if (before <= 0 || this.#expected > MAX_MISORDER) return;
+    this.#lowest = sequence;
+    this.#expected += before;
   }
 
   positionOf(timestamp: number): number {

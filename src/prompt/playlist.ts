@@ -30,7 +30,7 @@ export interface OtpPrompt {
   readonly codePauseMs?: number;
 }
 
-export const MAX_REPEAT = 5;
+const MAX_REPEAT = 5;
 const MAX_PAUSE_MS = 10_000;
 
 /**

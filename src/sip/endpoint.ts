@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { type ClientHandle, type ClientListener, ClientTransactions } from './client-transactions.ts';
-import { faultOf, formatVia, parseVia, tagOf, topVia } from './header.ts';
+import { faultOf, formatVia, parseVia, tagOf } from './header.ts';
 import { LocalAddresses } from './local-address.ts';
 import {
   formatMessage,

@@ -26,6 +26,8 @@ export interface Answer {
   readonly peer: Peer;
   /** The peer's description: in the 2xx, or before it in a reliable provisional response (RFC 3262 §5); '' where there was none. */
   readonly sdp: string;
+  /** Resolves when the ACK has left: whatever follows in the dialog waits for it. Never rejects. */
+  readonly acked: Promise<void>;
 }
 
 export type InviteFailure =
@@ -38,7 +40,7 @@ export type InviteFailure =
 
 export interface InviteListener {
   provisional(response: SipResponse, dialog: Dialog | undefined): void;
-  /** Once, and then never `failed`. The ACK is on its way. A CANCEL of ours may have crossed it: `canceled` tells. */
+  /** Once, and then never `failed`. The ACK is on its way (`acked`). A CANCEL of ours may have crossed it: `canceled` tells. */
   answered(answer: Answer): void;
   /** Once, and then never `answered`. */
   failed(failure: InviteFailure): void;
@@ -83,6 +85,7 @@ export class Invite {
   #cancelWanted = false;
   #cancelSent = false;
   #settled = false;
+  readonly #dismissed = new Map<string, Promise<Outgoing>>();
   #winner: { readonly tag: string; readonly ack: Promise<Outgoing> } | undefined;
 
   constructor(options: InviteOptions) {
@@ -174,8 +177,8 @@ export class Invite {
   /** A 2xx: the first one, the same again, or one from another fork. */
   #answer(response: SipResponse): void {
     const tag = tagOf(response, 'To');
-    if (this.#winner?.tag === tag) this.#transmit(this.#winner.ack);
-    else if (this.#settled) void this.#dismiss(response);
+    if (this.#winner?.tag === tag) void this.#transmit(this.#winner.ack);
+    else if (this.#settled) void this.#dismiss(response, tag);
     else this.#accept(response, tag);
   }
 
@@ -281,21 +284,25 @@ export class Invite {
     this.#settled = true;
     this.#timers.clear();
     this.#winner = { tag, ack: this.#addressed(dialog, ack) };
-    this.#transmit(this.#winner.ack);
+    const acked = this.#transmit(this.#winner.ack);
     const early = this.#early.get(tag);
     const sdp = response.body === '' ? (early?.sdp ?? '') : response.body;
     // Requests of ours in the early dialog have used up numbers.
     const localCSeq = Math.max(dialog.localCSeq, early?.dialog.localCSeq ?? 0);
-    this.#options.listener.answered({ dialog: { ...dialog, localCSeq }, response, peer, sdp });
+    this.#options.listener.answered({ dialog: { ...dialog, localCSeq }, response, peer, sdp, acked });
   }
 
   /** RFC 3261 §13.2.2.4: a further 2xx is another phone that was picked up: ACK it, then hang it up. */
-  async #dismiss(response: SipResponse): Promise<void> {
+  async #dismiss(response: SipResponse, tag: string): Promise<void> {
+    const known = this.#dismissed.get(tag);
+    if (known !== undefined) return this.#transmit(known);
     const acknowledged = this.#acknowledgement(response);
     if (acknowledged === undefined) return;
     const { dialog, ack } = acknowledged;
     const { endpoint, localAddress, authorization } = this.#options;
-    this.#transmit(this.#addressed(dialog, ack));
+    const outgoing = this.#addressed(dialog, ack);
+    this.#dismissed.set(tag, outgoing);
+    await this.#transmit(outgoing);
     const [, bare] = requestIn(dialog, 'BYE');
     const bye = { ...bare, headers: [...bare.headers, ...(authorization?.headersFor(bare) ?? [])] };
     endpoint.request(bye, await this.#peerOf(dialog), localAddress, NOBODY);
@@ -358,8 +365,13 @@ export class Invite {
     };
   }
 
-  #transmit(outgoing: Promise<Outgoing>): void {
-    // A lost ACK brings the 2xx again, and with it another ACK.
-    outgoing.then(({ request, peer }) => this.#options.endpoint.transmit(request, peer)).catch(() => {});
+  /** Never rejects: a lost ACK brings the 2xx again, and with it another ACK. */
+  async #transmit(outgoing: Promise<Outgoing>): Promise<void> {
+    try {
+      const { request, peer } = await outgoing;
+      await this.#options.endpoint.transmit(request, peer);
+    } catch {
+      // Said above.
+    }
   }
 }

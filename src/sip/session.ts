@@ -39,6 +39,8 @@ export interface SessionOptions {
   readonly contact: string;
   readonly authorization?: Authorization | undefined;
   readonly listener: SessionListener;
+  /** Requests of ours wait for it: the ACK of the INVITE, which must be first. */
+  readonly after?: Promise<unknown>;
 }
 
 /** What became of a request in the dialog. */
@@ -219,6 +221,7 @@ export class Session {
     const [dialog, bare] = requestIn(this.#dialog, method, parts);
     this.#dialog = dialog;
     const request = { ...bare, headers: [...bare.headers, ...(authorization?.headersFor(bare) ?? [])] };
+    await this.#options.after;
     const peer = await this.#nextHop();
     const invite = method === 'INVITE';
     this.#inviting ||= invite;

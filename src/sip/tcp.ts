@@ -54,7 +54,8 @@ export class TcpTransport implements Transport {
   async close(): Promise<void> {
     const server = this.#server;
     this.#server = undefined;
-    for (const socket of this.#sockets) socket.destroy();
+    // With an error, so that whoever still waits for a connection is told.
+    for (const socket of this.#sockets) socket.destroy(new Error('the TCP transport is closed'));
     this.#connections.clear();
     if (server === undefined) return;
     const closed = once(server, 'close');

@@ -118,3 +118,10 @@ export function assertAll(result: RunResult, types: string, end: LegEnd): void {
   expect(result.courses, result.sipp.errors).toEqual({ [courseOf(types, end)]: CALLS });
   expect(result.sipp, result.sipp.errors).toMatchObject({ code: 0, successful: CALLS, failed: 0 });
 }
+
+/** The requests of ours with this method, each as often as it was sent. */
+export function requestsOf(wire: readonly WireMessage[], method: string): string[] {
+  return wire
+    .filter(({ direction, text }) => direction === 'out' && text.startsWith(`${method} `))
+    .map(({ text }) => text);
+}

@@ -52,7 +52,7 @@ export async function endLeftover(
   const remains = leftover;
   const localAddress = await endpoint.localAddress(remains.peer);
   const authorization = () => (credentials === undefined ? undefined : new Authorization(credentials));
-  const hangUp = (dialog: Dialog): Promise<boolean> => {
+  const hangUp = (dialog: Dialog, after?: Promise<void>): Promise<boolean> => {
     const later = { ...dialog, localCSeq: dialog.localCSeq + CSEQ_HEADROOM };
     const session = new Session({
       endpoint,
@@ -62,6 +62,7 @@ export async function endLeftover(
       contact: '',
       authorization: authorization(),
       listener: SILENT,
+      ...(after === undefined ? {} : { after }),
     });
     return session.bye();
   };
@@ -71,7 +72,7 @@ export async function endLeftover(
   );
   if (said.includes('ended')) return true;
   // Nobody knows the INVITE any more: it may have been answered in the last moment that was not written down.
-  const gone = await Promise.all(remains.dialogs.map(hangUp));
+  const gone = await Promise.all(remains.dialogs.map((dialog) => hangUp(dialog)));
   return said.includes('gone') || gone.includes(true);
 }
 
@@ -92,7 +93,7 @@ function cancelLeft(
   endpoint: SipEndpoint,
   sent: SentInvite,
   localAddress: string,
-  hangUp: (dialog: Dialog) => Promise<boolean>,
+  hangUp: (dialog: Dialog, after?: Promise<void>) => Promise<boolean>,
 ): Promise<'ended' | 'gone' | 'silent'> {
   const { request, peer } = sent;
   return new Promise((resolve) => {
@@ -109,7 +110,7 @@ function cancelLeft(
       peers: [peer],
       listener: {
         provisional: () => {},
-        answered: ({ dialog }) => void hangUp(dialog).then(() => resolve('ended')),
+        answered: ({ dialog, acked }) => void hangUp(dialog, acked).then(() => resolve('ended')),
         failed: (failure) => resolve(wayOf(failure)),
       },
     });

@@ -104,7 +104,7 @@ export class LegRun {
 
   async #build(): Promise<Leftover> {
     const { leg, endpoint, rtp, userAgent } = { leg: this.#leg, ...this.#around };
-    this.#peers = await resolveDestination(leg.nextHop);
+    this.#peers = await within(leg.timeouts.setupMs, resolveDestination(leg.nextHop));
     const [peer] = this.#peers;
     if (peer === undefined) throw new Error(`no address for ${leg.nextHop.host}`);
     const localAddress = await endpoint.localAddress(peer);
@@ -213,6 +213,7 @@ export class LegRun {
       localAddress,
       contact,
       authorization,
+      after: answer.acked,
       listener: {
         offer: (sdp) => this.#media?.reoffered(sdp),
         currentOffer: () => this.#media?.description ?? '',
@@ -294,6 +295,19 @@ export class LegRun {
   #forget(): void {
     this.#disown?.();
     this.#disown = undefined;
+  }
+}
+
+/** A name server that is silent must not keep a call for longer than a silent trunk does. */
+async function within<T>(ms: number, lookUp: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error('the look-up of the trunk takes too long')), ms);
+  });
+  try {
+    return await Promise.race([lookUp, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -134,12 +134,14 @@ describe('kill -9 with calls under way', () => {
       expect(carrier.calls.filter(({ phone }) => phone.record.packets > 10).length).toBeGreaterThanOrEqual(25);
     });
     const accepted: Json[] = [];
-    const asked = Array.from({ length: 60 }, async (_, i) => {
-      accepted.push(await first.client.start({ to: number(behaviours[i % 4] as string) }));
-    });
+    const asked = Promise.allSettled(
+      Array.from({ length: 60 }, async (_, i) => {
+        accepted.push(await first.client.start({ to: number(behaviours[i % 4] as string) }));
+      }),
+    );
     await eventually(() => expect(accepted.length).toBeGreaterThanOrEqual(3), { intervalMs: 1 });
     await first.kill();
-    const outcomes = await Promise.allSettled(asked);
+    const outcomes = await asked;
     expect(outcomes.some(({ status }) => status === 'rejected')).toBe(true);
     const dialled = carrier.calls.length;
     const second = await start();

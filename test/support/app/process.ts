@@ -87,9 +87,9 @@ export async function serve(
     await command.kill();
     throw new Error(`serve: ${why}\n${command.output()}`);
   });
+  failed.catch(() => undefined);
   const client = new Client(await Promise.race([url, failed]));
   timer.abort();
-  failed.catch(() => undefined);
   return { ...command, client };
 }
 

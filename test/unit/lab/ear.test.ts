@@ -43,7 +43,14 @@ describe('Ear', () => {
   it('lays a stream out whose timestamps and sequence numbers wrap', () => {
     const ear = heard(STREAM);
     expect(places(ear)).toEqual(LEVELS);
-    expect(ear).toMatchObject({ packets: 12, duplicates: 0, reordered: 0, lost: 0, ignored: 0, outOfRange: 0 });
+    expect(ear).toMatchObject({
+      packets: 12,
+      duplicates: 0,
+      reordered: 0,
+      lost: 0,
+      ignored: 0,
+      outOfRange: 0,
+    });
   });
 
   it('decodes A-law', () => {
@@ -84,10 +91,16 @@ describe('Ear', () => {
     const [a, b, c] = STREAM;
     if (a === undefined || b === undefined || c === undefined) throw new Error('a short stream');
     expect(heard([a, c, b]).reordered).toBe(1);
+    expect(heard([b, a, packet(3)])).toMatchObject({ reordered: 1, lost: 1 });
   });
 
   it('leaves out other payload types and empty packets, but not from the count of what was lost', () => {
-    const ear = heard([packet(0), packet(1, { payloadType: 101 }), packet(2, { payload: new Uint8Array(0) }), packet(3)]);
+    const ear = heard([
+      packet(0),
+      packet(1, { payloadType: 101 }),
+      packet(2, { payload: new Uint8Array(0) }),
+      packet(3),
+    ]);
     expect(ear).toMatchObject({ packets: 2, ignored: 2, lost: 0 });
     expect(places(ear)).toEqual([level(0), 0, 0, level(3)]);
   });

@@ -17,11 +17,14 @@ describe('otpPlaylist', () => {
     ]);
   });
 
-  it.each([1, 2, 3, 4, 5])('says the code %i times, and "again" before every time but the first', (repeat) => {
-    const playlist = otpPlaylist({ repeat });
-    expect(playlist.filter((item) => 'code' in item)).toHaveLength(repeat);
-    expect(playlist.filter((item) => 'clip' in item && item.clip === 'again')).toHaveLength(repeat - 1);
-  });
+  it.each([1, 2, 3, 4, 5])(
+    'says the code %i times, and "again" before every time but the first',
+    (repeat) => {
+      const playlist = otpPlaylist({ repeat });
+      expect(playlist.filter((item) => 'code' in item)).toHaveLength(repeat);
+      expect(playlist.filter((item) => 'clip' in item && item.clip === 'again')).toHaveLength(repeat - 1);
+    },
+  );
 
   it('takes other pauses', () => {
     const playlist = otpPlaylist({

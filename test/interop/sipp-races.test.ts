@@ -1,0 +1,81 @@
+import { expect, it } from 'vitest';
+import type { LegEnd } from '../../src/engine/engine.ts';
+import { tone } from '../support/legs.ts';
+import { describeWithPeer } from '../support/peers.ts';
+import { assertAll, requestsOf, Runs } from '../support/peers-calls.ts';
+
+const FINISHED: LegEnd = { kind: 'hung_up', by: 'us', why: 'prompt_finished' };
+const CROSSED: LegEnd = { kind: 'hung_up', by: 'us', why: 'crossed_cancel' };
+
+describeWithPeer('sipp', 'calls to SIPp in which messages are lost, repeated or cross', () => {
+  const runs = new Runs();
+
+  it('gives up a call that nobody answers at all, after Timer B', async () => {
+    // 64 × T1 are 3.2 s: before the leg's own patience ends.
+    const timeouts = { setupMs: 20_000 };
+    const result = await runs.run({ scenario: 'silence', pauseMs: 3000, leg: { timeouts } });
+    assertAll(result, 'trying ended', { kind: 'setup_timeout' });
+    // RFC 3261 §17.1.1.2: at 0, 1, 3, 7, 15, 31 and 63 × T1.
+    expect(requestsOf(result.wire, 'INVITE').length).toBe(700);
+  });
+
+  it('gives up a call that nobody answers at all, when the leg wants no longer', async () => {
+    const timeouts = { setupMs: 300 };
+    const result = await runs.run({ scenario: 'silence', pauseMs: 1000, leg: { timeouts } });
+    assertAll(result, 'trying ended', { kind: 'setup_timeout' });
+    // §9.1: nothing to cancel without a provisional response.
+    expect(requestsOf(result.wire, 'CANCEL')).toEqual([]);
+  });
+
+  it.each(['udp', 'tcp'] as const)('cancels a call that rings, over %s', async (transport) => {
+    const result = await runs.run({ scenario: 'rings', transport, abortOn: 'ringing' });
+    assertAll(result, 'trying ringing ended', { kind: 'canceled' });
+  });
+
+  it.each([
+    ['cancel-crosses-200', 'udp'],
+    ['cancel-crosses-200', 'tcp'],
+    ['cancel-too-late', 'udp'],
+  ] as const)('hangs up a 200 that comes after the CANCEL: %s over %s', async (scenario, transport) => {
+    const result = await runs.run({ scenario, transport, abortOn: 'ringing' });
+    assertAll(result, 'trying ringing answered ended', CROSSED);
+    expect(result.streams).toEqual([]);
+  });
+
+  it.each([
+    ['lost-ack', 2],
+    ['retransmitted-200', 3],
+  ] as const)('acknowledges every 200: %s', async (scenario, acks) => {
+    // SIPp would take the ACK that comes again for a reason to send the 200 again, and so on for ever.
+    const result = await runs.run({ scenario, withoutRetransmission: true, t1Ms: 200 });
+    assertAll(result, 'trying answered prompt_finished ended', FINISHED);
+    expect(requestsOf(result.wire, 'ACK').length).toBe(100 * acks);
+  });
+
+  it.each(['udp', 'tcp'] as const)('keeps the first of two forks and hangs up the other, over %s', async (transport) => {
+    const result = await runs.run({ scenario: 'forked', transport });
+    assertAll(result, 'trying ringing answered prompt_finished ended', FINISHED);
+  });
+
+  it('carries every call where a fifth of the messages are lost', async () => {
+    const lossy = { lossPercent: 20, pauseMs: 3000, t1Ms: 100 };
+    const timeouts = { setupMs: 20_000, ringMs: 20_000 };
+    const leg = { timeouts, prompt: tone(300) };
+    const [answered, busy] = await Promise.all([
+      runs.run({ scenario: 'answers', ...lossy, leg }),
+      runs.run({ scenario: '486', ...lossy, leg }),
+    ]);
+    for (const { events, faults } of [answered, busy]) {
+      expect(events.length).toBe(100);
+      expect(faults).toEqual([]);
+    }
+    // The 180 may be among what is lost.
+    const ends = answered.events.map((events) => events.at(-1));
+    for (const ended of ends) expect(ended).toMatchObject({ type: 'ended', end: FINISHED });
+    expect(answered.sipp, answered.sipp.errors).toMatchObject({ code: 0, successful: 100, failed: 0 });
+    const refusal = { status: 486, reason: 'Busy Here', q850: 17, reasonText: 'User busy' };
+    assertAll(busy, 'trying ended', { kind: 'rejected', sip: refusal });
+  });
+
+  it('leaves nothing behind', () => runs.assertNothingLeft());
+});
