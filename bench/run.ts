@@ -6,7 +6,7 @@
  * second. Lateness is measured at the receiver, by the kernel's timestamps (see rtpsink.c).
  */
 import { parseArgs } from 'node:util';
-import { durationMs } from '../src/media/pcm.ts';
+import { speechMs } from '../src/media/speech.ts';
 import { PromptLibrary } from '../src/prompt/library.ts';
 import { otpPlaylist } from '../src/prompt/playlist.ts';
 import { Secret } from '../src/secret.ts';
@@ -96,7 +96,7 @@ async function flatOut(site: BenchSite): Promise<number> {
 
 const library = await PromptLibrary.load(new URL('../sounds', import.meta.url).pathname);
 const prompt = library.render('en-US', otpPlaylist({ repeat: REPEAT }), new Secret('123456'), 8000);
-const holdMs = durationMs(prompt) + AROUND_PROMPT_MS;
+const holdMs = speechMs(prompt) + AROUND_PROMPT_MS;
 const rampMs = holdMs + 2000;
 const expected = Math.round((ratePerSecond * holdMs) / 1000);
 process.stdout.write(

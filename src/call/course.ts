@@ -1,5 +1,5 @@
 import type { CallEvent, Engine, LegEnd } from '../engine/engine.ts';
-import type { Pcm } from '../media/pcm.ts';
+import type { Speech } from '../media/speech.ts';
 import type { Secret } from '../secret.ts';
 import type { Store } from '../store/store.ts';
 import type { Trunk } from '../trunk/definition.ts';
@@ -41,7 +41,7 @@ export interface CoursePorts {
   readonly engine: Engine;
   readonly feed: CallFeed;
   readonly vault: Pick<Vault, 'open'>;
-  readonly render: (verification: Verification, code: Secret) => Promise<Pcm> | Pcm;
+  readonly render: (verification: Verification, code: Secret) => Promise<Speech> | Speech;
   /** In the order in which they are to be tried. */
   readonly trunks: readonly Trunk[];
   readonly now: () => number;
@@ -140,7 +140,7 @@ export class CallCourse {
     return this.#dial(verification, prompt);
   }
 
-  async #dial(verification: Verification, prompt: Pcm): Promise<Result> {
+  async #dial(verification: Verification, prompt: Speech): Promise<Result> {
     const { settings, restUntil, now } = this.#ports;
     const legs = plan({
       callId: this.#call.id,

@@ -1,5 +1,5 @@
 import type { Codec, DigestCredentials, Leg, LegTimeouts, NextHop } from '../engine/engine.ts';
-import type { Pcm } from '../media/pcm.ts';
+import type { Speech } from '../media/speech.ts';
 import type { Trunk } from '../trunk/definition.ts';
 import {
   dialledNumber,
@@ -16,7 +16,7 @@ export interface PlanInput {
   readonly to: string;
   /** In the order in which they are to be tried. */
   readonly trunks: readonly Trunk[];
-  readonly prompt: Pcm;
+  readonly prompt: Speech;
   readonly timeouts: Pick<LegTimeouts, 'maxCallMs' | 'lingerMs'>;
 }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { CallAnswer, CheckAnswer, TimelineEntryAnswer, VerificationAnswer } from '../api/schemas.ts';
 import { Recogniser } from '../lab/recogniser.ts';
 import { createLogger } from '../log.ts';
-import { durationMs } from '../media/pcm.ts';
+import { speechMs } from '../media/speech.ts';
 import { formatWav } from '../media/wav.ts';
 import { otpPlaylist } from '../prompt/playlist.ts';
 import { Secret } from '../secret.ts';
@@ -145,7 +145,7 @@ async function place(
 /** What has reached the phone, as a bar, while the prompt plays. */
 function showProgress(site: LabSite, screen: Screen): () => void {
   const sample = site.app.library.render(LAB_LOCALE, otpPlaylist(), new Secret('000000'), 8000);
-  const aboutMs = durationMs(sample);
+  const aboutMs = speechMs(sample);
   const timer = setInterval(() => {
     const record = site.carrier.calls.at(-1)?.phone.record;
     if (record === undefined || record.answeredAt === null || record.end !== null) return;

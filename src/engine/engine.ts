@@ -1,4 +1,4 @@
-import type { Pcm } from '../media/pcm.ts';
+import type { Speech } from '../media/speech.ts';
 import type { Secret } from '../secret.ts';
 
 /** Codecs by their SDP encoding name (RFC 3551), both at 8000 Hz. */
@@ -35,7 +35,7 @@ export interface Leg {
   /** In order of preference; at least one. */
   readonly codecs: readonly Codec[];
   /** All that the callee hears, from the answer on. */
-  readonly prompt: Pcm;
+  readonly prompt: Speech;
   readonly timeouts: LegTimeouts;
 }
 

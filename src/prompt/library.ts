@@ -2,6 +2,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Pcm } from '../media/pcm.ts';
 import { resample } from '../media/resample.ts';
+import type { Speech, SpeechPart } from '../media/speech.ts';
 import { parseWav, WavError } from '../media/wav.ts';
 import type { Secret } from '../secret.ts';
 import { nearestLocale } from './locale.ts';
@@ -72,21 +73,15 @@ export class PromptLibrary {
   }
 
   /**
-   * One buffer with all that the playlist says, the code put in its places. The caller owns the buffer.
+   * All that the playlist says, the code put in its places. Every digit takes as long as the longest one, so
+   * that the length of a call says nothing of the code.
    *
    * @param locale one of `locales()`; anything else is a bug of the caller.
    * @param code digits only, at least one.
    */
-  render(locale: string, playlist: Playlist, code: Secret, sampleRate: PromptRate): Pcm {
+  render(locale: string, playlist: Playlist, code: Secret, sampleRate: PromptRate): Speech {
     const clips = this.#voice(locale)[sampleRate];
-    const parts = playlist.flatMap((item) => partsOf(item, clips, code, sampleRate));
-    const samples = new Int16Array(parts.reduce<number>((sum, part) => sum + lengthOf(part), 0));
-    let at = 0;
-    for (const part of parts) {
-      if (typeof part !== 'number') samples.set(part, at);
-      at += lengthOf(part);
-    }
-    return { sampleRate, samples };
+    return { sampleRate, parts: playlist.flatMap((item) => partsOf(item, clips, code, sampleRate)) };
   }
 
   #voice(locale: string): Voice {
@@ -96,19 +91,16 @@ export class PromptLibrary {
   }
 }
 
-/** Samples of speech, or a number of samples of silence. */
-type Part = Int16Array | number;
-
-function lengthOf(part: Part): number {
-  return typeof part === 'number' ? part : part.length;
-}
-
-function partsOf(item: PlaylistItem, clips: Clips, code: Secret, sampleRate: PromptRate): Part[] {
+function partsOf(item: PlaylistItem, clips: Clips, code: Secret, sampleRate: PromptRate): SpeechPart[] {
   const silence = (ms: number): number => Math.round((ms * sampleRate) / 1000);
   if ('pauseMs' in item) return [silence(item.pauseMs)];
   if ('clip' in item) return [clipOf(clips, item.clip)];
   const pause = silence(item.code.digitPauseMs);
-  return digitsOf(code).flatMap((digit, i) => [i === 0 ? 0 : pause, clipOf(clips, digit)]);
+  const slot = Math.max(...DIGIT_CLIPS.map((digit) => clipOf(clips, digit).length));
+  return digitsOf(code).flatMap((digit, i) => {
+    const clip = clipOf(clips, digit);
+    return [i === 0 ? 0 : pause, clip, slot - clip.length];
+  });
 }
 
 /** The errors here name no digit: they may be logged. */

@@ -27,6 +27,8 @@ export interface ClientHandle {
   readonly peer: Peer;
   /** Stops retransmitting an INVITE that has had no answer yet; what still arrives is delivered. */
   hush(): void;
+  /** Destroys the transaction: what still arrives for it is dropped. */
+  forget(): void;
 }
 
 type Send = (request: SipRequest, peer: Peer) => Promise<void>;
@@ -64,7 +66,12 @@ export class ClientTransactions {
     this.#entries.set(key, entry);
     const wanted = resume ? actions.filter((a) => a.type === 'start' && a.timer === 'B') : actions;
     for (const action of wanted) this.#perform(key, entry, action);
-    return { request, peer, hush: () => this.#input(key, { type: 'hush' }) };
+    return {
+      request,
+      peer,
+      hush: () => this.#input(key, { type: 'hush' }),
+      forget: () => this.#forget(key, entry),
+    };
   }
 
   /** False: no transaction of ours waits for it. */
@@ -80,15 +87,18 @@ export class ClientTransactions {
     this.#entries.clear();
   }
 
+  #forget(key: string, entry: Entry): void {
+    if (this.#entries.get(key) !== entry) return;
+    entry.timers.clear();
+    this.#entries.delete(key);
+  }
+
   #input(key: string, input: ClientInput, response?: SipResponse, error?: Error): void {
     const entry = this.#entries.get(key);
     if (entry === undefined) return;
     const [tx, actions] = stepClient(entry.tx, input, this.#timers);
     entry.tx = tx;
-    if (tx.state === 'terminated') {
-      entry.timers.clear();
-      this.#entries.delete(key);
-    }
+    if (tx.state === 'terminated') this.#forget(key, entry);
     for (const action of actions) this.#perform(key, entry, action, response, error);
   }
 

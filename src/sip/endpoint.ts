@@ -53,6 +53,9 @@ export interface SendOptions {
   readonly resume?: boolean;
 }
 
+/** How often another port is tried where any will do. */
+const ANY_PORT_TRIES = 20;
+
 /** A SIP endpoint: transports, transactions, and who gets which request. It knows nothing of calls. */
 export class SipEndpoint {
   readonly #options: EndpointOptions;
@@ -96,6 +99,18 @@ export class SipEndpoint {
         }
       },
     };
+    for (let triesLeft = this.#options.port === 0 ? ANY_PORT_TRIES : 1; ; triesLeft--) {
+      try {
+        return await this.#bind(handler);
+      } catch (error) {
+        // The system chooses a port that is free for UDP; for TCP somebody may have it.
+        if (triesLeft <= 1 || !(error instanceof Error && 'code' in error && error.code === 'EADDRINUSE'))
+          throw error;
+      }
+    }
+  }
+
+  async #bind(handler: TransportHandler): Promise<void> {
     const { host, port, tcp } = this.#options;
     const udp = new UdpTransport(host, port, handler);
     await udp.start();
@@ -106,6 +121,7 @@ export class SipEndpoint {
     try {
       await stream.start();
     } catch (error) {
+      this.#udp = undefined;
       await udp.close();
       throw error;
     }

@@ -328,8 +328,8 @@ export class Invite {
     const via = headerList(request, 'Via')[0] ?? '';
     const { endpoint, localAddress } = this.#options;
     endpoint.request(cancelRequest(request), peer, localAddress, this.#cancelListener(), { via });
-    // §9.1: without a final response after 64 × T1 the INVITE counts as canceled.
-    this.#timers.start('canceled', transactionMs(endpoint.timers), () => this.#fail({ kind: 'timeout' }));
+    // §9.1: without a final response after 64 × T1 the INVITE counts as canceled, and its transaction is destroyed.
+    this.#timers.start('canceled', transactionMs(endpoint.timers), () => this.#abandon({ kind: 'timeout' }));
   }
 
   /**
@@ -340,9 +340,15 @@ export class Invite {
     const { t1Ms, t4Ms } = this.#options.endpoint.timers;
     const response = ({ status }: SipResponse): void => {
       if (status !== 481 && !(this.#adopted && status >= 200)) return;
-      this.#timers.start('canceled', this.#adopted ? 2 * t1Ms : t4Ms, () => this.#fail({ kind: 'gone' }));
+      this.#timers.start('canceled', this.#adopted ? 2 * t1Ms : t4Ms, () => this.#abandon({ kind: 'gone' }));
     };
     return { ...NOBODY, response };
+  }
+
+  /** An INVITE that has had a provisional response has no timer of its own that would end it. */
+  #abandon(failure: InviteFailure): void {
+    this.#handle?.forget();
+    this.#fail(failure);
   }
 
   #fail(failure: InviteFailure): void {

@@ -69,7 +69,7 @@ export class DialerRig {
         if (code.reveal() !== CODE) {
           throw new Error('another code than the one that was accepted');
         }
-        return { sampleRate: 8000, samples: new Int16Array(80) };
+        return { sampleRate: 8000, parts: [80] };
       },
       now: Date.now,
       log: { info: write, warn: write, error: write },

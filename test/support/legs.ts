@@ -1,13 +1,13 @@
 import type { CallEvent, Engine, Leg, LegTimeouts } from '../../src/engine/engine.ts';
-import type { Pcm } from '../../src/media/pcm.ts';
+import type { Speech } from '../../src/media/speech.ts';
 
 /** A tone, so that a recording tells speech from silence. */
-export function tone(ms: number, hz = 440): Pcm {
+export function tone(ms: number, hz = 440): Speech {
   const samples = Int16Array.from(
     { length: ms * 8 },
     (_, i) => 8000 * Math.sin((2 * Math.PI * hz * i) / 8000),
   );
-  return { sampleRate: 8000, samples };
+  return { sampleRate: 8000, parts: [samples] };
 }
 
 export interface LegOverrides extends Partial<Omit<Leg, 'timeouts' | 'nextHop'>> {

@@ -7,17 +7,21 @@ import { startEmbedded } from './embedded.ts';
 import { eventually } from './eventually.ts';
 import { endOf, eventsOf, type LegOverrides, legTo, tone } from './legs.ts';
 import { Ear, type HeardStream } from './peers-audio.ts';
+import { LossyPath } from './peers-loss.ts';
 import { Sipp, type SippOptions, type SippResult } from './peers-sipp.ts';
 
 /** Calls of one run, and how many of them begin in a second. */
 const CALLS = 100;
 const CALLS_PER_SECOND = 50;
 const PROMPT = tone(200);
+const SEED = 1;
 
-export interface Run extends Omit<SippOptions, 'mediaPort' | 'calls'> {
+export interface Run extends Omit<SippOptions, 'mediaPort' | 'contactPort' | 'calls'> {
   /** RFC 3261 T1 of our side. */
   readonly t1Ms?: number;
   readonly leg?: LegOverrides;
+  /** Per cent of the messages that are lost on their way, in each direction. */
+  readonly lossPercent?: number;
   /** The event after which the leg is aborted. */
   readonly abortOn?: CallEvent['type'];
 }
@@ -29,6 +33,8 @@ export interface RunResult {
   readonly events: readonly (readonly CallEvent[])[];
   readonly sipp: SippResult;
   readonly streams: readonly HeardStream[];
+  /** How many messages did not arrive. */
+  readonly lost: number;
   readonly wire: readonly WireMessage[];
   readonly faults: readonly unknown[];
 }
@@ -49,14 +55,26 @@ export class Runs {
     });
     this.#engines.set(`${run.scenario} ${run.transport ?? 'udp'} ${this.#engines.size}`, engine);
     const ear = await Ear.open();
-    const sipp = await Sipp.start({ ...run, calls: CALLS, mediaPort: ear.port });
+    const path = await LossyPath.open((run.lossPercent ?? 0) / 100, SEED);
+    const lossy = run.lossPercent !== undefined;
+    const contact = lossy ? { contactPort: path.port } : {};
+    const sipp = await Sipp.start({ ...run, ...contact, calls: CALLS, mediaPort: ear.port });
+    path.leadTo(sipp.port);
     try {
-      const events = await callAll(engine, sipp.port, run);
+      const events = await callAll(engine, lossy ? path.port : sipp.port, run);
       const result = await sipp.result();
-      return { courses: tally(events), events, sipp: result, streams: ear.streams, wire, faults };
+      return {
+        courses: tally(events),
+        events,
+        sipp: result,
+        streams: ear.streams,
+        lost: path.lost,
+        wire,
+        faults,
+      };
     } finally {
       await sipp.stop();
-      await ear.close();
+      await Promise.all([ear.close(), path.close()]);
     }
   }
 

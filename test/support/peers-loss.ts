@@ -10,7 +10,6 @@ export class LossyPath {
   readonly #loss: number;
   #peerPort = 0;
   #nearPort = 0;
-  #carried = 0;
   #lost = 0;
 
   private constructor(socket: Socket, loss: number, seed: number) {
@@ -34,8 +33,9 @@ export class LossyPath {
     this.#peerPort = peerPort;
   }
 
-  get counts(): { readonly carried: number; readonly lost: number } {
-    return { carried: this.#carried, lost: this.#lost };
+  /** How many datagrams did not arrive. */
+  get lost(): number {
+    return this.#lost;
   }
 
   async close(): Promise<void> {
@@ -51,7 +51,6 @@ export class LossyPath {
       this.#lost++;
       return;
     }
-    this.#carried++;
     this.#socket.send(datagram, back ? this.#nearPort : this.#peerPort, '127.0.0.1');
   }
 }

@@ -16,8 +16,8 @@ export interface SippOptions {
   readonly transport?: 'udp' | 'tcp';
   /** Where its SDP wants the audio: a UDP port on loopback. */
   readonly mediaPort: number;
-  /** Per cent of the messages that are lost, in each direction. */
-  readonly lossPercent?: number;
+  /** The port of its Contact, where the way to it leads through something else. */
+  readonly contactPort?: number;
   /** The length of the scenario's pauses that name none. */
   readonly pauseMs?: number;
   /** Neither sends again nor recognises what is sent again: the scenario says all. */
@@ -91,14 +91,14 @@ export class Sipp {
 }
 
 function argumentsOf(options: SippOptions, port: number): string[] {
-  const { scenario, calls, transport, mediaPort, lossPercent, pauseMs, withoutRetransmission } = options;
+  const { scenario, calls, transport, mediaPort, contactPort, pauseMs, withoutRetransmission } = options;
   return [
     ...['-sf', join(SCENARIOS, `${scenario}.xml`), '-m', String(calls)],
     ...['-i', '127.0.0.1', '-p', String(port), '-t', transport === 'tcp' ? 't1' : 'u1'],
     ...['-ci', '127.0.0.1', '-cp', String(port + 1), '-mi', '127.0.0.1', '-mp', String(port + 2)],
     ...['-key', 'ear', String(mediaPort), '-nostdin', '-timeout', '60s', '-timeout_error'],
     ...['-trace_stat', '-stf', 'stat.csv', '-trace_err', '-error_file', 'errors.log'],
-    ...(lossPercent === undefined ? [] : ['-lost', String(lossPercent), '-max_retrans', '30']),
+    ...['-key', 'contact_port', String(contactPort ?? port), '-max_retrans', '30', '-pause_msg_ign'],
     ...(pauseMs === undefined ? [] : ['-d', String(pauseMs)]),
     ...(withoutRetransmission === true ? ['-nr'] : []),
   ];

@@ -5,6 +5,7 @@ import type { Rtp } from '../../media/rtp.ts';
 import type { RtpListener, RtpStream } from '../../media/rtp-stream.ts';
 import { answerOffer, createOffer, type LocalMedia, type Negotiated, readAnswer } from '../../media/sdp.ts';
 import { SdpError } from '../../media/sdp-reader.ts';
+import { joined } from '../../media/speech.ts';
 import type { Codec, Leg, MediaStats } from '../engine.ts';
 
 /** The media of one leg: its description in SDP, and the stream that says the prompt. */
@@ -88,7 +89,7 @@ export class LegMedia {
   }
 
   #encoded(codec: Codec): Uint8Array {
-    const { samples } = resample(this.#leg.prompt, G711_CLOCK_RATE);
+    const { samples } = resample(joined(this.#leg.prompt), G711_CLOCK_RATE);
     return codec === 'PCMU' ? encodePcmu(samples) : encodePcma(samples);
   }
 }

@@ -55,7 +55,7 @@ export async function startService(settings: Partial<Settings> = {}): Promise<Se
     engine,
     feed,
     vault,
-    render: () => ({ sampleRate: 8000, samples: new Int16Array(8000) }),
+    render: () => ({ sampleRate: 8000, parts: [8000] }),
     trunks: config.trunks,
     now,
     log: logger,

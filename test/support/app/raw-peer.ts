@@ -1,6 +1,12 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
-import { header, parseMessage, formatMessage, type SipRequest, type SipResponse } from '../../../src/sip/message.ts';
+import {
+  formatMessage,
+  header,
+  parseMessage,
+  type SipRequest,
+  type SipResponse,
+} from '../../../src/sip/message.ts';
 import { type ResponseParts, responseTo } from '../../../src/sip/response.ts';
 
 /** What an INVITE asks of a `RawPeer`; the peer answers nothing by itself. */
@@ -71,7 +77,9 @@ export class RawPeer {
           toTag: 'raw',
           headers: [
             ['Contact', `<sip:raw@127.0.0.1:${this.port}>`],
-            ...(description || parts.body !== undefined ? ([['Content-Type', 'application/sdp']] as const) : []),
+            ...(description || parts.body !== undefined
+              ? ([['Content-Type', 'application/sdp']] as const)
+              : []),
           ],
           ...(description ? { body: this.sdp } : {}),
           ...parts,
@@ -101,7 +109,10 @@ export class RawPeer {
       method,
       uri: 'sip:voice-otp@127.0.0.1',
       headers: [
-        ['Via', `SIP/2.0/UDP 127.0.0.1:${this.port};rport;branch=z9hG4bK${change.branch ?? `raw${this.#branch}`}`],
+        [
+          'Via',
+          `SIP/2.0/UDP 127.0.0.1:${this.port};rport;branch=z9hG4bK${change.branch ?? `raw${this.#branch}`}`,
+        ],
         ['Max-Forwards', '70'],
         ['From', local],
         ['To', remote],

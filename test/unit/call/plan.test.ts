@@ -5,7 +5,7 @@ import { Secret } from '../../../src/secret.ts';
 import type { Trunk } from '../../../src/trunk/definition.ts';
 import { NOW, someTrunk } from '../../support/records.ts';
 
-const prompt = { sampleRate: 8000, samples: new Int16Array(8) };
+const prompt = { sampleRate: 8000, parts: [8] };
 const password = new Secret('hunter2');
 
 function legs(to: string, ...trunks: readonly Trunk[]): readonly Leg[] {
