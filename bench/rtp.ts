@@ -120,7 +120,7 @@ export async function measureRtp(calls: number, seconds: number): Promise<RtpFig
   for (const [index, stream] of streams.entries()) {
     const waitMs = rampBegin + index / PLAYS_PER_MS - performance.now();
     if (waitMs >= 1) await delay(waitMs);
-    stream.play(mediaTo(sink.port), new Uint8Array(bytes).fill(0xff));
+    stream.play(mediaTo(sink.port), [new Uint8Array(bytes).fill(0xff)]);
   }
   const before = threadSeconds();
   const begin = performance.now();

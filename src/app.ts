@@ -38,6 +38,18 @@ export interface Surroundings {
   readonly onWire?: (message: WireMessage) => void;
 }
 
+/** Something that the service needs on this machine is not there; the message is for the operator. */
+export class StartError extends Error {
+  constructor(what: string, cause: unknown) {
+    super([what, ...reasonsOf(cause)].join(': '), { cause });
+    this.name = 'StartError';
+  }
+}
+
+function reasonsOf(error: unknown): string[] {
+  return error instanceof Error ? [error.message, ...reasonsOf(error.cause)] : [];
+}
+
 /** The sounds that come with the package: beside src/ as beside dist/. */
 const SOUNDS = fileURLToPath(new URL('../sounds', import.meta.url));
 const PACKAGE = new URL('../package.json', import.meta.url);
@@ -51,16 +63,26 @@ const ENGINE_CLOSE_MS = 5000;
 /**
  * Puts the service together and starts it: store, sounds, engine, what an earlier process left open, and the
  * API last, so that no call is taken that could not be carried. What was started before a failure is closed.
+ *
+ * @throws StartError
  */
 export async function startApp(config: Config, { logger, onWire }: Surroundings): Promise<App> {
   const opened: (() => Promise<unknown>)[] = [];
   try {
-    const library = await PromptLibrary.load(config.sounds.folder ?? SOUNDS, config.sounds.voice);
-    const vault = new Vault(await loadMasterKey(config.store.keyFile, randomBytes), randomBytes);
-    const store = new SqliteStore({ path: config.store.path, synchronous: config.store.synchronous });
+    const library = await needed('The sounds cannot be used', () =>
+      PromptLibrary.load(config.sounds.folder ?? SOUNDS, config.sounds.voice),
+    );
+    const masterKey = await needed('The master key cannot be used', () =>
+      loadMasterKey(config.store.keyFile, randomBytes),
+    );
+    const vault = new Vault(masterKey, randomBytes);
+    const store = await needed(
+      'The store cannot be used',
+      async () => new SqliteStore({ path: config.store.path, synchronous: config.store.synchronous }),
+    );
     opened.push(() => store.close());
     const engine = engineOf(config, logger, onWire);
-    await engine.start();
+    await needed(`SIP cannot listen on ${config.sip.host}, port ${config.sip.port}`, () => engine.start());
     opened.push(() => engine.close(AbortSignal.timeout(ENGINE_CLOSE_MS)));
 
     const metrics = createMetrics(() => dialer.active());
@@ -110,14 +132,11 @@ export async function startApp(config: Config, { logger, onWire }: Surroundings)
       engine,
     });
     opened.push(() => api.close());
-    await api.listen({ host: config.api.host, port: config.api.port });
+    await needed(`The API cannot listen on ${config.api.host}, port ${config.api.port}`, () =>
+      api.listen({ host: config.api.host, port: config.api.port }),
+    );
     const url = urlOf(api.server.address() as AddressInfo);
     logger.info({ url, engine: engine.name, authentication: config.api.keys.length > 0 }, 'listening');
-    if (config.api.keys.length === 0) {
-      logger.warn(
-        'no API key is configured: the API takes requests without one, and listens on loopback only',
-      );
-    }
     return {
       url,
       library,
@@ -130,6 +149,15 @@ export async function startApp(config: Config, { logger, onWire }: Surroundings)
   } catch (error) {
     await closeAll(opened, logger);
     throw error;
+  }
+}
+
+/** One thing that the operator may have to put right before the service can start. */
+async function needed<T>(complaint: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw new StartError(complaint, error);
   }
 }
 

@@ -49,9 +49,17 @@ function usage(code: 0 | 2): number {
   return code;
 }
 
+/** What was typed wrong, or is wrong on this machine, in a line; a bug with its stack. */
+function explain(error: unknown): 1 | 2 {
+  const mistyped = error instanceof Error && 'code' in error && /^ERR_PARSE_ARGS/.test(String(error.code));
+  const expected = mistyped || (error instanceof Error && error.name === 'StartError');
+  const told = error instanceof Error ? (expected ? error.message : error.stack) : String(error);
+  process.stderr.write(`${told}\n`);
+  return mistyped ? 2 : 1;
+}
+
 try {
   process.exitCode = await run(process.argv.slice(2));
 } catch (error) {
-  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
-  process.exitCode = 1;
+  process.exitCode = explain(error);
 }

@@ -71,14 +71,15 @@ export function apply(call: Call, event: CallEvent, context: AttemptContext): Ca
 
 /** The call with a note that its prompt is ready: what comes after is signalling. */
 export function markPrepared(call: Call, at: number): Call {
-  return noted(call, at, 'prepared', {}, 0);
+  return noted(call, notBeforeLast(call, at), 'prepared', {}, 0);
 }
 
 /** The call in its final state. Its last timeline entry, `ended` of attempt 0, is what listeners wait for. */
-export function endCall(call: Call, at: number, disposition: Disposition, blame: Blame): Call {
+export function endCall(call: Call, now: number, disposition: Disposition, blame: Blame): Call {
   if (call.state === 'ended') {
     return call;
   }
+  const at = notBeforeLast(call, now);
   const attempts = call.attempts.map((attempt) =>
     attempt.endedAt === null ? { ...attempt, endedAt: at, disposition, blame, leftover: null } : attempt,
   );
@@ -92,6 +93,11 @@ export function endCall(call: Call, at: number, disposition: Disposition, blame:
     attempts,
     timeline: [...call.timeline, entry],
   };
+}
+
+/** The system's clock may have been set back; a timeline does not go back. */
+function notBeforeLast(call: Call, at: number): number {
+  return Math.max(at, call.timeline.at(-1)?.at ?? at);
 }
 
 function begin(call: Call, at: number, { trunkId, cli }: AttemptContext, leftover: Leftover): Call {

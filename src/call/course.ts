@@ -77,6 +77,8 @@ export class CallCourse {
   readonly #ports: CoursePorts;
   readonly #signal: AbortSignal;
   #call: Call;
+  /** What the times of the present leg are moved by. */
+  #shiftMs = 0;
 
   private constructor(call: Call, signal: AbortSignal, ports: CoursePorts) {
     this.#call = call;
@@ -173,7 +175,8 @@ export class CallCourse {
   /** One leg. The engine is asked for the next event only when this one is dealt with. */
   async #attempt({ leg, trunk, cli }: PlannedLeg): Promise<Outcome> {
     let end: LegEnd | undefined;
-    for await (const event of this.#ports.engine.originate(leg, this.#signal)) {
+    for await (const told of this.#ports.engine.originate(leg, this.#signal)) {
+      const event = this.#timed(told);
       this.#call = apply(this.#call, event, { trunkId: trunk.id, cli });
       await this.#save(event);
       this.#ports.feed.publish(this.#call);
@@ -191,6 +194,14 @@ export class CallCourse {
       'an attempt is over',
     );
     return outcome;
+  }
+
+  /** A leg counts its times from its beginning; should the clock have been set back before that, all of it moves. */
+  #timed(event: CallEvent): CallEvent {
+    if (event.type === 'trying') {
+      this.#shiftMs = Math.max(0, (this.#call.timeline.at(-1)?.at ?? event.at) - event.at);
+    }
+    return { ...event, at: event.at + this.#shiftMs };
   }
 
   /** `ended` needs no write of its own: the next `trying`, or the final record, follows at once. */
@@ -242,7 +253,8 @@ export class CallCourse {
 
   async #finish({ disposition, blame }: Result): Promise<void> {
     const { store, feed, log, now, giveUp, onEnded } = this.#ports;
-    const ended = endCall(this.#call, now(), disposition, blame);
+    // A call is over when its last leg is: not later, because a store came back or a BYE went unanswered.
+    const ended = endCall(this.#call, this.#call.attempts.at(-1)?.endedAt ?? now(), disposition, blame);
     await insist(() => store.finishCall(ended, !mayHaveBeenHeard(ended), now()), giveUp);
     this.#call = ended;
     feed.publish(ended);

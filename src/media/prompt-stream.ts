@@ -1,3 +1,4 @@
+import { type EncodedPart, SpeechReader } from './encoded-speech.ts';
 import { addTicks, nextSequence, RTP_HEADER_BYTES, writeRtpHeader } from './rtp-packet.ts';
 
 /** Where an RTP stream begins; random by RFC 3550 §5.1, the sequence below 2^15 so that it does not wrap at once. */
@@ -21,21 +22,20 @@ export class PromptStream {
   #sequence: number;
   #timestamp: number;
   #format: PromptFormat;
-  #payload: Uint8Array;
+  #speech: SpeechReader;
   #packet: Uint8Array = new Uint8Array(0);
-  #position = 0;
   #packets = 0;
   /** When the last packet was due; undefined before the first. */
   #lastDueMs: number | undefined;
   #lastTicks = 0;
   #marker = true;
 
-  constructor(start: StreamStart, format: PromptFormat, payload: Uint8Array) {
+  constructor(start: StreamStart, format: PromptFormat, speech: readonly EncodedPart[]) {
     this.ssrc = start.ssrc;
     this.#sequence = start.sequence;
     this.#timestamp = start.timestamp;
     this.#format = format;
-    this.#payload = payload;
+    this.#speech = new SpeechReader(speech);
     this.reformat(format);
   }
 
@@ -51,17 +51,17 @@ export class PromptStream {
 
   /** Whether the last byte of the prompt is in a packet that was made. */
   get exhausted(): boolean {
-    return this.#position >= this.#payload.length;
+    return this.#speech.position >= this.#speech.length;
   }
 
   get promptSentMs(): number {
-    return Math.round((this.#position * 1000) / this.#format.clockRate);
+    return Math.round((this.#speech.position * 1000) / this.#format.clockRate);
   }
 
-  /** Other packets from now on; `payload` is the same prompt in another codec and goes on at the same place. */
-  reformat(format: PromptFormat, payload?: Uint8Array): void {
+  /** Other packets from now on; `speech` is the same prompt in another codec and goes on at the same place. */
+  reformat(format: PromptFormat, speech?: readonly EncodedPart[]): void {
     this.#format = format;
-    if (payload) this.#payload = payload;
+    if (speech) this.#speech = new SpeechReader(speech, this.#speech.position);
     this.#packet = new Uint8Array(RTP_HEADER_BYTES + (format.clockRate * format.ptimeMs) / 1000);
   }
 
@@ -90,12 +90,7 @@ export class PromptStream {
       ssrc: this.ssrc,
     });
     this.#marker = false;
-    const rest = this.#payload.length - this.#position;
-    if (rest < length) packet.fill(silenceByte, RTP_HEADER_BYTES + Math.max(0, rest));
-    if (rest > 0) {
-      packet.set(this.#payload.subarray(this.#position, this.#position + length), RTP_HEADER_BYTES);
-      this.#position += Math.min(rest, length);
-    }
+    this.#speech.read(packet, RTP_HEADER_BYTES, silenceByte);
     this.#packets++;
     this.#bytes += length;
     return packet;

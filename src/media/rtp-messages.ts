@@ -1,4 +1,5 @@
 import type { MediaStats } from '../engine/engine.ts';
+import type { EncodedPart } from './encoded-speech.ts';
 import type { Negotiated } from './sdp.ts';
 
 /** Counts of one stream, kept until it is closed. */
@@ -37,12 +38,17 @@ export interface RtpWorkerOptions {
 /** `id` is the stream's. */
 export type ToRtpWorker =
   | { readonly type: 'open'; readonly id: number }
-  | { readonly type: 'play'; readonly id: number; readonly media: Negotiated; readonly payload: Uint8Array }
+  | {
+      readonly type: 'play';
+      readonly id: number;
+      readonly media: Negotiated;
+      readonly speech: readonly EncodedPart[];
+    }
   | {
       readonly type: 'update';
       readonly id: number;
       readonly media: Negotiated;
-      readonly payload?: Uint8Array;
+      readonly speech?: readonly EncodedPart[];
     }
   | { readonly type: 'stats'; readonly id: number }
   | { readonly type: 'close'; readonly id: number };

@@ -1,5 +1,6 @@
 import { randomFillSync } from 'node:crypto';
 import { SocketAddress } from 'node:net';
+import type { EncodedPart } from './encoded-speech.ts';
 import { G711_CLOCK_RATE, SILENCE_BYTES } from './g711.ts';
 import type { Paced, Pacer } from './pacer.ts';
 import type { PromptFormat } from './prompt-stream.ts';
@@ -51,16 +52,16 @@ export class RtpSession implements Paced {
     sockets.rtcp.on('error', this.#onSocketError);
   }
 
-  play(media: Negotiated, payload: Uint8Array): void {
+  play(media: Negotiated, speech: readonly EncodedPart[]): void {
     const [ssrc = 0, timestamp = 0, random = 0] = randomNumbers();
     const start = { ssrc, timestamp, sequence: random & 0x7fff };
-    this.#prompt = new PromptStream(start, formatOf(media), payload);
+    this.#prompt = new PromptStream(start, formatOf(media), speech);
     this.#apply(media);
   }
 
   /** Another target, codec, packet length or direction; the prompt goes on where it was. */
-  update(media: Negotiated, payload?: Uint8Array): void {
-    this.#prompt?.reformat(formatOf(media), payload);
+  update(media: Negotiated, speech?: readonly EncodedPart[]): void {
+    this.#prompt?.reformat(formatOf(media), speech);
     this.#apply(media);
   }
 

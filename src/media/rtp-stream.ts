@@ -1,3 +1,4 @@
+import type { EncodedPart } from './encoded-speech.ts';
 import type { RtpError } from './rtp-error.ts';
 import type { FromRtpWorker, RtpStats, ToRtpWorker } from './rtp-messages.ts';
 import { NO_RTP_STATS } from './rtp-messages.ts';
@@ -20,7 +21,7 @@ export interface RtpStreamLink {
   readonly port: number;
   readonly rtcpPort: number;
   readonly listener: RtpListener;
-  readonly post: (message: ToRtpWorker, transfer?: ArrayBuffer[]) => void;
+  readonly post: (message: ToRtpWorker) => void;
 }
 
 type StreamMessage = Extract<
@@ -51,27 +52,17 @@ export class RtpStream {
     return this.#link.rtcpPort;
   }
 
-  /**
-   * Begins to send the prompt: bytes of `media.codec`, one a sample. They go over to the worker: do not use them
-   * again. Once a stream.
-   */
-  play(media: Negotiated, payload: Uint8Array): void {
-    const bytes = owned(payload);
-    this.#post({ type: 'play', id: this.#link.id, media, payload: bytes }, [bytes.buffer]);
+  /** Begins to send the prompt, in `media.codec`. Once a stream. */
+  play(media: Negotiated, speech: readonly EncodedPart[]): void {
+    this.#post({ type: 'play', id: this.#link.id, media, speech });
   }
 
   /**
    * After a new negotiation: another address, codec, packet length or direction. While we may not send the prompt
    * stands still, and goes on where it was once we may. A new codec needs the whole prompt in that codec.
    */
-  update(media: Negotiated, payload?: Uint8Array): void {
-    const { id } = this.#link;
-    if (payload === undefined) {
-      this.#post({ type: 'update', id, media });
-    } else {
-      const bytes = owned(payload);
-      this.#post({ type: 'update', id, media, payload: bytes }, [bytes.buffer]);
-    }
+  update(media: Negotiated, speech?: readonly EncodedPart[]): void {
+    this.#post({ type: 'update', id: this.#link.id, media, ...(speech === undefined ? {} : { speech }) });
   }
 
   /** The counts so far; after the end those of the end. */
@@ -130,14 +121,7 @@ export class RtpStream {
     this.#closed?.(stats);
   }
 
-  #post(message: ToRtpWorker, transfer?: ArrayBuffer[]): void {
-    if (!this.#over) this.#link.post(message, transfer);
+  #post(message: ToRtpWorker): void {
+    if (!this.#over) this.#link.post(message);
   }
-}
-
-/** The bytes in a buffer that holds nothing else, for it is about to be transferred. */
-function owned(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  const { buffer } = bytes;
-  const whole = buffer instanceof ArrayBuffer && buffer.byteLength === bytes.byteLength;
-  return whole ? (bytes as Uint8Array<ArrayBuffer>) : new Uint8Array(bytes);
 }

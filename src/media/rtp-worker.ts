@@ -1,6 +1,4 @@
 import { randomInt } from 'node:crypto';
-import { setPriority } from 'node:os';
-import { platform } from 'node:process';
 import { parentPort, workerData } from 'node:worker_threads';
 import { Pacer } from './pacer.ts';
 import type { FromRtpWorker, RtpWorkerOptions, ToRtpWorker } from './rtp-messages.ts';
@@ -11,8 +9,6 @@ import { openAnywhere, openInRange } from './rtp-sockets.ts';
 
 /** How often streams look whether a report is due. */
 const TICK_MS = 100;
-/** Nice value: audio is late where another process takes the core for some milliseconds. */
-const PRIORITY = -10;
 
 if (parentPort === null) throw new Error('This file runs as a worker thread.');
 const port = parentPort;
@@ -25,17 +21,6 @@ const ports =
     ? undefined
     : new RtpPorts(options.portMin, options.portMax, options.drainMs, () => randomInt(2 ** 32) / 2 ** 32);
 let ticking: NodeJS.Timeout | undefined;
-
-/** On Linux a nice value is the thread's own. Lowering it takes a right (CAP_SYS_NICE) that we can do without. */
-function goFirst(): void {
-  if (platform !== 'linux') return;
-  try {
-    setPriority(PRIORITY);
-  } catch (error) {
-    const refused = error instanceof Error && 'code' in error && error.code === 'ERR_SYSTEM_ERROR';
-    if (!refused) throw error;
-  }
-}
 
 function post(message: FromRtpWorker): void {
   port.postMessage(message);
@@ -81,10 +66,10 @@ function receive(message: ToRtpWorker): void {
       void open(id);
       break;
     case 'play':
-      sessions.get(id)?.play(message.media, message.payload);
+      sessions.get(id)?.play(message.media, message.speech);
       break;
     case 'update':
-      sessions.get(id)?.update(message.media, message.payload);
+      sessions.get(id)?.update(message.media, message.speech);
       break;
     case 'stats':
       post({ type: 'stats', id, stats: sessions.get(id)?.stats() ?? NO_RTP_STATS });
@@ -95,6 +80,5 @@ function receive(message: ToRtpWorker): void {
   }
 }
 
-goFirst();
 port.on('message', receive);
 post({ type: 'ready' });

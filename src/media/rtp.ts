@@ -125,8 +125,8 @@ export class Rtp {
   }
 }
 
-function post(worker: Worker, message: ToRtpWorker, transfer: ArrayBuffer[] = []): void {
-  worker.postMessage(message, transfer);
+function post(worker: Worker, message: ToRtpWorker): void {
+  worker.postMessage(message);
 }
 
 function dispatch(running: Running, message: Exclude<FromRtpWorker, { type: 'ready' }>): void {
@@ -154,7 +154,7 @@ function opened(running: Running, id: number, port: number, rtcpPort: number): v
     port,
     rtcpPort,
     listener: opening.listener,
-    post: (message, transfer) => post(worker, message, transfer),
+    post: (message) => post(worker, message),
   });
   running.streams.set(id, stream);
   opening.resolve(stream);

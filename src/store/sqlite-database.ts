@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Database from 'libsql';
@@ -47,6 +47,9 @@ const LOCKED = /^SQLITE_(?:BUSY|LOCKED)/;
  */
 export class SqliteDatabase {
   readonly #database: Database.Database;
+  readonly #path: string;
+  /** Device and inode of the file that was opened. */
+  readonly #identity: string;
   readonly #lockTimeoutMs: number;
   readonly #statements = new Map<string, Database.Statement>();
   #queue: Write[] = [];
@@ -55,11 +58,13 @@ export class SqliteDatabase {
 
   /** @throws AppError store_unavailable; Error where a newer program has written the file */
   constructor({ path, synchronous, lockTimeoutMs = DEFAULT_LOCK_TIMEOUT_MS }: SqliteOptions) {
+    this.#path = path;
     this.#lockTimeoutMs = lockTimeoutMs;
     try {
       mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
       // SQLite would leave the file's rights to the umask; its WAL gets those of the file.
       closeSync(openSync(path, 'a', 0o600));
+      this.#identity = identityOf(path);
       this.#database = new Database(path);
       this.#database.pragma(`busy_timeout = ${OPENING_WAIT_MS}`);
       this.#database.pragma('journal_mode = WAL');
@@ -163,6 +168,9 @@ export class SqliteDatabase {
   }
 
   #transaction(batch: readonly Write[]): readonly unknown[] {
+    // SQLite would go on writing to a file that was deleted or replaced, and all of it would be lost.
+    if (identityOf(this.#path) !== this.#identity)
+      throw unavailable(new Error('the database file was replaced'));
     this.#database.exec('BEGIN IMMEDIATE');
     try {
       const results = batch.map(({ work }) => work());
@@ -204,6 +212,11 @@ export class SqliteDatabase {
     }
     return statement;
   }
+}
+
+function identityOf(path: string): string {
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found === undefined ? 'gone' : `${found.dev} ${found.ino}`;
 }
 
 function unavailable(cause: unknown): AppError {

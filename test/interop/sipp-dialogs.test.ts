@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
 import type { LegEnd } from '../../src/engine/engine.ts';
 import { tone } from '../support/legs.ts';
-import { longestGapMs } from '../support/peers-audio.ts';
 import { describeWithPeer } from '../support/peers.ts';
-import { assertAll, requestsOf, Runs } from '../support/peers-calls.ts';
+import { longestGapMs } from '../support/peers-audio.ts';
+import { assertAll, Runs, requestsOf } from '../support/peers-calls.ts';
 
 const FINISHED: LegEnd = { kind: 'hung_up', by: 'us', why: 'prompt_finished' };
 const SAID = 'answered prompt_finished ended';

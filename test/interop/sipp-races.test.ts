@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import type { LegEnd } from '../../src/engine/engine.ts';
 import { tone } from '../support/legs.ts';
 import { describeWithPeer } from '../support/peers.ts';
-import { assertAll, requestsOf, Runs } from '../support/peers-calls.ts';
+import { assertAll, Runs, requestsOf } from '../support/peers-calls.ts';
 
 const FINISHED: LegEnd = { kind: 'hung_up', by: 'us', why: 'prompt_finished' };
 const CROSSED: LegEnd = { kind: 'hung_up', by: 'us', why: 'crossed_cancel' };
@@ -60,10 +60,13 @@ describeWithPeer('sipp', 'calls to SIPp in which messages are lost, repeated or 
     expect(requestsOf(result.wire, 'ACK').length).toBe(100 * acks);
   });
 
-  it.each(['udp', 'tcp'] as const)('keeps the first of two forks and hangs up the other, over %s', async (transport) => {
-    const result = await runs.run({ scenario: 'forked', transport });
-    assertAll(result, 'trying ringing answered prompt_finished ended', FINISHED);
-  });
+  it.each(['udp', 'tcp'] as const)(
+    'keeps the first of two forks and hangs up the other, over %s',
+    async (transport) => {
+      const result = await runs.run({ scenario: 'forked', transport });
+      assertAll(result, 'trying ringing answered prompt_finished ended', FINISHED);
+    },
+  );
 
   it('carries every call to its answer where a fifth of the messages are lost', async () => {
     const result = await runs.run({ scenario: 'answers-lossy', ...LOSSY });

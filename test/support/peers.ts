@@ -124,9 +124,9 @@ export class PeerProcess {
 /** A peer that ended before it was ready: its port was taken in the meantime, say. */
 export class PeerGone extends Error {}
 
-/** Below the range from which systems give out ports for port 0, so that nobody gets one by chance. */
-const FIRST_PORT = 20_000;
-const LAST_PORT = 32_000;
+/** Below the ports that systems give out for port 0, and below those that we use for RTP, so that nobody gets one by chance. */
+const FIRST_PORT = 10_000;
+const LAST_PORT = 16_000;
 
 /** The first of so many neighbouring ports, even, that nobody on loopback has over UDP or TCP at the moment. */
 export async function freePorts(count: number): Promise<number> {

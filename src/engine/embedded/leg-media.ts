@@ -1,11 +1,9 @@
 import { randomInt } from 'node:crypto';
-import { encodePcma, encodePcmu, G711_CLOCK_RATE } from '../../media/g711.ts';
-import { resample } from '../../media/resample.ts';
+import { encodeSpeech } from '../../media/encoded-speech.ts';
 import type { Rtp } from '../../media/rtp.ts';
 import type { RtpListener, RtpStream } from '../../media/rtp-stream.ts';
 import { answerOffer, createOffer, type LocalMedia, type Negotiated, readAnswer } from '../../media/sdp.ts';
 import { SdpError } from '../../media/sdp-reader.ts';
-import { joined } from '../../media/speech.ts';
 import type { Codec, Leg, MediaStats } from '../engine.ts';
 
 /** The media of one leg: its description in SDP, and the stream that says the prompt. */
@@ -46,7 +44,7 @@ export class LegMedia {
   start(answer: string): Codec {
     const negotiated = readAnswer(answer, this.#local);
     this.#negotiated = negotiated;
-    this.#stream.play(negotiated, this.#encoded(negotiated.codec));
+    this.#stream.play(negotiated, encodeSpeech(this.#leg.prompt, negotiated.codec));
     return negotiated.codec;
   }
 
@@ -84,12 +82,7 @@ export class LegMedia {
   #move(negotiated: Negotiated): void {
     const before = this.#negotiated?.codec;
     this.#negotiated = negotiated;
-    const payload = negotiated.codec === before ? undefined : this.#encoded(negotiated.codec);
-    this.#stream.update(negotiated, payload);
-  }
-
-  #encoded(codec: Codec): Uint8Array {
-    const { samples } = resample(joined(this.#leg.prompt), G711_CLOCK_RATE);
-    return codec === 'PCMU' ? encodePcmu(samples) : encodePcma(samples);
+    const speech = negotiated.codec === before ? undefined : encodeSpeech(this.#leg.prompt, negotiated.codec);
+    this.#stream.update(negotiated, speech);
   }
 }

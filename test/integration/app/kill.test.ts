@@ -85,10 +85,15 @@ describe('kill -9 with calls under way', () => {
       const body = { to: number(suffix), codeLength: 4, repeat: 5 };
       started.set(suffix, await first.client.start(body));
     }
-    await eventually(() => {
-      for (const suffix of ['180', '181', '209', '487']) expect(phoneOf(suffix).phone.record.ringingAt).not.toBeNull();
-      for (const suffix of ['183', '199', '200', '401', '407']) expect(phoneOf(suffix).phone.record.packets).toBeGreaterThan(5 * 50);
-    }, { timeoutMs: 12_000 });
+    await eventually(
+      () => {
+        for (const suffix of ['180', '181', '209', '487'])
+          expect(phoneOf(suffix).phone.record.ringingAt).not.toBeNull();
+        for (const suffix of ['183', '199', '200', '401', '407'])
+          expect(phoneOf(suffix).phone.record.packets).toBeGreaterThan(5 * 50);
+      },
+      { timeoutMs: 12_000 },
+    );
     const second = await restart(first);
 
     const answered = ['183', '199', '200', '401', '407'];
@@ -131,7 +136,9 @@ describe('kill -9 with calls under way', () => {
     );
     await eventually(() => {
       expect(carrier.calls.length).toBe(50);
-      expect(carrier.calls.filter(({ phone }) => phone.record.packets > 10).length).toBeGreaterThanOrEqual(25);
+      expect(carrier.calls.filter(({ phone }) => phone.record.packets > 10).length).toBeGreaterThanOrEqual(
+        25,
+      );
     });
     const accepted: Json[] = [];
     const asked = Promise.allSettled(
@@ -153,7 +160,9 @@ describe('kill -9 with calls under way', () => {
       );
     });
     await eventually(() => {
-      expect(carrier.calls.filter(({ phone }) => phone.record.end === null).map(({ number: to }) => to)).toEqual([]);
+      expect(
+        carrier.calls.filter(({ phone }) => phone.record.end === null).map(({ number: to }) => to),
+      ).toEqual([]);
     });
     // A call that was stored and not yet dialled is not dialled by the next process.
     expect(carrier.calls.length).toBe(dialled);

@@ -71,7 +71,12 @@ describe.concurrent('a verification', () => {
     const times = events.map(({ at }) => Date.parse(at));
     expect(times).toEqual(times.toSorted((a, b) => a - b));
     const call = await site.client.call(verification.callId);
-    expect(call).toMatchObject({ disposition: 'answered', blame: 'none', hungUpBy: 'us', promptFinished: true });
+    expect(call).toMatchObject({
+      disposition: 'answered',
+      blame: 'none',
+      hungUpBy: 'us',
+      promptFinished: true,
+    });
 
     const phone = await site.phone(to);
     expect(phone.phone.record).toMatchObject({ end: 'they_hung_up', earlyPackets: 0 });
@@ -187,7 +192,9 @@ describe.concurrent('a verification', () => {
     );
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([201]));
     expect(new Set(answers.map(({ body }) => body.id)).size).toBe(1);
-    expect(answers.filter((answer) => answer.headers.get('idempotency-replayed') === 'true')).toHaveLength(19);
+    expect(answers.filter((answer) => answer.headers.get('idempotency-replayed') === 'true')).toHaveLength(
+      19,
+    );
     await site.client.ended(answers[0]?.body.callId ?? '');
     expect(site.carrier.calls.filter((call) => call.number === to)).toHaveLength(1);
     const other = await site.client.ask('POST', '/v1/verifications', { to, codeLength: 4 }, headers);

@@ -66,7 +66,7 @@ describe('a prompt', () => {
     const bytes = prompt(600);
     const wanted = Buffer.from(bytes);
     const stream = await open(rtp, listener);
-    stream.play(peer.media({ ptimeMs }), bytes);
+    stream.play(peer.media({ ptimeMs }), [bytes]);
     await finished(told);
     const stats = await stream.close();
     expect(peer.audio().subarray(0, wanted.length).equals(wanted)).toBe(true);
@@ -83,7 +83,7 @@ describe('a prompt', () => {
   it('is well-formed RTP at an even pace, and is finished when it has been played out', async () => {
     const [rtp, peer, { told, listener }] = [shared, await startPeer(), ears()];
     const stream = await open(rtp, listener);
-    stream.play(peer.media(), prompt(1000));
+    stream.play(peer.media(), [prompt(1000)]);
     await finished(told);
     const now = performance.now();
     const [first] = peer.heard;
@@ -110,7 +110,7 @@ describe('a prompt', () => {
   it('of A-law is followed by the silence of A-law', async () => {
     const [rtp, peer, { told, listener }] = [shared, await startPeer(), ears()];
     const stream = await open(rtp, listener);
-    stream.play(peer.media({ codec: 'PCMA', payloadType: 97 }), prompt(50));
+    stream.play(peer.media({ codec: 'PCMA', payloadType: 97 }), [prompt(50)]);
     await finished(told);
     await eventually(() => expect(peer.heard.length).toBeGreaterThan(5));
     expect(peer.heard.every(({ payloadType }) => payloadType === 97)).toBe(true);
@@ -127,7 +127,7 @@ describe('a prompt', () => {
     const whole = prompt(200);
     const part = whole.subarray(160, 480);
     const wanted = Buffer.from(part);
-    (await open(rtp, listener)).play(peer.media(), part);
+    (await open(rtp, listener)).play(peer.media(), [part]);
     await finished(told);
     expect(whole.length).toBe(1600);
     expect(peer.audio().subarray(0, 320).equals(wanted)).toBe(true);
@@ -140,7 +140,7 @@ describe('a prompt', () => {
       const bytes = prompt(400);
       const wanted = Buffer.from(bytes);
       const stream = await open(rtp, listener);
-      stream.play(peer.media(), bytes);
+      stream.play(peer.media(), [bytes]);
       await eventually(() => expect(peer.heard.length).toBeGreaterThan(5), { intervalMs: 5 });
       stream.update(peer.media({ direction }));
       await stream.stats();
@@ -149,7 +149,7 @@ describe('a prompt', () => {
       const last = peer.heard.at(-1);
       // The time passes by another stream, which plays meanwhile.
       const other = ears();
-      (await open(rtp, other.listener)).play(peer.media({ port: 9 }), prompt(160));
+      (await open(rtp, other.listener)).play(peer.media({ port: 9 }), [prompt(160)]);
       await finished(other.told);
       expect(peer.heard.length).toBe(packetsSent);
       stream.update(peer.media());
@@ -166,10 +166,10 @@ describe('a prompt', () => {
     const [rtp, before, after] = [shared, await startPeer(), await startPeer()];
     const { told, listener } = ears();
     const stream = await open(rtp, listener);
-    stream.play(before.media(), new Uint8Array(3200).fill(1));
+    stream.play(before.media(), [new Uint8Array(3200).fill(1)]);
     await eventually(() => expect(before.heard.length).toBeGreaterThan(3), { intervalMs: 5 });
     const media = after.media({ codec: 'PCMA', payloadType: 8, ptimeMs: 40 });
-    stream.update(media, new Uint8Array(3200).fill(2));
+    stream.update(media, [new Uint8Array(3200).fill(2)]);
     await finished(told);
     const bytes = Buffer.concat([before.audio(), after.audio().filter((byte) => byte === 2)]);
     expect(bytes.length).toBe(3200);
@@ -181,7 +181,7 @@ describe('a prompt', () => {
   it('that begins on hold waits', async () => {
     const [rtp, peer, { told, listener }] = [shared, await startPeer(), ears()];
     const stream = await open(rtp, listener);
-    stream.play(peer.media({ direction: 'inactive' }), prompt(40));
+    stream.play(peer.media({ direction: 'inactive' }), [prompt(40)]);
     expect(await stream.stats()).toMatchObject({ packetsSent: 0, promptSentMs: 0 });
     stream.update(peer.media());
     await finished(told);
@@ -192,7 +192,7 @@ describe('what comes back', () => {
   it('is counted, and the first packet is told', async () => {
     const [rtp, peer, { told, listener }] = [shared, await startPeer(), ears()];
     const stream = await open(rtp, listener);
-    stream.play(peer.media(), prompt(5000));
+    stream.play(peer.media(), [prompt(5000)]);
     await stream.stats();
     for (let count = 0; count < 10; count++) peer.speak(stream.port);
     await eventually(async () => expect(await stream.stats()).toMatchObject({ packetsReceived: 10 }));
@@ -211,7 +211,7 @@ describe('what comes back', () => {
   it('may be keys: each press is told once, by either payload type', async () => {
     const [rtp, peer, { told, listener }] = [shared, await startPeer(), ears()];
     const stream = await open(rtp, listener);
-    stream.play(peer.media({ receivedEventPayloadTypes: [101, 96] }), prompt(5000));
+    stream.play(peer.media({ receivedEventPayloadTypes: [101, 96] }), [prompt(5000)]);
     await stream.stats();
     peer.press(stream.port, '1', 8000);
     peer.press(stream.port, '1', 16_000, 96);
@@ -223,7 +223,7 @@ describe('what comes back', () => {
   it('from another address than the SDP says shows where to send', async () => {
     const [rtp, sdp, real, stranger] = [shared, await startPeer(), await startPeer(), await startPeer()];
     const stream = await open(rtp);
-    stream.play(sdp.media({ address: '127.0.0.2' }), prompt(20_000));
+    stream.play(sdp.media({ address: '127.0.0.2' }), [prompt(20_000)]);
     real.speak(stream.port);
     await eventually(() => expect(real.heard.length).toBeGreaterThan(3));
     const before = (await stream.stats()).packetsIgnored;
@@ -237,7 +237,7 @@ describe('what comes back', () => {
   it('does not show where to send when that is switched off', async () => {
     const [rtp, sdp, other] = [await startRtp({ symmetric: false }), await startPeer(), await startPeer()];
     const stream = await open(rtp);
-    stream.play(sdp.media(), prompt(5000));
+    stream.play(sdp.media(), [prompt(5000)]);
     await stream.stats();
     other.speak(stream.port);
     await eventually(async () => expect((await stream.stats()).packetsReceived).toBe(1));
@@ -251,7 +251,7 @@ describe('what comes back', () => {
     const bytes = prompt(400);
     const wanted = Buffer.from(bytes);
     const stream = await open(rtp, listener);
-    stream.play(peer.media(), bytes);
+    stream.play(peer.media(), [bytes]);
     await stream.stats();
     for (let size = 0; size < 1200; size++) {
       const junk = randomBytes(size % 80);
@@ -269,9 +269,9 @@ describe('what comes back', () => {
     const [rtp, peer] = [shared, await startPeer()];
     const gone = peer.media();
     const streams = await Promise.all([open(rtp), open(rtp), open(rtp)]);
-    streams[0]?.play({ ...gone, port: 9, rtcpPort: 9 }, prompt(2000));
-    streams[1]?.play({ ...gone, address: '2001:db8::1' }, prompt(2000));
-    streams[2]?.play({ ...gone, address: '255.255.255.255', rtcpAddress: '255.255.255.255' }, prompt(2000));
+    streams[0]?.play({ ...gone, port: 9, rtcpPort: 9 }, [prompt(2000)]);
+    streams[1]?.play({ ...gone, address: '2001:db8::1' }, [prompt(2000)]);
+    streams[2]?.play({ ...gone, address: '255.255.255.255', rtcpAddress: '255.255.255.255' }, [prompt(2000)]);
     await eventually(async () => {
       const counts = await Promise.all(streams.map((stream) => stream.stats()));
       expect(counts[0]?.packetsSent).toBeGreaterThan(3);
@@ -286,7 +286,7 @@ describe('RTCP', () => {
   it('reports within seconds what was sent and received, and says BYE at the end', async () => {
     const [rtp, peer] = [shared, await startPeer()];
     const stream = await open(rtp);
-    stream.play(peer.media(), prompt(20_000));
+    stream.play(peer.media(), [prompt(20_000)]);
     await stream.stats();
     peer.speak(stream.port);
     peer.sendRtcp(
@@ -311,7 +311,7 @@ describe('RTCP', () => {
   it('says no BYE for a stream that never sent', async () => {
     const [rtp, peer] = [shared, await startPeer()];
     const stream = await open(rtp);
-    stream.play(peer.media({ direction: 'inactive' }), prompt(100));
+    stream.play(peer.media({ direction: 'inactive' }), [prompt(100)]);
     expect(await stream.close()).toMatchObject({ rtcpSent: 0, packetsSent: 0 });
   });
 });
@@ -371,7 +371,7 @@ describe('many streams', () => {
     expect(rtp.openStreams()).toBe(200);
     expect(new Set(streams.map(({ port }) => port)).size).toBe(200);
     for (const [index, stream] of streams.entries()) {
-      stream.play(peer.media(), new Uint8Array(8 * 500).fill(index % 100));
+      stream.play(peer.media(), [new Uint8Array(8 * 500).fill(index % 100)]);
     }
     await eventually(() => expect(told).toHaveLength(200), { timeoutMs: 10_000 });
     const stats = await Promise.all(streams.map((stream) => stream.close()));
@@ -391,11 +391,11 @@ describe('many streams', () => {
     const [rtp, peer, { told, listener }] = [await startRtp(), await startPeer(), ears()];
     const bytes = prompt(600);
     const wanted = Buffer.from(bytes);
-    (await rtp.open(listener)).play(peer.media(), bytes);
+    (await rtp.open(listener)).play(peer.media(), [bytes]);
     const other = await startPeer();
     while (!told.includes('finished')) {
       const streams = await Promise.all([rtp.open(), rtp.open(), rtp.open()]);
-      for (const stream of streams) stream.play(other.media(), prompt(100));
+      for (const stream of streams) stream.play(other.media(), [prompt(100)]);
       await Promise.all(streams.map((stream) => stream.close()));
     }
     expect(peer.audio().subarray(0, wanted.length).equals(wanted)).toBe(true);
@@ -411,10 +411,10 @@ describe('the worker', () => {
     const [victim, culprit] = [ears(), ears()];
     const stream = await rtp.open(victim.listener);
     const bad = await rtp.open(culprit.listener);
-    stream.play(peer.media(), prompt(10_000));
+    stream.play(peer.media(), [prompt(10_000)]);
     await eventually(() => expect(peer.heard.length).toBeGreaterThan(0));
     // No caller can pass this by its types; a fault of ours inside the worker looks the same.
-    bad.play(undefined as never, prompt(20));
+    bad.play(undefined as never, [prompt(20)]);
     await eventually(() => expect(victim.told).toEqual(['error:worker']));
     expect(culprit.told).toEqual(['error:worker']);
     expect(crashes[0]?.cause).toBeInstanceOf(TypeError);
@@ -427,14 +427,14 @@ describe('the worker', () => {
     await rtp.start();
     expect(rtp.alive).toBe(true);
     const { told, listener } = ears();
-    (await rtp.open(listener)).play(peer.media(), prompt(40));
+    (await rtp.open(listener)).play(peer.media(), [prompt(40)]);
     await finished(told);
   });
 
   it('that was closed closes its streams, with BYE', async () => {
     const [rtp, peer] = [await startRtp(), await startPeer()];
     const stream = await rtp.open();
-    stream.play(peer.media(), prompt(10_000));
+    stream.play(peer.media(), [prompt(10_000)]);
     await eventually(() => expect(peer.heard.length).toBeGreaterThan(2));
     await Promise.all([rtp.close(), rtp.close()]);
     await eventually(() => expect(peer.reports.at(-1)?.at(-1)?.type).toBe('bye'));

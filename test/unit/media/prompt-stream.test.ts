@@ -20,7 +20,7 @@ describe('PromptStream', () => {
     const ptime = fc.constantFrom(10, 20, 30, 40, 60);
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 2000 }), ptime, (payload, ptimeMs) => {
-        const stream = new PromptStream(START, format(ptimeMs), payload);
+        const stream = new PromptStream(START, format(ptimeMs), [payload]);
         const sent: number[] = [];
         let due = 0;
         while (!stream.exhausted) {
@@ -38,7 +38,7 @@ describe('PromptStream', () => {
   });
 
   it('counts on across the wraps, with a marker on the first packet only', () => {
-    const stream = new PromptStream(START, format(20), new Uint8Array(640));
+    const stream = new PromptStream(START, format(20), [new Uint8Array(640)]);
     const packets = [0, 20, 40, 60].map((due) => parsed(stream.next(due)));
     expect(packets.map(({ sequence }) => sequence)).toEqual([0xfffe, 0xffff, 0, 1]);
     expect(packets.map(({ timestamp }) => timestamp)).toEqual([0xffff_ff00, 0xffff_ffa0, 64, 224]);
@@ -48,7 +48,7 @@ describe('PromptStream', () => {
 
   it('counts the time of a pause in the timestamp and not in the prompt', () => {
     const payload = Uint8Array.from({ length: 480 }, (_, index) => index >> 1);
-    const stream = new PromptStream(START, format(20), payload);
+    const stream = new PromptStream(START, format(20), [payload]);
     const before = parsed(stream.next(0));
     stream.interrupt();
     const after = parsed(stream.next(1020.5));
@@ -59,16 +59,16 @@ describe('PromptStream', () => {
   });
 
   it('never goes back in time', () => {
-    const stream = new PromptStream(START, format(20), new Uint8Array(480));
+    const stream = new PromptStream(START, format(20), [new Uint8Array(480)]);
     const before = parsed(stream.next(0));
     stream.interrupt();
     expect((parsed(stream.next(3)).timestamp - before.timestamp) >>> 0).toBe(160);
   });
 
   it('goes on at the same place with other packets and another codec', () => {
-    const stream = new PromptStream(START, format(20), new Uint8Array(480).fill(1));
+    const stream = new PromptStream(START, format(20), [new Uint8Array(480).fill(1)]);
     stream.next(0);
-    stream.reformat(format(30, 8), new Uint8Array(480).fill(2));
+    stream.reformat(format(30, 8), [new Uint8Array(480).fill(2)]);
     const packet = parsed(stream.next(20));
     expect(packet).toMatchObject({ payloadType: 8 });
     expect([...packet.payload]).toEqual(Array.from({ length: 240 }, () => 2));
@@ -76,7 +76,7 @@ describe('PromptStream', () => {
   });
 
   it('counts what a sender report says', () => {
-    const stream = new PromptStream({ ...START, timestamp: 1000 }, format(20), new Uint8Array(0));
+    const stream = new PromptStream({ ...START, timestamp: 1000 }, format(20), []);
     expect(stream.timestampAt(5)).toBe(1000);
     stream.next(100);
     stream.next(120);

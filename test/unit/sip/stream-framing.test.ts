@@ -52,6 +52,7 @@ describe('cutFrames (RFC 3261 §18.3)', () => {
   it.each([
     ['without a length', 'OPTIONS sip:a SIP/2.0\nTo: x'],
     ['with a negative one', 'OPTIONS sip:a SIP/2.0\nl: -1'],
+    ['with one that goes on', 'OPTIONS sip:a SIP/2.0\nl: 1x'],
     ['with two that differ', 'OPTIONS sip:a SIP/2.0\nl: 1\nContent-Length: 2'],
     ['with one of a gigabyte', 'OPTIONS sip:a SIP/2.0\nl: 999999999'],
     ['with one over any number', `OPTIONS sip:a SIP/2.0\nl: 1${'0'.repeat(400)}`],
