@@ -72,17 +72,20 @@ async function bindPair(address: string, port: number): Promise<RtpSockets | und
 
 /** A pair of the range; ports that the operating system refuses are passed over. Rejects when none is left. */
 export async function openInRange(address: string, ports: RtpPorts): Promise<RtpSockets> {
-  for (;;) {
-    const port = ports.take(performance.now());
-    if (port === undefined) throw new Error('All RTP ports of the configured range are in use.');
-    try {
+  // Given back only in the end, so that none of them is tried twice.
+  const passedOver: number[] = [];
+  try {
+    for (;;) {
+      const port = ports.take(performance.now());
+      if (port === undefined) throw new Error('All RTP ports of the configured range are in use.');
+      passedOver.push(port);
       const sockets = await bindPair(address, port);
-      if (sockets) return sockets;
-    } catch (error) {
-      ports.release(port, performance.now());
-      throw error;
+      if (sockets === undefined) continue;
+      passedOver.pop();
+      return sockets;
     }
-    ports.release(port, performance.now());
+  } finally {
+    for (const port of passedOver) ports.release(port, performance.now());
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Authorization } from './authorization.ts';
 import { type Dialog, nextHopUri, receiveIn, requestIn } from './dialog.ts';
 import type { SipEndpoint } from './endpoint.ts';
-import { parseCSeq, parseSessionExpires } from './header.ts';
+import { contactUri, parseCSeq, parseSessionExpires } from './header.ts';
 import { hasToken, header, type SipHeader, type SipRequest, type SipResponse } from './message.ts';
 import { ReliableAnswer } from './reliable-answer.ts';
 import { resolveDestination } from './resolver.ts';
@@ -206,7 +206,7 @@ export class Session {
         });
     if (this.#ended) return;
     const status = 'response' in answered ? answered.response.status : 408;
-    // RFC 4028 §10, RFC 5057: 408 and 481 end the dialog; any other refusal leaves it until it expires.
+    // RFC 4028 §10, RFC 5057: 408 and 481 end the dialog; after any other refusal it lasts one more interval.
     if (status === 408 || status === 481) {
       await this.bye();
       this.#options.listener.lost('gone');
@@ -225,6 +225,7 @@ export class Session {
     const peer = await this.#nextHop();
     const invite = method === 'INVITE';
     this.#inviting ||= invite;
+    let ack: SipRequest | undefined;
     return new Promise<Answered>((resolve) => {
       const settle = (answered: Answered) => {
         if (invite) this.#inviting = false;
@@ -233,7 +234,14 @@ export class Session {
       endpoint.request(request, peer, localAddress, {
         response: (response) => {
           if (response.status < 200) return;
-          if (invite && response.status < 300) this.#acknowledge(request, response, peer);
+          const first = ack === undefined;
+          if (first && response.status < 300) this.#refreshTarget(method, response);
+          if (invite && response.status < 300) {
+            ack ??= this.#ackTo(request, peer);
+            // A lost ACK brings the 2xx again, and with it this.
+            endpoint.transmit(ack, peer).catch(() => {});
+            if (first && response.body !== '') this.#options.listener.answer(response.body);
+          }
           settle({ response });
         },
         timeout: () => settle({ silence: true }),
@@ -242,15 +250,21 @@ export class Session {
     });
   }
 
-  #acknowledge(invite: SipRequest, response: SipResponse, peer: Peer): void {
+  /** RFC 3261 §12.2.1.2, RFC 3311 §5.1: a 2xx to a target refresh request may name another Contact. */
+  #refreshTarget(method: string, response: SipResponse): void {
+    const remoteTarget = method === 'INVITE' || method === 'UPDATE' ? contactUri(response) : undefined;
+    if (remoteTarget !== undefined) this.#dialog = { ...this.#dialog, remoteTarget };
+  }
+
+  /** The ACK to a 2xx, with the credentials of its INVITE (RFC 3261 §22.1). */
+  #ackTo(invite: SipRequest, peer: Peer): SipRequest {
     const ackFor = parseCSeq(header(invite, 'CSeq'))?.number ?? 0;
-    const [, ack] = requestIn(this.#dialog, 'ACK', { ackFor });
+    const headers = invite.headers.filter(
+      ([name]) => name === 'Authorization' || name === 'Proxy-Authorization',
+    );
+    const [, ack] = requestIn(this.#dialog, 'ACK', { ackFor, headers });
     const via = this.#options.endpoint.newVia(peer, this.#options.localAddress);
-    // A lost ACK brings the 2xx again, and with it this.
-    this.#options.endpoint
-      .transmit({ ...ack, headers: [['Via', via], ...ack.headers] }, peer)
-      .catch(() => {});
-    if (response.body !== '') this.#options.listener.answer(response.body);
+    return { ...ack, headers: [['Via', via], ...ack.headers] };
   }
 
   async #nextHop(): Promise<Peer> {

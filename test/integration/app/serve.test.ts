@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -168,4 +169,52 @@ describe('a clock that jumps by a day in the middle of calls', () => {
       await rm(sounds, { recursive: true, force: true });
     }
   });
+});
+
+describe('a disk that is full', () => {
+  const missing = spawnSync('prlimit', ['--version']).error;
+  if (missing !== undefined) console.warn('skipped: prlimit is missing (apt-get install util-linux)');
+
+  it.skipIf(missing !== undefined)(
+    'costs no call that is under way, and no call is taken that could not be kept',
+    async () => {
+      const own = await mkdtemp(join(folder, 'disk-'));
+      const sounds = await shortSounds();
+      const { carrier } = await startCarrier();
+      const served = await serve(own, {
+        ...testSettings(own),
+        sounds: { folder: sounds },
+        trunks: [{ ...LAB_TRUNK, port: carrier.port }],
+      });
+      const { client } = served;
+      /** The size to which files of the process may grow: what is written beyond fails, as on a full disk. */
+      const limit = (bytes: number | 'unlimited'): void => {
+        const { status, stderr } = spawnSync('prlimit', ['--pid', String(served.pid), `--fsize=${bytes}:`]);
+        expect([status, stderr.toString()]).toEqual([0, '']);
+      };
+      try {
+        const { id, callId } = await client.start({ to: '+442079460200', code: '4711', repeat: 1 });
+        await eventually(() => expect(carrier.calls[0]?.phone.record.packets).toBeGreaterThan(10));
+        limit(1000);
+        const refused = await client.ask('POST', '/v1/verifications', { to: '+442079460200' });
+        expect([refused.status, refused.body.error.code]).toEqual([503, 'store_unavailable']);
+        expect((await client.ask('GET', '/readyz')).status).toBe(503);
+        expect((await client.check(id, '4711')).status).toBe(503);
+        await eventually(() => expect(carrier.calls[0]?.phone.record.end).toBe('they_hung_up'), {
+          timeoutMs: 10_000,
+        });
+        limit('unlimited');
+        expect(await client.ended(callId)).toMatchObject({ disposition: 'answered', promptFinished: true });
+        expect((await client.check(id, '4711')).body.status).toBe('approved');
+        await eventually(async () => expect((await client.ask('GET', '/readyz')).status).toBe(200));
+        const next = await client.start({ to: '+442079460486' });
+        expect((await client.ended(next.callId)).disposition).toBe('busy');
+        expect(carrier.calls).toHaveLength(2);
+      } finally {
+        await served.kill();
+        await carrier.close();
+        await rm(sounds, { recursive: true, force: true });
+      }
+    },
+  );
 });
