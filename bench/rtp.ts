@@ -35,8 +35,8 @@ export interface Sink {
 }
 
 const OPEN_BATCH = 100;
-/** Calls that begin to talk in one millisecond: a thousand a second, far above what trunks allow. */
-const PLAYS_PER_MS = 1;
+/** Calls that begin to talk in one millisecond: 500 a second, far above what trunks allow. */
+const PLAYS_PER_MS = 0.5;
 
 async function freePort(): Promise<number> {
   const socket = createSocket('udp4');
@@ -67,7 +67,7 @@ export async function startSink(seconds: number): Promise<Sink> {
 }
 
 /** CPU seconds of each thread of this process but the first; empty where there is no /proc. */
-export function threadSeconds(): Map<string, number> {
+function threadSeconds(): Map<string, number> {
   const seconds = new Map<string, number>();
   try {
     for (const thread of readdirSync('/proc/self/task')) {
@@ -83,12 +83,12 @@ export function threadSeconds(): Map<string, number> {
 }
 
 /** CPU seconds of the busiest thread since an earlier look: with RTP under way that is its worker. */
-export function busiestSince(before: ReadonlyMap<string, number>): number {
+function busiestSince(before: ReadonlyMap<string, number>): number {
   const now = threadSeconds();
   return Math.max(0, ...[...now].map(([thread, seconds]) => seconds - (before.get(thread) ?? 0)));
 }
 
-export function mediaTo(port: number): Negotiated {
+function mediaTo(port: number): Negotiated {
   return {
     address: '127.0.0.1',
     port,
@@ -114,8 +114,9 @@ export async function measureRtp(calls: number, seconds: number): Promise<RtpFig
     streams.push(...(await Promise.all(Array.from({ length: batch }, () => rtp.open()))));
   }
   const rampSeconds = calls / PLAYS_PER_MS / 1000;
-  const sink = await startSink(seconds + rampSeconds);
   const bytes = Math.ceil(8000 * (seconds + rampSeconds));
+  const prompts = streams.map(() => new Uint8Array(bytes).fill(0xff));
+  const sink = await startSink(seconds + rampSeconds);
   const rampBegin = performance.now();
   for (const [index, stream] of streams.entries()) {
     const waitMs = rampBegin + index / PLAYS_PER_MS - performance.now();

@@ -39,7 +39,7 @@ export interface Surroundings {
 }
 
 /** Something that the service needs on this machine is not there; the message is for the operator. */
-export class StartError extends Error {
+class StartError extends Error {
   constructor(what: string, cause: unknown) {
     super([what, ...reasonsOf(cause)].join(': '), { cause });
     this.name = 'StartError';

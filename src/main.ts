@@ -51,7 +51,8 @@ function usage(code: 0 | 2): number {
 
 /** What was typed wrong, or is wrong on this machine, in a line; a bug with its stack. */
 function explain(error: unknown): 1 | 2 {
-  const mistyped = error instanceof Error && 'code' in error && /^ERR_PARSE_ARGS/.test(String(error.code));
+  const mistyped =
+    error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
   const expected = mistyped || (error instanceof Error && error.name === 'StartError');
   const told = error instanceof Error ? (expected ? error.message : error.stack) : String(error);
   process.stderr.write(`${told}\n`);

@@ -163,7 +163,7 @@ const attemptAnswer = named(
   }),
 );
 
-export const timelineEntryAnswer = named(
+const timelineEntryAnswer = named(
   'TimelineEntry',
   z.object({
     index: count.describe('Position in the timeline; the `id:` of the event stream'),

@@ -93,12 +93,3 @@ export function decodePcmu(bytes: Uint8Array): Int16Array {
 export function decodePcma(bytes: Uint8Array): Int16Array {
   return decodeWith(A_DECODE, bytes);
 }
-
-/** Linear samples at 8000 Hz to the bytes of a codec; the result has its own buffer and may be transferred. */
-export function encode(codec: Codec, samples: Int16Array): Uint8Array {
-  return codec === 'PCMU' ? encodePcmu(samples) : encodePcma(samples);
-}
-
-export function decode(codec: Codec, bytes: Uint8Array): Int16Array {
-  return codec === 'PCMU' ? decodePcmu(bytes) : decodePcma(bytes);
-}

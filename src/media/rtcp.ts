@@ -47,7 +47,7 @@ export function rtcpDelayMs(random: number, first: boolean): number {
 }
 
 /** Middle 32 bits of an NTP time. */
-export function middleOfNtp(seconds: number, fraction: number): number {
+function middleOfNtp(seconds: number, fraction: number): number {
   return (((seconds & 0xffff) << 16) | (fraction >>> 16)) >>> 0;
 }
 

@@ -13,7 +13,7 @@ export interface Speech {
 
 export type SpeechPart = Int16Array | number;
 
-export function partLength(part: SpeechPart): number {
+function partLength(part: SpeechPart): number {
   return typeof part === 'number' ? part : part.length;
 }
 

@@ -29,8 +29,3 @@ export interface Transport {
   send(bytes: Buffer, peer: Peer): Promise<void>;
   close(): Promise<void>;
 }
-
-export function formatPeer(peer: Peer): string {
-  const host = peer.address.includes(':') ? `[${peer.address}]` : peer.address;
-  return `${peer.transport}:${host}:${peer.port}`;
-}

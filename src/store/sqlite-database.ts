@@ -69,6 +69,8 @@ export class SqliteDatabase {
       this.#database.pragma(`busy_timeout = ${OPENING_WAIT_MS}`);
       this.#database.pragma('journal_mode = WAL');
       this.#database.pragma(`synchronous = ${synchronous}`);
+      // A sealed code that is forgotten is overwritten too, which costs nothing within a page that is written anyway.
+      this.#database.pragma('secure_delete = FAST');
       migrate(this.#database);
       this.#database.pragma(`busy_timeout = ${BLOCKING_WAIT_MS}`);
     } catch (error) {

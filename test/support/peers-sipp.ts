@@ -96,7 +96,7 @@ function argumentsOf(options: SippOptions, port: number): string[] {
     ...['-sf', join(SCENARIOS, `${scenario}.xml`), '-m', String(calls)],
     ...['-i', '127.0.0.1', '-p', String(port), '-t', transport === 'tcp' ? 't1' : 'u1'],
     ...['-ci', '127.0.0.1', '-cp', String(port + 1), '-mi', '127.0.0.1', '-mp', String(port + 2)],
-    ...['-key', 'ear', String(mediaPort), '-nostdin', '-timeout', '60s', '-timeout_error'],
+    ...['-key', 'ear', String(mediaPort), '-nostdin', '-timeout', '30s', '-timeout_error'],
     ...['-trace_stat', '-stf', 'stat.csv', '-trace_err', '-error_file', 'errors.log'],
     ...['-key', 'contact_port', String(contactPort ?? port), '-max_retrans', '30', '-pause_msg_ign'],
     ...(pauseMs === undefined ? [] : ['-d', String(pauseMs)]),

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { LabCall, LabCarrier } from '../../../src/lab/carrier.ts';
 import { Recogniser } from '../../../src/lab/recogniser.ts';
 import { PromptLibrary } from '../../../src/prompt/library.ts';
@@ -16,10 +16,7 @@ const number = (suffix: string): string => `+442079460${suffix}`;
 
 let sounds: string;
 let recogniser: Recogniser;
-let folder: string;
-let carrier: LabCarrier;
-let settings: Settings;
-let running: Served[] = [];
+const open: (() => Promise<void>)[] = [];
 
 beforeAll(async () => {
   sounds = await shortSounds();
@@ -27,45 +24,48 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
+  for (const close of open) await close();
   await rm(sounds, { recursive: true, force: true });
 });
 
-async function prepare(): Promise<void> {
-  folder = await mkdtemp(join(tmpdir(), 'voice-otp-kill-'));
-  ({ carrier } = await startCarrier());
+/** A carrier, and a place from which one service after the other is started. */
+interface Home {
+  readonly carrier: LabCarrier;
+  start(): Promise<Served>;
+  /** The only call of a lab number. */
+  phoneOf(suffix: string): LabCall;
+}
+
+async function prepare(): Promise<Home> {
+  const folder = await mkdtemp(join(tmpdir(), 'voice-otp-kill-'));
+  const { carrier } = await startCarrier();
   const defaults = testSettings(folder);
-  settings = {
+  const settings: Settings = {
     ...defaults,
     sip: { ...defaults.sip, port: await freeSipPort() },
     log: { level: 'info' },
     sounds: { folder: sounds },
     trunks: [{ ...LAB_TRUNK, port: carrier.port }],
   };
-}
-
-afterEach(async () => {
-  await Promise.all(running.map((served) => served.kill()));
-  running = [];
-  await carrier.close();
-  await rm(folder, { recursive: true, force: true });
-});
-
-async function start(): Promise<Served> {
-  const served = await serve(folder, settings);
-  running.push(served);
-  return served;
-}
-
-async function restart(before: Served): Promise<Served> {
-  await before.kill();
-  return start();
-}
-
-/** The only call of a lab number. */
-function phoneOf(suffix: string): LabCall {
-  const calls = carrier.calls.filter((call) => call.number === number(suffix));
-  expect(calls.length, `calls of ${suffix}`).toBe(1);
-  return calls[0] as LabCall;
+  const running: Served[] = [];
+  open.push(async () => {
+    await Promise.all(running.map((served) => served.kill()));
+    await carrier.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+  return {
+    carrier,
+    start: async () => {
+      const served = await serve(folder, settings);
+      running.push(served);
+      return served;
+    },
+    phoneOf: (suffix) => {
+      const calls = carrier.calls.filter((call) => call.number === number(suffix));
+      expect(calls.length, `calls of ${suffix}`).toBe(1);
+      return calls[0] as LabCall;
+    },
+  };
 }
 
 async function callsOf(client: Client, started: readonly Json[]): Promise<CallJson[]> {
@@ -74,9 +74,9 @@ async function callsOf(client: Client, started: readonly Json[]): Promise<CallJs
 
 const heardBy = (call: LabCall): readonly string[] => recogniser.recognise(call.phone.heard).groups;
 
-describe('kill -9 with calls under way', () => {
+describe.concurrent('kill -9 with calls under way', () => {
   it('closes every call as interrupted, ends it at its phone, and lets what was heard still be approved', async () => {
-    await prepare();
+    const { phoneOf, start } = await prepare();
     const first = await start();
     const suffixes = ['000', '100', '180', '181', '183', '199', '200', '209', '401', '407', '487'];
     const started = new Map<string, Json>();
@@ -94,7 +94,8 @@ describe('kill -9 with calls under way', () => {
       },
       { timeoutMs: 12_000 },
     );
-    const second = await restart(first);
+    await first.kill();
+    const second = await start();
 
     const answered = ['183', '199', '200', '401', '407'];
     await eventually(() => {
@@ -128,7 +129,7 @@ describe('kill -9 with calls under way', () => {
   });
 
   it('loses nothing that was accepted, with fifty calls up and more coming in at that moment', async () => {
-    await prepare();
+    const { carrier, start } = await prepare();
     const first = await start();
     const behaviours = ['180', '200', '209', '407'];
     const up = await Promise.all(
@@ -166,14 +167,14 @@ describe('kill -9 with calls under way', () => {
     });
     // A call that was stored and not yet dialled is not dialled by the next process.
     expect(carrier.calls.length).toBe(dialled);
-    const open = await second.client.ask<{ calls: unknown[] }>('GET', '/v1/calls?state=queued');
-    expect(open.body.calls).toEqual([]);
+    const queued = await second.client.ask<{ calls: unknown[] }>('GET', '/v1/calls?state=queued');
+    expect(queued.body.calls).toEqual([]);
   });
 });
 
-describe('SIGTERM', () => {
+describe.concurrent('SIGTERM', () => {
   it('lets a running prompt come to its end, takes no more calls, and ends with 0', async () => {
-    await prepare();
+    const { phoneOf, start } = await prepare();
     const served = await start();
     const verification = await served.client.start({ to: number('200'), codeLength: 4, repeat: 1 });
     await eventually(() => expect(phoneOf('200').phone.record.packets).toBeGreaterThan(10));
@@ -199,7 +200,7 @@ describe('SIGTERM', () => {
   });
 
   it('ends at once when it comes a second time, whichever signal that is; the next start hangs up', async () => {
-    await prepare();
+    const { carrier, start } = await prepare();
     for (const second of ['SIGTERM', 'SIGINT'] as const) {
       const served = await start();
       const { callId } = await served.client.start({ to: number('180') });

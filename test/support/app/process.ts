@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
@@ -93,14 +94,24 @@ export async function serve(
   return { ...command, client };
 }
 
-/** A port that is free at the moment for both UDP and TCP, for a SIP port that has to stay the same. */
+/**
+ * A SIP port that has to stay the same while its owner is away: below those that the system gives out, and below
+ * our range for RTP, so that nothing else of a test run takes it meanwhile.
+ */
 export async function freeSipPort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  const socket = createSocket('udp4');
-  socket.bind(port, '127.0.0.1');
-  await once(socket, 'listening');
-  await Promise.all([once(server.close(), 'close'), once(socket.close(), 'close')]);
-  return port;
+  for (;;) {
+    const port = randomInt(10_000, 16_000);
+    try {
+      const server = createServer().listen(port, '127.0.0.1');
+      await once(server, 'listening');
+      await once(server.close(), 'close');
+      const socket = createSocket('udp4');
+      socket.bind(port, '127.0.0.1');
+      await once(socket, 'listening');
+      await once(socket.close(), 'close');
+      return port;
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')) throw error;
+    }
+  }
 }

@@ -1,0 +1,229 @@
+import { createSocket } from 'node:dgram';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import Database from 'libsql';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { LabCall, LabCarrier } from '../../../src/lab/carrier.ts';
+import { Recogniser } from '../../../src/lab/recogniser.ts';
+import { buildRtpPacket } from '../../../src/media/rtp-packet.ts';
+import { encodeKeyPress } from '../../../src/media/telephone-event.ts';
+import { PromptLibrary } from '../../../src/prompt/library.ts';
+import { FORMS, findCodes, type Place, placesIn } from '../../support/app/canary.ts';
+import type { Client, Json } from '../../support/app/client.ts';
+import { freeSipPort, type Served, serve } from '../../support/app/process.ts';
+import { shortSounds } from '../../support/app/short-sounds.ts';
+import { LAB_TRUNK, type Settings, testSettings } from '../../support/app/site.ts';
+import { eventually } from '../../support/eventually.ts';
+import { startCarrier } from '../../support/lab.ts';
+
+/** Ten digits, so that no time, id or count is one of them by chance. */
+const HEARD = '7391846205';
+const BUSY = '5820617394';
+const CANCELED = '4917362850';
+const KILLED = '8206491735';
+const WRONG = '1640958273';
+const CODES = [HEARD, BUSY, CANCELED, KILLED, WRONG];
+
+const number = (suffix: string): string => `+442079460${suffix}`;
+
+describe('the search', () => {
+  it.each(FORMS.map((form) => [form.name, form] as const))(
+    'finds a code that is written %s',
+    (_name, form) => {
+      const planted = Buffer.concat([Buffer.from('{"a":"12x'), form.sample(HEARD), Buffer.from('y34"}')]);
+      expect(findCodes([{ name: 'here', bytes: planted }], CODES)).toContain(`here: ${form.name}, code 0`);
+    },
+  );
+
+  it('finds nothing where there is nothing', () => {
+    const bytes = Buffer.from(`${'0123456789'.repeat(100)} call_739184 1791173491846 seven three`);
+    expect(findCodes([{ name: 'here', bytes }], CODES)).toEqual([]);
+  });
+});
+
+describe('a code', () => {
+  let folder: string;
+  let sounds: string;
+  let data: string;
+  let temporary: string;
+  let carrier: LabCarrier;
+  let settings: Settings;
+  const wire: string[] = [];
+  const running: Served[] = [];
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'voice-otp-canary-'));
+    [data, temporary] = [join(folder, 'data'), join(folder, 'tmp')];
+    await Promise.all([mkdir(data), mkdir(temporary)]);
+    sounds = await shortSounds();
+    ({ carrier } = await startCarrier({ onWire: ({ text }) => wire.push(text) }));
+    const defaults = testSettings(data);
+    settings = {
+      ...defaults,
+      sip: { ...defaults.sip, port: await freeSipPort() },
+      sounds: { folder: sounds },
+      trunks: [{ ...LAB_TRUNK, port: carrier.port }],
+    };
+  });
+
+  afterAll(async () => {
+    await Promise.all(running.map((served) => served.kill()));
+    await carrier.close();
+    await rm(folder, { recursive: true, force: true });
+    await rm(sounds, { recursive: true, force: true });
+  });
+
+  async function start(): Promise<Served> {
+    const served = await serve(data, settings, { env: { TMPDIR: temporary } });
+    running.push(served);
+    return served;
+  }
+
+  async function phone(suffix: string): Promise<LabCall> {
+    return eventually(() => {
+      const call = carrier.calls.find((one) => one.number === number(suffix));
+      expect(call?.phone.record.packets ?? 0).toBeGreaterThan(5);
+      return call as LabCall;
+    });
+  }
+
+  /** All that the service has written or said so far, wherever that was. */
+  async function places(when: string): Promise<Place[]> {
+    const written = await placesIn(folder);
+    const said = [
+      { name: 'log', bytes: Buffer.from(running.map((served) => served.output()).join('\n')) },
+      { name: 'SIP', bytes: Buffer.from(wire.join('\n')) },
+      { name: 'API', bytes: Buffer.from(running.flatMap(({ client }) => client.answers).join('\n')) },
+    ];
+    return [...written, ...said].map(({ name, bytes }) => ({ name: `${when}, ${name}`, bytes }));
+  }
+
+  it('is nowhere to be found, whatever becomes of its call', async () => {
+    const first = await start();
+    const { client } = first;
+    const heard = await client.start({ to: number('200'), code: HEARD, repeat: 1 });
+    const generated = await client.start({ to: number('407'), codeLength: 10, repeat: 1 });
+    const killed = await client.start({ to: number('401'), code: KILLED, repeat: 5 });
+    const busy = await client.start({ to: number('486'), code: BUSY });
+    const ringing = await client.start({ to: number('180'), code: CANCELED });
+    await client.ended(busy.callId);
+    await client.ask('DELETE', `/v1/verifications/${ringing.id}`);
+    await offendWith(client, heard);
+    await press(HEARD, await phone('200'));
+    const sealed = sealedCodes(join(data, 'store.db'));
+    expect(sealed.length).toBe(3);
+    const [before] = await Promise.all([places('during the calls'), phone('407'), phone('401')]);
+    await client.ended(heard.callId);
+    await client.ended(generated.callId);
+
+    const recogniser = new Recogniser((await PromptLibrary.load(sounds)).clips('en-US', 8000));
+    const { digits } = recogniser.recognise((await phone('407')).phone.heard);
+    expect(digits).toHaveLength(10);
+    const codes = [...CODES, digits];
+    expect((await client.check(heard.id, WRONG)).body.approved).toBe(false);
+    expect((await client.check(heard.id, HEARD)).body.approved).toBe(true);
+    expect((await client.check(heard.id, HEARD)).status).toBe(409);
+    expect((await client.check(generated.id, digits)).body.approved).toBe(true);
+    await readEverything(client);
+
+    await first.kill();
+    const dead = await places('after kill -9');
+    const second = await start();
+    await eventually(async () => expect((await second.client.call(killed.callId)).state).toBe('ended'));
+    expect((await second.client.check(killed.id, KILLED)).body.approved).toBe(true);
+    await readEverything(second.client);
+    second.child.kill('SIGTERM');
+    expect((await second.exited).code).toBe(0);
+    const end = await places('in the end');
+
+    const all = [...before, ...dead, ...end];
+    for (const name of ['log', 'SIP', 'API', 'store.db', 'store.db-wal', 'store.db-shm', 'file names']) {
+      expect(all.filter((place) => place.name.endsWith(name)).length, name).toBeGreaterThan(0);
+      expect(all.filter((place) => place.name.endsWith(name)).some(({ bytes }) => bytes.length > 0)).toBe(
+        true,
+      );
+    }
+    expect(findCodes(all, codes)).toEqual([]);
+    // What the search would say if one of them were there.
+    await writeFile(join(temporary, 'note.txt'), `the code is ${[...digits].join(' ')}`);
+    expect(findCodes(await places('planted'), codes)).toContain('planted, tmp/note.txt: plain, code 5');
+
+    // The sealed copies are gone from the file, from its free pages too.
+    const database = await readFile(join(data, 'store.db'));
+    expect(sealed.filter((copy) => database.includes(copy))).toEqual([]);
+  });
+});
+
+/** What the store holds of codes that wait to be said. */
+function sealedCodes(path: string): string[] {
+  const database = new Database(path, { readonly: true });
+  try {
+    const rows = database
+      .prepare('SELECT sealed_code FROM verifications WHERE sealed_code IS NOT NULL')
+      .all();
+    return (rows as { sealed_code: string }[]).map((row) => row.sealed_code);
+  } finally {
+    database.close();
+  }
+}
+
+/** Codes where no code belongs: in broken bodies, of a wrong type, in paths, queries and headers. */
+async function offendWith(client: Client, { id }: Json): Promise<void> {
+  const check = `/v1/verifications/${id}/check`;
+  const wrong = [
+    await client.ask('POST', check, `{"code": "${HEARD}"`),
+    await client.ask('POST', check, `{"code": "${HEARD}", "${HEARD}": 1}`),
+    await client.ask('POST', check, `{"code": ${HEARD}}`),
+    await client.ask('POST', check, { code: `${HEARD}1` }),
+    await client.ask('POST', check, { code: [...HEARD].join(' ') }),
+    await client.ask('POST', check, HEARD, { 'content-type': 'text/plain' }),
+    await client.ask('POST', '/v1/verifications', { to: number('200'), code: `${HEARD}x` }),
+    await client.ask('POST', '/v1/verifications', { to: number('200'), code: HEARD, codeLength: 4 }),
+    await client.ask('POST', '/v1/verifications', { to: 'nobody', code: HEARD }),
+    await client.ask('GET', `/v1/verifications/${HEARD}`),
+    await client.ask('GET', `/v1/verifications/ver_${HEARD}`),
+    await client.ask('GET', `/v1/calls?state=${HEARD}`),
+    await client.ask('GET', `/v1/calls?${HEARD}=1`),
+    await client.ask('GET', `/${HEARD}`),
+    await client.ask('GET', `/%ff${HEARD}`),
+    await client.ask('PUT', `${check}?code=${HEARD}`, { code: HEARD }),
+    await client.ask('GET', '/v1/calls', undefined, {
+      'last-event-id': HEARD,
+      authorization: `Bearer ${HEARD}`,
+    }),
+  ];
+  expect(wrong.slice(0, -1).filter(({ status }) => status < 400)).toEqual([]);
+}
+
+async function readEverything(client: Client): Promise<void> {
+  const list = await client.ask<{ calls: readonly Json[] }>('GET', '/v1/calls');
+  for (const { id } of list.body.calls) {
+    await client.call(id);
+    if ((await client.call(id)).state === 'ended') await client.events(id);
+    await client.verification((await client.call(id)).verificationId);
+  }
+  for (const path of ['/metrics', '/openapi.json', '/docs', '/healthz', '/readyz'])
+    expect((await client.ask('GET', path)).status).toBeLessThan(400);
+}
+
+/** The phone's keys, as if somebody typed the code that they hear. */
+async function press(keys: string, call: LabCall): Promise<void> {
+  const port = Number(/m=audio (\d+)/.exec(call.invite.body)?.[1]);
+  const socket = createSocket('udp4');
+  let sequence = 0;
+  for (const [i, key] of [...keys].entries()) {
+    for (const packet of encodeKeyPress(key, { timestamp: i * 4000, durationMs: 40 })) {
+      const { marker, timestamp, payload } = packet;
+      sequence += 1;
+      socket.send(
+        buildRtpPacket({ marker, timestamp, payload, sequence, payloadType: 101, ssrc: 7 }),
+        port,
+        '127.0.0.1',
+      );
+      await sleep(5);
+    }
+  }
+  socket.close();
+}
