@@ -114,14 +114,15 @@ export async function measureRtp(calls: number, seconds: number): Promise<RtpFig
     streams.push(...(await Promise.all(Array.from({ length: batch }, () => rtp.open()))));
   }
   const rampSeconds = calls / PLAYS_PER_MS / 1000;
-  const bytes = Math.ceil(8000 * (seconds + rampSeconds));
-  const prompts = streams.map(() => new Uint8Array(bytes).fill(0xff));
+  // As in calls: clips of some hundred milliseconds in memory that all threads and calls share.
+  const clip = new Uint8Array(new SharedArrayBuffer(4000)).fill(0x7f);
+  const speech = Array.from({ length: Math.ceil((seconds + rampSeconds) * 2) }, () => clip);
   const sink = await startSink(seconds + rampSeconds);
   const rampBegin = performance.now();
   for (const [index, stream] of streams.entries()) {
     const waitMs = rampBegin + index / PLAYS_PER_MS - performance.now();
     if (waitMs >= 1) await delay(waitMs);
-    stream.play(mediaTo(sink.port), [new Uint8Array(bytes).fill(0xff)]);
+    stream.play(mediaTo(sink.port), speech);
   }
   const before = threadSeconds();
   const begin = performance.now();

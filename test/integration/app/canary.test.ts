@@ -104,7 +104,7 @@ describe('a code', () => {
     const first = await start();
     const { client } = first;
     const heard = await client.start({ to: number('200'), code: HEARD, repeat: 1 });
-    const generated = await client.start({ to: number('407'), codeLength: 10, repeat: 1 });
+    const generated = await client.start({ to: number('407'), codeLength: 10, repeat: 2 });
     const killed = await client.start({ to: number('401'), code: KILLED, repeat: 5 });
     const busy = await client.start({ to: number('486'), code: BUSY });
     const ringing = await client.start({ to: number('180'), code: CANCELED });
@@ -119,8 +119,10 @@ describe('a code', () => {
     await client.ended(generated.callId);
 
     const recogniser = new Recogniser((await PromptLibrary.load(sounds)).clips('en-US', 8000));
-    const { digits } = recogniser.recognise((await phone('407')).phone.heard);
-    expect(digits).toHaveLength(10);
+    // A machine under load may tear a digit; it is said twice.
+    const { groups } = recogniser.recognise((await phone('407')).phone.heard);
+    const digits = groups.find((group) => group.length === 10) ?? '';
+    expect(digits, groups.join()).toHaveLength(10);
     const codes = [...CODES, digits];
     expect((await client.check(heard.id, WRONG)).body.approved).toBe(false);
     expect((await client.check(heard.id, HEARD)).body.approved).toBe(true);
@@ -147,7 +149,7 @@ describe('a code', () => {
     }
     expect(findCodes(all, codes)).toEqual([]);
     // What the search would say if one of them were there.
-    await writeFile(join(temporary, 'note.txt'), `the code is ${[...digits].join(' ')}`);
+    await writeFile(join(temporary, 'note.txt'), `the code is ${digits.split('').join(' ')}`);
     expect(findCodes(await places('planted'), codes)).toContain('planted, tmp/note.txt: plain, code 5');
 
     // The sealed copies are gone from the file, from its free pages too.
@@ -177,7 +179,7 @@ async function offendWith(client: Client, { id }: Json): Promise<void> {
     await client.ask('POST', check, `{"code": "${HEARD}", "${HEARD}": 1}`),
     await client.ask('POST', check, `{"code": ${HEARD}}`),
     await client.ask('POST', check, { code: `${HEARD}1` }),
-    await client.ask('POST', check, { code: [...HEARD].join(' ') }),
+    await client.ask('POST', check, { code: HEARD.split('').join(' ') }),
     await client.ask('POST', check, HEARD, { 'content-type': 'text/plain' }),
     await client.ask('POST', '/v1/verifications', { to: number('200'), code: `${HEARD}x` }),
     await client.ask('POST', '/v1/verifications', { to: number('200'), code: HEARD, codeLength: 4 }),
@@ -213,7 +215,7 @@ async function press(keys: string, call: LabCall): Promise<void> {
   const port = Number(/m=audio (\d+)/.exec(call.invite.body)?.[1]);
   const socket = createSocket('udp4');
   let sequence = 0;
-  for (const [i, key] of [...keys].entries()) {
+  for (const [i, key] of keys.split('').entries()) {
     for (const packet of encodeKeyPress(key, { timestamp: i * 4000, durationMs: 40 })) {
       const { marker, timestamp, payload } = packet;
       sequence += 1;

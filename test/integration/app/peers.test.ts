@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildRtpPacket } from '../../../src/media/rtp-packet.ts';
 import type { SipRequest } from '../../../src/sip/message.ts';
 import type { Json } from '../../support/app/client.ts';
@@ -159,7 +159,7 @@ describe.concurrent('a peer that talks nonsense in a call', () => {
   });
 
   it('cannot break a call by hanging up at the same moment as we do', async () => {
-    const { verification, peer } = await placeAnswered((request, raw) => {
+    const { verification } = await placeAnswered((request, raw) => {
       const invite = raw.requests[0] as SipRequest;
       if (request.method === 'BYE') raw.request(invite, 'BYE', { cseq: 99, branch: 'crossing' });
       raw.reply(request, 200);

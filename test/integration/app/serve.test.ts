@@ -39,6 +39,117 @@ async function servingWith(name: string, text: string): Promise<{ code: number |
   return ending('serve', '--config', file);
 }
 
+/** Lets the system's clock of a process jump: a day on with SIGUSR2, a day back with SIGWINCH. */
+const JUMPING_CLOCK = `data:text/javascript,${encodeURIComponent(`
+  const now = Date.now;
+  let shiftMs = 0;
+  Date.now = () => now() + shiftMs;
+  process.on('SIGUSR2', () => { shiftMs += 86400000; });
+  process.on('SIGWINCH', () => { shiftMs -= 86400000; });
+`)}`;
+
+describe.concurrent('a clock that jumps by a day in the middle of calls', () => {
+  it('turns no timeline round and falsifies no duration; a verification expires by it', async () => {
+    const own = await mkdtemp(join(folder, 'clock-'));
+    const sounds = await shortSounds();
+    const { carrier } = await startCarrier();
+    const served = await serve(
+      own,
+      { ...testSettings(own), sounds: { folder: sounds }, trunks: [{ ...LAB_TRUNK, port: carrier.port }] },
+      { preload: [JUMPING_CLOCK] },
+    );
+    const { client, child } = served;
+    try {
+      const body = { codeLength: 4, repeat: 1 };
+      const one = await client.start({ to: '+442079460201', ...body });
+      const other = await client.start({ to: '+442079460180', code: '4711' });
+      const [call] = await eventually(() => {
+        expect(carrier.calls.map(({ phone }) => phone.record.ringingAt === null)).toEqual([false, false]);
+        return carrier.calls;
+      });
+      child.kill('SIGWINCH');
+      await eventually(() => expect(call?.phone.record.packets).toBeGreaterThan(50));
+      child.kill('SIGUSR2');
+      child.kill('SIGUSR2');
+      const late = await client.ended(one.callId);
+      // The second one is hung up a day before it was placed.
+      child.kill('SIGWINCH');
+      child.kill('SIGWINCH');
+      await eventually(() => expect(carrier.calls[1]?.phone.record.end).toBeNull());
+      await client.ask('DELETE', `/v1/calls/${other.callId}`);
+      const early = await client.ended(other.callId);
+      for (const { timeline, createdAt, endedAt } of [late, early]) {
+        const times = timeline.map(({ at }) => Date.parse(at));
+        expect(times).toEqual(times.toSorted((a, b) => a - b));
+        expect(Date.parse(endedAt ?? '') - Date.parse(createdAt)).toBeLessThan(30_000);
+      }
+      expect(late.durations.ringMs).toBeGreaterThan(800);
+      expect(late.durations.ringMs).toBeLessThan(2000);
+      expect(late.durations.talkMs).toBeGreaterThan(3500);
+      expect(late.durations.talkMs).toBeLessThan(9000);
+
+      const third = await client.start({ to: '+442079460180', code: '4711' });
+      child.kill('SIGUSR2');
+      await eventually(async () => expect((await client.verification(third.id)).status).toBe('expired'));
+      const check = await client.check(third.id, '4711');
+      expect([check.status, check.body.error.code]).toEqual([409, 'not_pending']);
+      expect(served.output()).not.toMatch(/"level":"(error|fatal)"/);
+    } finally {
+      await served.kill();
+      await carrier.close();
+      await rm(sounds, { recursive: true, force: true });
+    }
+  });
+});
+
+describe.concurrent('a disk that is full', () => {
+  const missing = spawnSync('prlimit', ['--version']).error;
+  if (missing !== undefined) console.warn('skipped: prlimit is missing (apt-get install util-linux)');
+
+  it.skipIf(missing !== undefined)(
+    'costs no call that is under way, and no call is taken that could not be kept',
+    async () => {
+      const own = await mkdtemp(join(folder, 'disk-'));
+      const sounds = await shortSounds();
+      const { carrier } = await startCarrier();
+      const served = await serve(own, {
+        ...testSettings(own),
+        sounds: { folder: sounds },
+        trunks: [{ ...LAB_TRUNK, port: carrier.port }],
+      });
+      const { client } = served;
+      /** The size to which files of the process may grow: what is written beyond fails, as on a full disk. */
+      const limit = (bytes: number | 'unlimited'): void => {
+        const { status, stderr } = spawnSync('prlimit', ['--pid', String(served.pid), `--fsize=${bytes}:`]);
+        expect([status, stderr.toString()]).toEqual([0, '']);
+      };
+      try {
+        const { id, callId } = await client.start({ to: '+442079460200', code: '4711', repeat: 1 });
+        await eventually(() => expect(carrier.calls[0]?.phone.record.packets).toBeGreaterThan(10));
+        limit(1000);
+        const refused = await client.ask('POST', '/v1/verifications', { to: '+442079460200' });
+        expect([refused.status, refused.body.error.code]).toEqual([503, 'store_unavailable']);
+        expect((await client.ask('GET', '/readyz')).status).toBe(503);
+        expect((await client.check(id, '4711')).status).toBe(503);
+        await eventually(() => expect(carrier.calls[0]?.phone.record.end).toBe('they_hung_up'), {
+          timeoutMs: 10_000,
+        });
+        limit('unlimited');
+        expect(await client.ended(callId)).toMatchObject({ disposition: 'answered', promptFinished: true });
+        expect((await client.check(id, '4711')).body.status).toBe('approved');
+        await eventually(async () => expect((await client.ask('GET', '/readyz')).status).toBe(200));
+        const next = await client.start({ to: '+442079460486' });
+        expect((await client.ended(next.callId)).disposition).toBe('busy');
+        expect(carrier.calls).toHaveLength(2);
+      } finally {
+        await served.kill();
+        await carrier.close();
+        await rm(sounds, { recursive: true, force: true });
+      }
+    },
+  );
+});
+
 describe.concurrent('serve that cannot start says why, in words and without a stack, and is gone', () => {
   it('without its file', async () => {
     const { code, output } = await ending('serve', '--config', join(folder, 'none.yaml'));
@@ -100,121 +211,9 @@ describe.concurrent('serve that cannot start says why, in words and without a st
 
   it.each([
     [['serve', '--nope'], "Unknown option '--nope'"],
-    [['lab', '--port', '70000'], 'voice-otp <command>'],
     [['frobnicate'], 'voice-otp <command>'],
   ])('with the arguments %j', async (args, said) => {
     const { code, output } = await ending(...args);
     expect([code, output]).toEqual([2, expect.stringContaining(said)]);
   });
-});
-
-/** Lets the system's clock of a process jump: a day on with SIGUSR2, a day back with SIGWINCH. */
-const JUMPING_CLOCK = `data:text/javascript,${encodeURIComponent(`
-  const now = Date.now;
-  let shiftMs = 0;
-  Date.now = () => now() + shiftMs;
-  process.on('SIGUSR2', () => { shiftMs += 86400000; });
-  process.on('SIGWINCH', () => { shiftMs -= 86400000; });
-`)}`;
-
-describe('a clock that jumps by a day in the middle of calls', () => {
-  it('turns no timeline round and falsifies no duration; a verification expires by it', async () => {
-    const own = await mkdtemp(join(folder, 'clock-'));
-    const sounds = await shortSounds();
-    const { carrier } = await startCarrier();
-    const served = await serve(
-      own,
-      { ...testSettings(own), sounds: { folder: sounds }, trunks: [{ ...LAB_TRUNK, port: carrier.port }] },
-      { preload: [JUMPING_CLOCK] },
-    );
-    const { client, child } = served;
-    try {
-      const body = { codeLength: 4, repeat: 1 };
-      const one = await client.start({ to: '+442079460201', ...body });
-      const other = await client.start({ to: '+442079460180', code: '4711' });
-      const [call] = await eventually(() => {
-        expect(carrier.calls.map(({ phone }) => phone.record.ringingAt === null)).toEqual([false, false]);
-        return carrier.calls;
-      });
-      child.kill('SIGWINCH');
-      await eventually(() => expect(call?.phone.record.packets).toBeGreaterThan(50));
-      child.kill('SIGUSR2');
-      child.kill('SIGUSR2');
-      const late = await client.ended(one.callId);
-      // The second one is hung up a day before it was placed.
-      child.kill('SIGWINCH');
-      child.kill('SIGWINCH');
-      await eventually(() => expect(carrier.calls[1]?.phone.record.end).toBeNull());
-      await client.ask('DELETE', `/v1/calls/${other.callId}`);
-      const early = await client.ended(other.callId);
-      for (const { timeline, createdAt, endedAt } of [late, early]) {
-        const times = timeline.map(({ at }) => Date.parse(at));
-        expect(times).toEqual(times.toSorted((a, b) => a - b));
-        expect(Date.parse(endedAt ?? '') - Date.parse(createdAt)).toBeLessThan(30_000);
-      }
-      expect(late.durations.ringMs).toBeGreaterThan(800);
-      expect(late.durations.ringMs).toBeLessThan(2000);
-      expect(late.durations.talkMs).toBeGreaterThan(4000);
-      expect(late.durations.talkMs).toBeLessThan(9000);
-
-      const third = await client.start({ to: '+442079460180', code: '4711' });
-      child.kill('SIGUSR2');
-      await eventually(async () => expect((await client.verification(third.id)).status).toBe('expired'));
-      const check = await client.check(third.id, '4711');
-      expect([check.status, check.body.error.code]).toEqual([409, 'not_pending']);
-      expect(served.output()).not.toMatch(/"level":"(error|fatal)"/);
-    } finally {
-      await served.kill();
-      await carrier.close();
-      await rm(sounds, { recursive: true, force: true });
-    }
-  });
-});
-
-describe('a disk that is full', () => {
-  const missing = spawnSync('prlimit', ['--version']).error;
-  if (missing !== undefined) console.warn('skipped: prlimit is missing (apt-get install util-linux)');
-
-  it.skipIf(missing !== undefined)(
-    'costs no call that is under way, and no call is taken that could not be kept',
-    async () => {
-      const own = await mkdtemp(join(folder, 'disk-'));
-      const sounds = await shortSounds();
-      const { carrier } = await startCarrier();
-      const served = await serve(own, {
-        ...testSettings(own),
-        sounds: { folder: sounds },
-        trunks: [{ ...LAB_TRUNK, port: carrier.port }],
-      });
-      const { client } = served;
-      /** The size to which files of the process may grow: what is written beyond fails, as on a full disk. */
-      const limit = (bytes: number | 'unlimited'): void => {
-        const { status, stderr } = spawnSync('prlimit', ['--pid', String(served.pid), `--fsize=${bytes}:`]);
-        expect([status, stderr.toString()]).toEqual([0, '']);
-      };
-      try {
-        const { id, callId } = await client.start({ to: '+442079460200', code: '4711', repeat: 1 });
-        await eventually(() => expect(carrier.calls[0]?.phone.record.packets).toBeGreaterThan(10));
-        limit(1000);
-        const refused = await client.ask('POST', '/v1/verifications', { to: '+442079460200' });
-        expect([refused.status, refused.body.error.code]).toEqual([503, 'store_unavailable']);
-        expect((await client.ask('GET', '/readyz')).status).toBe(503);
-        expect((await client.check(id, '4711')).status).toBe(503);
-        await eventually(() => expect(carrier.calls[0]?.phone.record.end).toBe('they_hung_up'), {
-          timeoutMs: 10_000,
-        });
-        limit('unlimited');
-        expect(await client.ended(callId)).toMatchObject({ disposition: 'answered', promptFinished: true });
-        expect((await client.check(id, '4711')).body.status).toBe('approved');
-        await eventually(async () => expect((await client.ask('GET', '/readyz')).status).toBe(200));
-        const next = await client.start({ to: '+442079460486' });
-        expect((await client.ended(next.callId)).disposition).toBe('busy');
-        expect(carrier.calls).toHaveLength(2);
-      } finally {
-        await served.kill();
-        await carrier.close();
-        await rm(sounds, { recursive: true, force: true });
-      }
-    },
-  );
 });

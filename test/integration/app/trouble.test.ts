@@ -5,49 +5,61 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
 import Database from 'libsql';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Site, startSite } from '../../support/app/site.ts';
 import { eventually } from '../../support/eventually.ts';
 
 const number = (suffix: string): string => `+442079460${suffix}`;
 
-let site: Site;
+const sites: Site[] = [];
+/** The site whose RTP worker is to crash. It is the first one, so that the worker is known. */
+let crashing: Site;
+let worker: Worker;
 
-afterEach(async () => {
-  await site.close();
+beforeAll(async () => {
+  process.once('worker', (made: Worker) => {
+    worker = made;
+  });
+  crashing = await newSite();
 });
 
+afterAll(async () => {
+  await Promise.all(sites.map((site) => site.close()));
+});
+
+async function newSite(options: Parameters<typeof startSite>[0] = {}): Promise<Site> {
+  const site = await startSite(options);
+  sites.push(site);
+  return site;
+}
+
 /** A call that is answered and speaks for some seconds. */
-async function speaking(suffix = '200') {
-  const verification = await site.client.start({ to: number(suffix), codeLength: 4, repeat: 1 });
+async function speaking(site: Site, suffix = '200') {
+  const verification = await site.client.start({ to: number(suffix), codeLength: 4, repeat: 2 });
   const call = await site.phone(number(suffix));
   await eventually(() => expect(call.phone.record.packets).toBeGreaterThan(10));
   return { verification, call };
 }
 
-async function expectReady(): Promise<void> {
+async function expectReady(site: Site): Promise<void> {
   await eventually(async () => expect((await site.client.ask('GET', '/readyz')).status).toBe(200));
 }
 
 /** A call from end to end. */
-async function expectCallsWork(): Promise<void> {
+async function expectCallsWork(site: Site): Promise<void> {
   const { callId } = await site.client.start({ to: number('486') });
   expect((await site.client.ended(callId)).disposition).toBe('busy');
 }
 
-describe('the RTP worker', () => {
+describe.concurrent('the RTP worker', () => {
   it('that crashes takes its calls with it, and nothing else', async () => {
-    const workers: Worker[] = [];
-    const note = (worker: Worker): void => void workers.push(worker);
-    process.on('worker', note);
-    site = await startSite();
-    process.off('worker', note);
-    const { verification, call } = await speaking();
+    const site = crashing;
+    const { verification, call } = await speaking(site);
     const ringing = await site.client.start({ to: number('180') });
     const other = await site.phone(number('180'));
     await eventually(() => expect(other.phone.record.ringingAt).not.toBeNull());
 
-    await workers[0]?.terminate();
+    await worker.terminate();
     const failed = await site.client.ended(verification.callId);
     expect(failed.attempts.map(({ disposition }) => disposition)).toEqual(['failed']);
     expect([failed.disposition, failed.blame]).toEqual(['failed', 'us']);
@@ -57,16 +69,16 @@ describe('the RTP worker', () => {
     await eventually(() => expect(other.phone.record.end).toBe('canceled'));
     expect((await site.client.verification(ringing.id)).status).toBe('failed');
 
-    await expectReady();
-    const next = await speaking('407');
+    await expectReady(site);
+    const next = await speaking(site, '407');
     const heard = await site.client.ended(next.verification.callId);
     expect([heard.disposition, heard.promptFinished]).toEqual(['answered', true]);
-    expect(site.heard(next.call).map(({ length }) => length)).toEqual([4]);
+    expect(site.heard(next.call).map(({ length }) => length)).toContain(4);
     expect(site.faults().every((line) => line.includes('The RTP worker has crashed'))).toBe(true);
   });
 });
 
-describe('a range of RTP ports', () => {
+describe.concurrent('a range of RTP ports', () => {
   it('that is used up fails the call, says so, and serves again when ports are free', async () => {
     const taken: Socket[] = [];
     const portMin = 30_000 + 2 * Math.floor(Math.random() * 1000);
@@ -76,7 +88,7 @@ describe('a range of RTP ports', () => {
       await once(socket, 'listening');
       taken.push(socket);
     }
-    site = await startSite({
+    const site = await newSite({
       settings: { rtp: { portMin, portMax: portMin + 3, drainMs: 0 }, calls: { maxConcurrent: 2 } },
     });
     const { id, callId } = await site.client.start({ to: number('200') });
@@ -86,34 +98,34 @@ describe('a range of RTP ports', () => {
     expect((await site.client.verification(id)).status).toBe('failed');
     expect(site.carrier.calls).toEqual([]);
     await Promise.all(taken.map((socket) => once(socket.close(), 'close')));
-    await expectCallsWork();
+    await expectCallsWork(site);
   });
 });
 
-describe('the store', () => {
+describe.concurrent('the store', () => {
   it('that another process has locked: no call is taken, those under way go on, and all is written in the end', async () => {
-    site = await startSite();
-    const { verification, call } = await speaking();
+    const site = await newSite();
+    const { verification, call } = await speaking(site);
     const other = new Database(join(site.folder, 'store.db'));
     other.exec('BEGIN IMMEDIATE');
     const refused = await site.client.ask('POST', '/v1/verifications', { to: number('200') });
     expect([refused.status, refused.body.error.code]).toEqual([503, 'store_unavailable']);
     expect((await site.client.ask('GET', '/readyz')).status).toBe(503);
-    await eventually(() => expect(call.phone.record.end).toBe('they_hung_up'));
+    await eventually(() => expect(call.phone.record.end).toBe('they_hung_up'), { timeoutMs: 10_000 });
     expect((await site.client.call(verification.callId)).state).toBe('answered');
     other.exec('ROLLBACK');
     other.close();
     const ended = await site.client.ended(verification.callId);
     expect([ended.disposition, ended.promptFinished]).toEqual(['answered', true]);
-    const [code = ''] = site.heard(call);
+    const code = site.heard(call).find(({ length }) => length === 4) ?? '';
     expect((await site.client.check(verification.id, code)).body.status).toBe('approved');
-    await expectReady();
-    await expectCallsWork();
+    await expectReady(site);
+    await expectCallsWork(site);
   });
 
   it('whose file was taken away: no call is taken that would be lost, until it is back', async () => {
-    site = await startSite();
-    const { verification } = await speaking();
+    const site = await newSite();
+    const { verification } = await speaking(site);
     const path = join(site.folder, 'store.db');
     await rename(path, `${path}.moved`);
     const refused = await site.client.ask('POST', '/v1/verifications', { to: number('200') });
@@ -121,14 +133,14 @@ describe('the store', () => {
     expect((await site.client.ask('GET', '/readyz')).status).toBe(503);
     await rename(`${path}.moved`, path);
     expect((await site.client.ended(verification.callId)).promptFinished).toBe(true);
-    await expectReady();
-    await expectCallsWork();
+    await expectReady(site);
+    await expectCallsWork(site);
   });
 });
 
-describe('clients that send slowly or too much', () => {
+describe.concurrent('clients that send slowly or too much', () => {
   it('do not keep others from being served', async () => {
-    site = await startSite();
+    const site = await newSite();
     const { port } = new URL(site.client.url);
     const slow = await Promise.all(
       Array.from({ length: 300 }, async () => {
@@ -151,7 +163,7 @@ describe('clients that send slowly or too much', () => {
       );
       expect(new Set(refused.map(({ status }) => status))).toEqual(new Set([413]));
       const at = performance.now();
-      await expectCallsWork();
+      await expectCallsWork(site);
       expect(performance.now() - at).toBeLessThan(2000);
     } finally {
       clearInterval(drip);

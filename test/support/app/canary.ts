@@ -12,19 +12,19 @@ interface Form {
 }
 
 const WORDS = ['zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine'];
-const wordsOf = (code: string): string[] => [...code].map((digit) => WORDS[Number(digit)] ?? '');
-const reversed = (code: string): string => [...code].toReversed().join('');
+const wordsOf = (code: string): string[] => code.split('').map((digit) => WORDS[Number(digit)] ?? '');
+const reversed = (code: string): string => code.split('').toReversed().join('');
 
 /** Digits in order with up to so many other characters between two of them: `7 3 9`, `7.wav!3.wav`, `"7","3"`. */
 const MAX_GAP = 12;
-const inOrder = (digits: string): RegExp => new RegExp([...digits].join(`[^0-9]{0,${MAX_GAP}}`));
+const inOrder = (digits: string): RegExp => new RegExp(digits.split('').join(`[^0-9]{0,${MAX_GAP}}`));
 
 function written(name: string, sample: (code: string) => string): Form {
-  return digits(name, sample, (code) => code);
+  return inSomeOrder(name, sample, (code) => code);
 }
 
 /** A form in which the digits of `order` stand as they are. */
-function digits(name: string, sample: (code: string) => string, order: (code: string) => string): Form {
+function inSomeOrder(name: string, sample: (code: string) => string, order: (code: string) => string): Form {
   return {
     name,
     sample: (code) => Buffer.from(sample(code)),
@@ -38,7 +38,7 @@ function exact(name: string, sample: (code: string) => Buffer): Form {
 }
 
 const each = (write: (digit: string) => string) => (code: string) =>
-  Buffer.from([...code].map(write).join(''));
+  Buffer.from(code.split('').map(write).join(''));
 const hexOf = (digit: string): string => digit.charCodeAt(0).toString(16);
 
 /** Base64 of a text in which the code starts at this place of a group of three bytes, without the neighbours' part. */
@@ -61,15 +61,20 @@ function hashed(algorithm: string): Form {
 
 export const FORMS: readonly Form[] = [
   written('plain', (code) => code),
-  written('spaced', (code) => [...code].join(' ')),
-  written('with commas', (code) => [...code].join(', ')),
-  written('with dashes', (code) => [...code].join('-')),
+  written('spaced', (code) => code.split('').join(' ')),
+  written('with commas', (code) => code.split('').join(', ')),
+  written('with dashes', (code) => code.split('').join('-')),
   written('in pairs', (code) => code.replace(/..(?=.)/g, '$& ')),
-  written('as a list of strings', (code) => JSON.stringify([...code])),
-  written('as file names', (code) => [...code].map((digit) => `sounds/${digit}.wav`).join('!')),
+  written('as a list of strings', (code) => JSON.stringify(code.split(''))),
+  written('as file names', (code) =>
+    code
+      .split('')
+      .map((digit) => `sounds/${digit}.wav`)
+      .join('!'),
+  ),
   { ...written('in UTF-16', (code) => code), sample: (code) => Buffer.from(code, 'utf16le') },
-  digits('reversed', reversed, reversed),
-  digits('reversed and spaced', (code) => [...reversed(code)].join(' '), reversed),
+  inSomeOrder('reversed', reversed, reversed),
+  inSomeOrder('reversed and spaced', (code) => reversed(code).split('').join(' '), reversed),
   {
     name: 'in words',
     sample: (code) => Buffer.from(wordsOf(code).join(', ')),

@@ -44,7 +44,7 @@ export function startCommand(args: readonly string[], options: CommandOptions = 
   let output = '';
   child.stdout.on('data', (chunk: Buffer) => void (output += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => void (output += chunk.toString()));
-  const exited = once(child, 'close').then(([code, signal]): Exit => ({ code, signal }) as Exit);
+  const exited = once(child, 'close').then(([code, signal]): Exit => ({ code, signal }));
   return {
     pid: child.pid ?? 0,
     child,

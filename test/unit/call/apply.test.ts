@@ -214,6 +214,16 @@ describe('endCall', () => {
   });
 });
 
+describe('a clock that was set back', () => {
+  it('does not turn a timeline round', () => {
+    const prepared = markPrepared(acceptedPair('a').call, NOW - 60_000);
+    expect(prepared.timeline.at(-1)).toMatchObject({ type: 'prepared', at: NOW });
+    const call = endCall(after(trying, ringing), NOW - 60_000, 'interrupted', 'us');
+    expect(call).toMatchObject({ endedAt: NOW + 210, attempts: [{ endedAt: NOW + 210 }] });
+    expect(call.timeline.at(-1)).toMatchObject({ type: 'ended', at: NOW + 210 });
+  });
+});
+
 describe('durations', () => {
   it.each([
     [[trying], { pddMs: null, ringMs: null, talkMs: null }],

@@ -57,6 +57,19 @@ describe('a call', () => {
     expect(rig.logged.join('\n')).not.toContain(CODE);
   });
 
+  it('keeps its times in order, and ends with its last leg, where the clock is set back before a leg', async () => {
+    const dialer = rig.dialer(new ScriptedEngine({ 'alpha.example': TALK }), {
+      now: () => Date.now() + 60_000,
+    });
+    const callId = await rig.accept();
+    dialer.dial(callId);
+    const call = await rig.endOf(callId);
+    const times = call.timeline.map(({ at }) => at);
+    expect(times).toEqual(times.toSorted((a, b) => a - b));
+    expect(call.endedAt).toBe(call.attempts[0]?.endedAt);
+    expect(Number(call.endedAt) - Number(call.attempts[0]?.startedAt)).toBeLessThan(5000);
+  });
+
   it('is dialled once, however often it is asked for', async () => {
     const engine = new ScriptedEngine({ 'alpha.example': TALK });
     const dialer = rig.dialer(engine);
