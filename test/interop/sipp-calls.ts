@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { LegEnd, SipResult } from '../../src/engine/engine.ts';
 import { Secret } from '../../src/secret.ts';
 import type { LegOverrides } from '../support/legs.ts';
-import { assertAll, Runs, requestsOf } from '../support/peers-calls.ts';
+import { assertAll, type Runs, requestsOf } from '../support/peers-calls.ts';
 
 const FINISHED: LegEnd = { kind: 'hung_up', by: 'us', why: 'prompt_finished' };
 const SAID = 'answered prompt_finished ended';

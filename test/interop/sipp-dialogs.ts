@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { LegEnd } from '../../src/engine/engine.ts';
 import { tone } from '../support/legs.ts';
 import { longestGapMs } from '../support/peers-audio.ts';
-import { assertAll, Runs, requestsOf } from '../support/peers-calls.ts';
+import { assertAll, type Runs, requestsOf } from '../support/peers-calls.ts';
 
 const FINISHED: LegEnd = { kind: 'hung_up', by: 'us', why: 'prompt_finished' };
 const SAID = 'answered prompt_finished ended';
