@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: all figures from one run, through the API, the store, SIP and RTP, on this machine.
  *
- * Calls are asked for at a steady rate and each holds as long as a code that is said five times, so that after
+ * Calls are asked for at a steady rate and each lasts `--hold` seconds of a code said five times, so that after
  * one call's length as many are up as the rate times that length, and as many are set up as torn down each
  * second. Lateness is measured at the receiver, by the kernel's timestamps (see rtpsink.c).
  */
@@ -10,19 +10,25 @@ import { speechMs } from '../src/media/speech.ts';
 import { PromptLibrary } from '../src/prompt/library.ts';
 import { otpPlaylist } from '../src/prompt/playlist.ts';
 import { Secret } from '../src/secret.ts';
-import { cpuPercent, usageOf } from './process-usage.ts';
+import { cpuPercent, type Usage, usageOf } from './process-usage.ts';
 import { startSink } from './rtp.ts';
 import { type BenchSite, startBenchSite } from './site.ts';
 
 const { values } = parseArgs({
-  options: { rate: { type: 'string', default: '50' }, seconds: { type: 'string', default: '20' } },
+  options: {
+    rate: { type: 'string', default: '50' },
+    hold: { type: 'string', default: '40.5' },
+    seconds: { type: 'string', default: '20' },
+  },
 });
 const ratePerSecond = Number(values.rate);
 const measureMs = Number(values.seconds) * 1000;
 
 const REPEAT = 5;
-/** From the INVITE to the answer, and from the end of the prompt to the BYE. */
-const AROUND_PROMPT_MS = 800;
+/** The longest prompt is cut here, so that calls last as long as the number of them that is wanted. */
+const HOLD_MS = 1000 * Number(values.hold);
+/** From the INVITE to the answer. */
+const BEFORE_ANSWER_MS = 310;
 const FLAT_OUT_CALLS = 3000;
 const FLAT_OUT_AT_ONCE = 64;
 
@@ -73,8 +79,11 @@ async function load(
     );
   }
   await Promise.all(pending);
+  // Those of the ramp are left out: the process has just started then, and compiles what it runs for the first time.
+  const steadyFrom = performance.timeOrigin + start + rampMs;
   const delays = () =>
     [...postedAt]
+      .filter(([, at]) => at >= steadyFrom)
       .map(([number, at]) => (site.invitedAt.get(number) ?? Number.NaN) - at)
       .filter((ms) => !Number.isNaN(ms))
       .sort((a, b) => a - b);
@@ -96,7 +105,7 @@ async function flatOut(site: BenchSite): Promise<number> {
 
 const library = await PromptLibrary.load(new URL('../sounds', import.meta.url).pathname);
 const prompt = library.render('en-US', otpPlaylist({ repeat: REPEAT }), new Secret('123456'), 8000);
-const holdMs = speechMs(prompt) + AROUND_PROMPT_MS;
+const holdMs = Math.min(HOLD_MS, speechMs(prompt)) + BEFORE_ANSWER_MS;
 const rampMs = holdMs + 2000;
 const expected = Math.round((ratePerSecond * holdMs) / 1000);
 process.stdout.write(
@@ -104,15 +113,19 @@ process.stdout.write(
 );
 
 const sink = await startSink(Math.ceil((rampMs + measureMs) / 1000) + 3);
-const site = await startBenchSite(sink.port, 2 * expected + 100);
+const site = await startBenchSite(sink.port, 2 * expected + 100, HOLD_MS);
 try {
   const idle = usageOf(site.servicePid);
   const running = load(site, rampMs + measureMs);
   await sleep(rampMs);
   const before = usageOf(site.servicePid);
+  const othersBefore = [site.carrierPid, process.pid].map(usageOf);
   const callsBefore = await activeCalls(site);
   await sleep(measureMs - 500);
   const after = usageOf(site.servicePid);
+  const others = [site.carrierPid, process.pid].map(
+    (pid, i) => cpuPercent(othersBefore[i] as Usage, usageOf(pid)).all,
+  );
   const calls = Math.round((callsBefore + (await activeCalls(site))) / 2);
   const { delays, refused } = await running;
   const figures = await sink.figures;
@@ -136,6 +149,10 @@ try {
     [
       'CPU of the service',
       `${cpu.all.toFixed(0)} % of a core (busiest threads ${cpu.threads.map((share) => share.toFixed(0)).join(' % and ')} %)`,
+    ],
+    [
+      'CPU of lab carrier and driver',
+      `${others.map((share) => share.toFixed(0)).join(' % and ')} % of a core`,
     ],
     ['CPU per call', `${(cpu.all / calls).toFixed(3)} % of a core`],
     [

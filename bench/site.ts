@@ -10,12 +10,17 @@ import { fileURLToPath } from 'node:url';
 export interface BenchSite {
   readonly url: string;
   readonly servicePid: number;
+  readonly carrierPid: number;
   /** When the INVITE to a number reached the carrier, epoch milliseconds with fractions. */
   readonly invitedAt: ReadonlyMap<string, number>;
   close(): Promise<void>;
 }
 
-export async function startBenchSite(sinkPort: number, maxConcurrent: number): Promise<BenchSite> {
+export async function startBenchSite(
+  sinkPort: number,
+  maxConcurrent: number,
+  maxCallMs: number,
+): Promise<BenchSite> {
   const folder = mkdtempSync(join(tmpdir(), 'voice-otp-bench-'));
   const carrier = run(['bench/carrier.ts', String(sinkPort)]);
   const invitedAt = new Map<string, number>();
@@ -34,7 +39,7 @@ export async function startBenchSite(sinkPort: number, maxConcurrent: number): P
       sip: { host: '127.0.0.1', port: 0 },
       rtp: { portMin: 20_000, portMax: 32_001 },
       trunks: [{ id: 'bench', host: '127.0.0.1', port: carrierPort, cli: '+442079460999', codecs: ['PCMU'] }],
-      calls: { maxConcurrent, maxCallMs: 300_000 },
+      calls: { maxConcurrent, maxCallMs },
       store: { path: join(folder, 'store.db'), keyFile: join(folder, 'master.key') },
     }),
   );
@@ -49,7 +54,7 @@ export async function startBenchSite(sinkPort: number, maxConcurrent: number): P
     await Promise.all([carrier, service].map(stop));
     rmSync(folder, { recursive: true, force: true });
   };
-  return { url, servicePid: service.pid ?? 0, invitedAt, close };
+  return { url, servicePid: service.pid ?? 0, carrierPid: carrier.pid ?? 0, invitedAt, close };
 }
 
 function run(args: readonly string[]): ChildProcess {

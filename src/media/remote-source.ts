@@ -26,6 +26,11 @@ export class RemoteSource {
     return (this.#follow ? this.#latched : undefined) ?? this.#signalled;
   }
 
+  /** Whether the address of the SDP itself has spoken: nothing else can become the target any more. */
+  get confirmed(): boolean {
+    return this.#latched === this.#signalled;
+  }
+
   /** Whether a valid packet from here belongs to the call; the first one is latched. */
   accept(address: string, port: number): boolean {
     if (isAt(this.#signalled, address, port)) {

@@ -1,4 +1,6 @@
 import { randomInt } from 'node:crypto';
+import { setPriority } from 'node:os';
+import { platform } from 'node:process';
 import { parentPort, workerData } from 'node:worker_threads';
 import { Pacer } from './pacer.ts';
 import type { FromRtpWorker, RtpWorkerOptions, ToRtpWorker } from './rtp-messages.ts';
@@ -9,6 +11,9 @@ import { openAnywhere, openInRange } from './rtp-sockets.ts';
 
 /** How often streams look whether a report is due. */
 const TICK_MS = 100;
+
+/** Nice value, the strongest: with the ordinary one, signalling on the same core makes audio late (p99 14 ms instead of 8 ms). */
+const PRIORITY = -20;
 
 if (parentPort === null) throw new Error('This file runs as a worker thread.');
 const port = parentPort;
@@ -21,6 +26,17 @@ const ports =
     ? undefined
     : new RtpPorts(options.portMin, options.portMax, options.drainMs, () => randomInt(2 ** 32) / 2 ** 32);
 let ticking: NodeJS.Timeout | undefined;
+
+/** On Linux a nice value is the thread's own. Lowering it takes a right (CAP_SYS_NICE) that we can do without. */
+function goFirst(): void {
+  if (platform !== 'linux') return;
+  try {
+    setPriority(PRIORITY);
+  } catch (error) {
+    const refused = error instanceof Error && 'code' in error && error.code === 'ERR_SYSTEM_ERROR';
+    if (!refused) throw error;
+  }
+}
 
 function post(message: FromRtpWorker): void {
   port.postMessage(message);
@@ -80,5 +96,6 @@ function receive(message: ToRtpWorker): void {
   }
 }
 
+goFirst();
 port.on('message', receive);
 post({ type: 'ready' });
