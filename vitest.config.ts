@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 const layer = (name: string, testTimeout: number) => ({
@@ -6,6 +7,8 @@ const layer = (name: string, testTimeout: number) => ({
 
 export default defineConfig({
   test: {
+    // Most tests wait for packets, not for the processor.
+    maxWorkers: Math.max(2, Math.floor(availableParallelism() / 2)),
     projects: [
       layer('unit', 10_000),
       layer('contract', 60_000),
