@@ -47,7 +47,11 @@ export async function startBenchSite(
   const url = await new Promise<string>((resolve) => {
     lines(service, (line) => {
       const { url: listening } = JSON.parse(line) as { url?: string };
-      if (listening !== undefined) resolve(listening);
+      // The lines of the requests that follow are not worth the driver's time.
+      if (listening !== undefined) {
+        service.stdout?.removeAllListeners('data').resume();
+        resolve(listening);
+      }
     });
   });
   const close = async (): Promise<void> => {
