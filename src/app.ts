@@ -8,8 +8,8 @@ import { buildServer } from './api/server.ts';
 import { Dialer } from './call/dialer.ts';
 import { CallFeed } from './call/feed.ts';
 import type { Config } from './config.ts';
-import { EmbeddedEngine } from './engine/embedded/embedded-engine.ts';
 import type { Engine } from './engine/engine.ts';
+import { engineOf, startComplaint } from './engine-choice.ts';
 import { PromptLibrary } from './prompt/library.ts';
 import { otpPlaylist } from './prompt/playlist.ts';
 import type { WireMessage } from './sip/transport.ts';
@@ -82,7 +82,7 @@ export async function startApp(config: Config, { logger, onWire }: Surroundings)
     );
     opened.push(() => store.close());
     const engine = engineOf(config, logger, onWire);
-    await needed(`SIP cannot listen on ${config.sip.host}, port ${config.sip.port}`, () => engine.start());
+    await needed(startComplaint(config), () => engine.start());
     opened.push(() => engine.close(AbortSignal.timeout(ENGINE_CLOSE_MS)));
 
     const metrics = createMetrics(() => dialer.active());
@@ -159,16 +159,6 @@ async function needed<T>(complaint: string, work: () => Promise<T>): Promise<T> 
   } catch (error) {
     throw new StartError(complaint, error);
   }
-}
-
-function engineOf(config: Config, logger: Logger, onWire: Surroundings['onWire']): Engine {
-  const { sip, rtp } = config;
-  return new EmbeddedEngine({
-    sip,
-    rtp: { ...rtp, host: rtp.host ?? sip.host },
-    onFault: (err) => logger.error({ err }, 'the engine went on after a fault'),
-    ...(onWire === undefined ? {} : { onWire }),
-  });
 }
 
 /** Backwards, since later parts use earlier ones; one that fails does not keep the others open. */

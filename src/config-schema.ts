@@ -4,6 +4,13 @@ import { LOG_LEVELS } from './log.ts';
 import { Secret } from './secret.ts';
 import { NUMBER_FORMAT, TRUNK_IDENTITIES, UNSAFE_IN_SIP } from './trunk/definition.ts';
 
+/** What stands for an API key in the configuration, as `createKey` makes it. */
+export const KEY_HASH = /^sha256:[0-9a-f]{64}$/;
+export const EXPECTED_KEY_HASH = 'expected `sha256:` and 64 hexadecimal digits, as `npm run key` prints them';
+
+/** What FreeSWITCH takes as syntax in the argument of `playback`: variables, parameters, lists and schemes. */
+const UNSAFE_IN_PLAYBACK = /[\p{Cc}:!@${}\\]/u;
+
 /**
  * A section: a strict object (an unknown key is an error) that may be left out, since every key in it then
  * has its default.
@@ -35,11 +42,21 @@ const sipText = z
     error: 'expected no control characters and none of `"`, `\\`, `<`, `>`',
   });
 
+/** A folder whose files FreeSWITCH is told to play. */
+const promptFolder = path.refine((text) => !UNSAFE_IN_PLAYBACK.test(text), {
+  error: 'expected no control characters and none of `:`, `!`, `@`, `$`, `{`, `}`, `\\`',
+});
+/** A text that is kept from whoever prints the configuration. */
+const secret = z
+  .string()
+  .min(1)
+  .max(256)
+  .transform((text) => new Secret(text));
+
 const apiKey = z.strictObject({
   id: name,
-  hash: z.string().regex(/^sha256:[0-9a-f]{64}$/, {
-    error: 'expected `sha256:` and 64 hexadecimal digits, as `npm run key` prints them',
-  }),
+  hash: z.string().regex(KEY_HASH, { error: EXPECTED_KEY_HASH }).optional(),
+  hashFile: path.optional(),
 });
 
 const api = section({
@@ -72,6 +89,41 @@ const rtp = section({
   drainMs: milliseconds(0, 600_000).default(5000),
 });
 
+/** A server of ours that is reached by TCP, and what it asks for before it listens to us. */
+const serverKeys = {
+  host,
+  secret: secret.optional(),
+  secretFile: path.optional(),
+  weight: z.int().min(1).max(100).default(1),
+};
+
+const freeswitch = section({
+  drachtioServers: z
+    .array(z.strictObject({ ...serverKeys, port: port.default(9022) }))
+    .max(100)
+    .default([]),
+  mediaServers: z
+    .array(
+      z.strictObject({
+        ...serverKeys,
+        port: port.default(8021),
+        promptFolder: promptFolder
+          .refine((text) => text.startsWith('/'), { error: 'expected a path that begins with `/`' })
+          .optional(),
+      }),
+    )
+    .max(100)
+    .default([]),
+  profile: name.default('drachtio_mrf'),
+  callback: section({
+    host: address.default('0.0.0.0'),
+    port: portOrAny.default(0),
+    advertisedAddress: host.optional(),
+  }),
+  promptFolder: promptFolder.default('./data/prompts'),
+  groupReadable: z.boolean().default(false),
+});
+
 const transport = z.enum(['udp', 'tcp']);
 const setupTimeoutMs = milliseconds(500, 60_000);
 const ringTimeoutMs = milliseconds(1000, 180_000);
@@ -83,12 +135,7 @@ const trunk = z.strictObject({
   transport: transport.default('udp'),
   outboundProxy: z.strictObject({ host, port: port.optional(), transport: transport.optional() }).optional(),
   username: sipText.optional(),
-  password: z
-    .string()
-    .min(1)
-    .max(256)
-    .transform((text) => new Secret(text))
-    .optional(),
+  password: secret.optional(),
   passwordFile: path.optional(),
   cli: z.string().regex(/^\+?[A-Za-z0-9_.-]{1,64}$/, {
     error: 'expected a number such as `+4930123456`, or another user part of a SIP address',
@@ -152,10 +199,11 @@ const log = section({ level: z.enum(LOG_LEVELS).default('info') });
 
 /** The configuration file's form; docs/config.md explains every key, and a test holds the two together. */
 export const configSchema = z.strictObject({
-  engine: z.enum(['embedded']).default('embedded'),
+  engine: z.enum(['embedded', 'freeswitch']).default('embedded'),
   api,
   sip,
   rtp,
+  freeswitch,
   trunks: z.array(trunk).min(1, { error: 'expected at least one trunk' }).max(100),
   calls,
   verification,

@@ -4,8 +4,9 @@ import { LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
 import type { ParsedConfig } from './config-schema.ts';
 import { configSchema } from './config-schema.ts';
-import { Secret } from './secret.ts';
-import type { Trunk } from './trunk/definition.ts';
+import type { CompleteConfig, Report } from './config-secrets.ts';
+import { readSecrets } from './config-secrets.ts';
+import type { Secret } from './secret.ts';
 
 type DeepReadonly<T> = T extends Secret
   ? T
@@ -15,10 +16,8 @@ type DeepReadonly<T> = T extends Secret
       ? { readonly [Key in keyof T]: DeepReadonly<T[Key]> }
       : T;
 
-type Report = (path: readonly PropertyKey[], message: string) => void;
-
-/** All settings of the process, checked and frozen to the bottom. Passwords are read wherever they were kept. */
-export type Config = DeepReadonly<Omit<ParsedConfig, 'trunks'>> & { readonly trunks: readonly Trunk[] };
+/** All settings of the process, checked and frozen to the bottom. Secrets are read wherever they were kept. */
+export type Config = DeepReadonly<CompleteConfig>;
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -132,25 +131,16 @@ function checked(input: unknown, source: string, variables: ReadonlyMap<string, 
     problems.push(lineOf(path, message, variables));
   };
   reportContradictions(parsed.data, report);
-  const { calls } = parsed.data;
-  const trunks = parsed.data.trunks.map(({ passwordFile, ...trunk }, index): Trunk => {
-    const kept = passwordFile === undefined ? trunk.password : passwordIn(passwordFile, index, report);
-    return {
-      ...trunk,
-      setupTimeoutMs: trunk.setupTimeoutMs ?? calls.setupTimeoutMs,
-      ringTimeoutMs: trunk.ringTimeoutMs ?? calls.ringTimeoutMs,
-      ...(kept === undefined ? {} : { password: kept }),
-    };
-  });
+  const complete = readSecrets(parsed.data, report);
   if (problems.length > 0) {
     throw new ConfigError(source, problems);
   }
-  return deepFreeze({ ...parsed.data, trunks });
+  return deepFreeze(complete);
 }
 
 /** What no single key can say: relations between keys. */
 function reportContradictions(config: ParsedConfig, report: Report): void {
-  const { api, rtp, calls, verification, trunks } = config;
+  const { api, verification, trunks } = config;
   if (api.keys.length === 0 && !isLoopback(api.host)) {
     report(
       ['api', 'keys'],
@@ -166,13 +156,26 @@ function reportContradictions(config: ParsedConfig, report: Report): void {
     if (trunks.findIndex((trunk) => trunk.id === id) < index) {
       report(['trunks', index, 'id'], 'expected an id that no other trunk has');
     }
-    if (password !== undefined && passwordFile !== undefined) {
-      report(['trunks', index, 'passwordFile'], 'expected either `password` or `passwordFile`, not both');
-    }
     if ((username === undefined) !== (password === undefined && passwordFile === undefined)) {
       report(['trunks', index, 'username'], 'expected together with `password` or `passwordFile`');
     }
   }
+  if (verification.ttlSeconds > verification.maxTtlSeconds) {
+    report(['verification', 'ttlSeconds'], 'expected at most `verification.maxTtlSeconds`');
+  }
+  switch (config.engine) {
+    case 'embedded':
+      reportPorts(config, report);
+      break;
+    case 'freeswitch':
+      reportMissingServers(config, report);
+      break;
+  }
+  reportCallbackPorts(config, report);
+  reportTwins(config, report);
+}
+
+function reportPorts({ rtp, calls }: ParsedConfig, report: Report): void {
   // RTP takes the even port of a pair, RTCP the odd one (RFC 3550 §11).
   if (rtp.portMin % 2 !== 0) {
     report(['rtp', 'portMin'], 'expected an even port');
@@ -183,28 +186,41 @@ function reportContradictions(config: ParsedConfig, report: Report): void {
       `expected a range of at least ${2 * calls.maxConcurrent} ports from \`rtp.portMin\` on, two for each of \`calls.maxConcurrent\``,
     );
   }
-  if (verification.ttlSeconds > verification.maxTtlSeconds) {
-    report(['verification', 'ttlSeconds'], 'expected at most `verification.maxTtlSeconds`');
+}
+
+const SERVER_LISTS = ['drachtioServers', 'mediaServers'] as const;
+
+function reportMissingServers({ freeswitch }: ParsedConfig, report: Report): void {
+  for (const list of SERVER_LISTS) {
+    if (freeswitch[list].length === 0) {
+      report(['freeswitch', list], 'expected at least one server, because `engine` is `freeswitch`');
+    }
+  }
+}
+
+/** Two entries for one server would count it twice and give it two connections. */
+function reportTwins({ freeswitch }: ParsedConfig, report: Report): void {
+  for (const list of SERVER_LISTS) {
+    const places = freeswitch[list].map(({ host, port }) => `${host.toLowerCase()} ${port}`);
+    for (const [index, place] of places.entries()) {
+      if (places.indexOf(place) < index) {
+        report(['freeswitch', list, index, 'host'], 'expected a host and port that no other server has');
+      }
+    }
+  }
+}
+
+/** Each media server calls back to a port of its own, counted from `callback.port` on. */
+function reportCallbackPorts({ freeswitch }: ParsedConfig, report: Report): void {
+  const { callback, mediaServers } = freeswitch;
+  if (callback.port > 0 && callback.port + mediaServers.length - 1 > 65_535) {
+    report(['freeswitch', 'callback', 'port'], 'expected room for one port for each media server');
   }
 }
 
 /** Whether only this machine reaches `host`: a name or an address without brackets. */
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
-}
-
-function passwordIn(file: string, index: number, report: Report): Secret | undefined {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8').replace(/\r?\n$/, '');
-  } catch {
-    report(['trunks', index, 'passwordFile'], 'expected a file that can be read');
-    return undefined;
-  }
-  if (text === '' || /\p{Cc}/u.test(text)) {
-    report(['trunks', index, 'passwordFile'], 'expected a file that holds one line');
-  }
-  return new Secret(text);
 }
 
 /** Message of an issue where the schema has none of its own: what is expected, and never what was given. */

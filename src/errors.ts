@@ -35,6 +35,7 @@ export const ERROR_TABLE = {
   too_many_requests: { status: 429, retryable: true, message: 'Too many requests.' },
   internal: { status: 500, retryable: true, message: 'Something went wrong on our side.' },
   capacity: { status: 503, retryable: true, message: 'All lines are in use.' },
+  engine_unavailable: { status: 503, retryable: true, message: 'Calls cannot be carried at the moment.' },
   not_ready: { status: 503, retryable: true, message: 'The service cannot carry calls at the moment.' },
   store_unavailable: { status: 503, retryable: true, message: 'The store cannot be reached.' },
 } as const satisfies Record<string, ErrorKind>;

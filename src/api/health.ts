@@ -10,7 +10,15 @@ const PING_TIMEOUT_MS = 2000;
 /** `/healthz`: the process answers. `/readyz`: it could carry a call. Both are open and not rate limited. */
 export function healthRoutes(
   api: Api,
-  { store, engine }: { readonly store: Pick<Store, 'ping'>; readonly engine: Pick<Engine, 'missing'> },
+  {
+    store,
+    engine,
+    dialer,
+  }: {
+    readonly store: Pick<Store, 'ping'>;
+    readonly engine: Pick<Engine, 'missing'>;
+    readonly dialer: { draining(): boolean };
+  },
 ): void {
   const open = { config: { rateLimit: false as const }, exposeHeadRoute: true };
 
@@ -44,6 +52,9 @@ export function healthRoutes(
       } catch (error) {
         request.log.warn({ err: error }, 'store does not answer');
         missing.push('store');
+      }
+      if (dialer.draining()) {
+        missing.push('draining');
       }
       if (missing.length > 0) {
         throw new AppError('not_ready', { message: `Missing: ${missing.join(', ')}.`, retryAfterSeconds: 5 });

@@ -41,7 +41,7 @@ export interface ApiDependencies {
   readonly metrics: ApiMetrics;
   readonly verifications: VerificationService;
   readonly feed: CallFeed;
-  readonly dialer: { hangUp(callId: string): boolean };
+  readonly dialer: { hangUp(callId: string): boolean; draining(): boolean };
   readonly store: Store;
   readonly engine: Pick<Engine, 'missing'>;
 }

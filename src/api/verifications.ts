@@ -41,6 +41,7 @@ export function verificationRoutes(
           'unsupported_media_type',
           'idempotency_key_reused',
           'capacity',
+          'engine_unavailable',
           'store_unavailable',
         ),
       },

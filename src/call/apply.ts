@@ -36,6 +36,9 @@ export function apply(call: Call, event: CallEvent, context: AttemptContext): Ca
   }
   const { at } = event;
   switch (event.type) {
+    // Nothing that happened to the call: only the way to end it is better known.
+    case 'sent':
+      return changed(call, call.state, { leftover: event.leftover });
     case 'progress':
       return seenBefore(call, 'progress', event.status)
         ? call

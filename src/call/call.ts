@@ -50,12 +50,12 @@ export interface Attempt {
   readonly leftover: Leftover | null;
 }
 
-/** An event as it is kept and shown: without what only an engine understands. */
+/** An event as it is kept and shown: without what only an engine understands, `sent` above all. */
 export interface TimelineEntry {
   readonly at: number;
   /** Number of the attempt, from 1; 0 for what concerns the whole call. */
   readonly attempt: number;
-  readonly type: 'queued' | 'prepared' | CallEvent['type'];
+  readonly type: 'queued' | 'prepared' | Exclude<CallEvent['type'], 'sent'>;
   readonly detail: Readonly<Record<string, string | number | boolean>>;
 }
 

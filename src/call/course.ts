@@ -216,6 +216,7 @@ export class CallCourse {
           () => AbortSignal.any([giveUp(), this.#signal, AbortSignal.timeout(settings.storePatienceMs)]),
         );
         break;
+      case 'sent':
       case 'ringing':
       case 'answered':
         try {

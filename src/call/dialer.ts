@@ -54,6 +54,16 @@ export class Dialer {
     return !this.#draining && this.#lines.size < this.#settings.maxConcurrent;
   }
 
+  /** What is missing for a call to be carried; empty when all is there. */
+  missing(): readonly string[] {
+    return this.#ports.engine.missing();
+  }
+
+  /** Whether the process is about to stop: no new call is taken any more. */
+  draining(): boolean {
+    return this.#draining;
+  }
+
   /** Calls under way, those included whose line is only kept. */
   active(): number {
     return this.#lines.size;

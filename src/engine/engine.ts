@@ -104,9 +104,9 @@ export type LegEnd =
     }
   /** The answer's SDP could not be used (no common codec, no address): ACK, then BYE. */
   | { readonly kind: 'media_rejected'; readonly detail: string }
-  /** Nothing could be sent: no address, refused connection, dead link to a server of ours. */
+  /** Nothing could be sent to the trunk: no address, refused connection. */
   | { readonly kind: 'unreachable'; readonly detail: string }
-  /** A fault of our own: no free port, a broken worker, a bug. */
+  /** A fault of our own: no free port, a broken worker, a dead link to a server of ours, a bug. */
   | { readonly kind: 'failed'; readonly detail: string };
 
 interface At {
@@ -121,6 +121,11 @@ export type CallEvent = At &
         readonly type: 'trying';
         readonly leftover: Leftover;
       }
+    /**
+     * The INVITE has left, and the engine knows more of how to end it than it did at `trying`. Only engines
+     * that learn it then tell it, before any event of the far end.
+     */
+    | { readonly type: 'sent'; readonly leftover: Leftover }
     /** A provisional response other than 100, 180, and 183 with SDP: 181 says forwarded (RFC 3261 §21.1.3). */
     | { readonly type: 'progress'; readonly status: number }
     | { readonly type: 'ringing'; readonly leftover: Leftover }

@@ -13,7 +13,7 @@ import {
   verificationOf,
   verificationRow,
 } from './sqlite-rows.ts';
-import type { Accepted, CallQuery, IdempotentRequest, Store } from './store.ts';
+import type { Accepted, CallQuery, IdempotentRequest, Repeated, Store } from './store.ts';
 
 const INSERT_VERIFICATION = insertInto('verifications', VERIFICATION_COLUMNS);
 const INSERT_CALL = insertInto('calls', CALL_COLUMNS);
@@ -42,15 +42,9 @@ export class SqliteStore implements Store {
     const database = this.#database;
     return database.write((): Accepted => {
       if (request !== null) {
-        const known = database.get(
-          'SELECT fingerprint, reply FROM idempotent_requests WHERE key = ? AND expires_at > ?',
-          request.key,
-          verification.createdAt,
-        );
-        if (known !== undefined) {
-          return known['fingerprint'] === request.fingerprint
-            ? { kind: 'replayed', reply: String(known['reply']) }
-            : { kind: 'key_reused' };
+        const earlier = this.#earlierAnswer(request, verification.createdAt);
+        if (earlier !== undefined) {
+          return earlier;
         }
         // A row with this key that is still there has expired.
         database.run(
@@ -65,6 +59,13 @@ export class SqliteStore implements Store {
       database.run(INSERT_CALL, ...callRow(call));
       return { kind: 'accepted' };
     });
+  }
+
+  earlierAnswer(
+    request: Pick<IdempotentRequest, 'key' | 'fingerprint'>,
+    now: number,
+  ): Promise<Repeated | undefined> {
+    return this.#database.read(() => this.#earlierAnswer(request, now));
   }
 
   verification(id: string): Promise<Verification | undefined> {
@@ -185,6 +186,23 @@ export class SqliteStore implements Store {
         return total;
       }
     }
+  }
+
+  #earlierAnswer(
+    { key, fingerprint }: Pick<IdempotentRequest, 'key' | 'fingerprint'>,
+    now: number,
+  ): Repeated | undefined {
+    const known = this.#database.get(
+      'SELECT fingerprint, reply FROM idempotent_requests WHERE key = ? AND expires_at > ?',
+      key,
+      now,
+    );
+    if (known === undefined) {
+      return undefined;
+    }
+    return known['fingerprint'] === fingerprint
+      ? { kind: 'replayed', reply: String(known['reply']) }
+      : { kind: 'key_reused' };
   }
 
   #verification(id: string): Verification | undefined {

@@ -12,8 +12,9 @@ export interface IdempotentRequest {
   readonly expiresAt: number;
 }
 
-export type Accepted =
-  | { readonly kind: 'accepted' }
+export type Accepted = { readonly kind: 'accepted' } | Repeated;
+
+export type Repeated =
   /** The key was used before with the same body: here is what was answered. */
   | { readonly kind: 'replayed'; readonly reply: string }
   /** The key was used before with another body. Nothing was stored. */
@@ -38,6 +39,11 @@ export interface CallQuery {
 export interface Store {
   /** Stores a verification with its call, and the idempotent request that asked for them, or none of them. */
   accept(verification: Verification, call: Call, request: IdempotentRequest | null): Promise<Accepted>;
+  /** What `accept` would say of a repeated request, without storing anything. Undefined: it is no repetition. */
+  earlierAnswer(
+    request: Pick<IdempotentRequest, 'key' | 'fingerprint'>,
+    now: number,
+  ): Promise<Repeated | undefined>;
 
   verification(id: string): Promise<Verification | undefined>;
   /**

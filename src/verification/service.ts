@@ -1,6 +1,6 @@
 import { createCall } from '../call/call.ts';
 import { AppError } from '../errors.ts';
-import type { Store } from '../store/store.ts';
+import type { Repeated, Store } from '../store/store.ts';
 import { readCallee } from './callee.ts';
 import { generateCode, readCode } from './code.ts';
 import type { StartRequest, VerificationSettings } from './terms.ts';
@@ -12,6 +12,8 @@ import { createVerification, expire } from './verification.ts';
 const IDEMPOTENCY_RETENTION_MS = 24 * 60 * 60 * 1000;
 /** What a client is told to wait when all lines are in use: about a quarter of a call. */
 const CAPACITY_RETRY_SECONDS = 5;
+/** And when no call could be carried at all: about what a server of ours needs to start again. */
+const ENGINE_RETRY_SECONDS = 5;
 
 /** A verification as its client may see it: neither digest nor sealed code leave the service. */
 export type VerificationView = Omit<Verification, 'codeDigest' | 'sealedCode' | 'clientId'>;
@@ -30,6 +32,8 @@ export interface CheckResult {
 
 /** What the service needs of the dialer. */
 export interface CallPort {
+  /** What is missing for a call to be carried, in words that a client may read; empty when all is there. */
+  missing(): readonly string[];
   /** Keeps a line for a call that is about to be stored; false when there is none. */
   reserve(callId: string): boolean;
   /** Gives back a line whose call was not stored. */
@@ -69,19 +73,33 @@ export class VerificationService {
    * @param clientId null where the API runs without keys
    * @param idempotencyKey a repetition with the same request within 24 hours gets the first answer
    * @throws AppError invalid_request, invalid_number, target_not_allowed, unsupported_locale, capacity,
-   *   idempotency_key_reused, store_unavailable
+   *   engine_unavailable, idempotency_key_reused, store_unavailable
    */
   async start(request: StartRequest, clientId: string | null, idempotencyKey?: string): Promise<Started> {
     const { dialer, store } = this.#options;
     const verification = this.#prepare(request, clientId);
-    const { callId } = verification;
-    // A repetition needs a line too: whether it is one is known only after storing, and it is safe to repeat.
-    if (!dialer.reserve(callId)) {
-      throw new AppError('capacity', { retryAfterSeconds: CAPACITY_RETRY_SECONDS });
+    const { callId, createdAt } = verification;
+    const view = viewOf(verification);
+    const idempotent =
+      idempotencyKey === undefined
+        ? null
+        : {
+            key: JSON.stringify([clientId, idempotencyKey]),
+            fingerprint: this.#options.vault.fingerprint(canonical(request)),
+            reply: JSON.stringify(view),
+            expiresAt: createdAt + IDEMPOTENCY_RETENTION_MS,
+          };
+    const refusal = this.#reserve(callId);
+    if (refusal !== undefined) {
+      // What was accepted before keeps its answer, whether or not one more call could be carried now.
+      const earlier = idempotent === null ? undefined : await store.earlierAnswer(idempotent, createdAt);
+      if (earlier === undefined) {
+        throw refusal;
+      }
+      return replayOf(earlier);
     }
     let stored = false;
     try {
-      const view = viewOf(verification);
       const accepted = await store.accept(
         verification,
         createCall({
@@ -89,22 +107,12 @@ export class VerificationService {
           verificationId: verification.id,
           clientId,
           to: verification.to,
-          now: verification.createdAt,
+          now: createdAt,
         }),
-        idempotencyKey === undefined
-          ? null
-          : {
-              key: JSON.stringify([clientId, idempotencyKey]),
-              fingerprint: this.#options.vault.fingerprint(canonical(request)),
-              reply: JSON.stringify(view),
-              expiresAt: verification.createdAt + IDEMPOTENCY_RETENTION_MS,
-            },
+        idempotent,
       );
-      if (accepted.kind === 'key_reused') {
-        throw new AppError('idempotency_key_reused');
-      }
-      if (accepted.kind === 'replayed') {
-        return { verification: JSON.parse(accepted.reply) as VerificationView, replayed: true };
+      if (accepted.kind !== 'accepted') {
+        return replayOf(accepted);
       }
       stored = true;
       return { verification: view, replayed: false };
@@ -165,6 +173,21 @@ export class VerificationService {
     return viewOf(ended);
   }
 
+  /** Keeps a line for a call; where that cannot be, says why. */
+  #reserve(callId: string): AppError | undefined {
+    const { dialer } = this.#options;
+    const missing = dialer.missing();
+    if (missing.length > 0) {
+      return new AppError('engine_unavailable', {
+        message: `Calls cannot be carried at the moment. Missing: ${missing.join(', ')}.`,
+        retryAfterSeconds: ENGINE_RETRY_SECONDS,
+      });
+    }
+    return dialer.reserve(callId)
+      ? undefined
+      : new AppError('capacity', { retryAfterSeconds: CAPACITY_RETRY_SECONDS });
+  }
+
   async #owned(id: string, clientId: string | null): Promise<Verification> {
     const verification = await this.#options.store.verification(id);
     if (verification === undefined || verification.clientId !== clientId) {
@@ -197,6 +220,14 @@ export class VerificationService {
       callId: newId('call'),
     });
   }
+}
+
+/** @throws AppError idempotency_key_reused */
+function replayOf(earlier: Repeated): Started {
+  if (earlier.kind === 'key_reused') {
+    throw new AppError('idempotency_key_reused');
+  }
+  return { verification: JSON.parse(earlier.reply) as VerificationView, replayed: true };
 }
 
 /** The request as one text, whatever the order of its keys. Only its HMAC is kept. */

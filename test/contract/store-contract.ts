@@ -132,6 +132,19 @@ function acceptanceTests(store: () => Store): void {
     expect(await store().verification('ver_b')).toBeUndefined();
   });
 
+  it('tells the answer to a repeated request beforehand, and stores nothing', async () => {
+    const { verification, call } = acceptedPair('a');
+    const now = verification.createdAt;
+    expect(await store().earlierAnswer(request, now)).toBeUndefined();
+    await store().accept(verification, call, request);
+    const again = { key: request.key, fingerprint: request.fingerprint };
+    expect(await store().earlierAnswer(again, now)).toEqual({ kind: 'replayed', reply: request.reply });
+    expect(await store().earlierAnswer({ ...again, fingerprint: 'f2' }, now)).toEqual({ kind: 'key_reused' });
+    expect(await store().earlierAnswer({ ...again, key: 'other' }, now)).toBeUndefined();
+    expect(await store().earlierAnswer(again, request.expiresAt)).toBeUndefined();
+    expect(await store().unfinishedCalls()).toHaveLength(1);
+  });
+
   it('accepts one of many equal requests that come at once', async () => {
     const results = await Promise.all(
       Array.from({ length: 20 }, (_, index) => {

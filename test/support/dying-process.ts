@@ -17,20 +17,21 @@ export async function carryUntilKilled(engine: Engine): Promise<void> {
   const leg = legTo(Number(port), `+442079460${suffix}`, overrides);
   let wanted = false;
   for await (const event of engine.originate(leg, new AbortController().signal)) {
-    if (wanted) continue;
-    wanted = event.type === type;
+    // `sent` follows `trying` at once, from engines that know more then.
+    if (wanted && event.type !== 'sent') continue;
+    wanted ||= event.type === type;
     if ('leftover' in event)
       process.stdout.write(`${JSON.stringify({ type: event.type, leftover: event.leftover })}\n`);
   }
 }
 
-/** In the test: a child whose call has had this event, with what it would have stored by then. */
+/** In the test: a child whose call has had this event, with what it would have stored by now. */
 export async function leaveBehind(
   script: string,
   port: number,
   suffix: string,
   type: CallEvent['type'],
-): Promise<{ leftover: Leftover; process: { kill(): Promise<void> } }> {
+): Promise<{ leftover: () => Leftover; process: { kill(): Promise<void> } }> {
   const path = fileURLToPath(new URL(script, import.meta.url));
   const child = spawn(process.execPath, ['--import', 'tsx', path, String(port), suffix, type], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -40,9 +41,15 @@ export async function leaveBehind(
     child.kill('SIGKILL');
     await gone;
   };
-  for await (const line of createInterface({ input: child.stdout })) {
-    const told = JSON.parse(line) as { type: CallEvent['type']; leftover: Leftover };
-    if (told.type === type) return { leftover: told.leftover, process: { kill } };
-  }
-  throw new Error(`the child ended before it was ${type}`);
+  let last: Leftover = {};
+  await new Promise<void>((resolve, reject) => {
+    const lines = createInterface({ input: child.stdout });
+    lines.on('line', (line) => {
+      const told = JSON.parse(line) as { type: CallEvent['type']; leftover: Leftover };
+      last = told.leftover;
+      if (told.type === type) resolve();
+    });
+    lines.once('close', () => reject(new Error(`the child ended before it was ${type}`)));
+  });
+  return { leftover: () => last, process: { kill } };
 }

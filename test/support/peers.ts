@@ -8,10 +8,15 @@ import { delimiter, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { eventually } from './eventually.ts';
 
-/** Programs that are not ours, and the Debian package that each comes from. */
-const PACKAGES = { sipp: 'sip-tester', baresip: 'baresip-core' } as const;
+/** Programs that are not ours, and where each comes from. */
+const INSTALL = {
+  sipp: 'apt-get install sip-tester',
+  baresip: 'apt-get install baresip-core',
+  drachtio: 'install drachtio-server into the PATH (deploy/README.md)',
+  freeswitch: 'install FreeSWITCH into the PATH (deploy/README.md)',
+} as const;
 
-export type PeerName = keyof typeof PACKAGES;
+export type PeerName = keyof typeof INSTALL;
 
 const READY_MS = 10_000;
 const STOP_MS = 3000;
@@ -22,16 +27,21 @@ const OUTPUT_CHARS = 20_000;
  * A suite that needs a foreign program. Without it, the suite is skipped and says how to install it; where the
  * environment variable REQUIRE_PEERS (names with commas between them) names it, that is a failure instead.
  */
-export function describeWithPeer(peer: PeerName, title: string, suite: () => void): void {
-  if (inPath(peer)) return void describe(title, suite);
-  const reason = `${peer} is not installed; to run this: apt-get install ${PACKAGES[peer]}`;
+export function describeWithPeer(
+  peer: PeerName | readonly PeerName[],
+  title: string,
+  suite: () => void,
+): void {
+  const missing = [peer].flat().find((name) => !inPath(name));
+  if (missing === undefined) return void describe(title, suite);
+  const reason = `${missing} is not installed; to run this: ${INSTALL[missing]}`;
   const required = (process.env['REQUIRE_PEERS'] ?? '').split(',').map((name) => name.trim());
-  if (!required.includes(peer)) {
+  if (!required.includes(missing)) {
     process.stderr.write(`skipped: ${title}: ${reason}\n`);
     return void describe.skip(`${title} (${reason})`, suite);
   }
   describe(title, () => {
-    it(`finds ${peer}`, () => expect.fail(`REQUIRE_PEERS names ${peer}, and ${reason}`));
+    it(`finds ${missing}`, () => expect.fail(`REQUIRE_PEERS names ${missing}, and ${reason}`));
   });
 }
 
@@ -88,9 +98,14 @@ export class PeerProcess {
   static async start(
     program: PeerName,
     args: readonly string[],
-    options: { readonly cwd: string; readonly ready: (peer: PeerProcess) => void | Promise<void> },
+    options: {
+      readonly cwd: string;
+      readonly env?: Readonly<Record<string, string>>;
+      readonly ready: (peer: PeerProcess) => void | Promise<void>;
+    },
   ): Promise<PeerProcess> {
-    const child = spawn(program, args, { cwd: options.cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+    const env = { ...process.env, ...options.env };
+    const child = spawn(program, args, { cwd: options.cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
     const peer = new PeerProcess(child);
     try {
       await eventually(() => (peer.#gone ? undefined : options.ready(peer)), { timeoutMs: READY_MS });
@@ -109,6 +124,17 @@ export class PeerProcess {
   /** The end of what it wrote to both of its outputs. */
   get output(): string {
     return this.#output;
+  }
+
+  /** Sends a signal, such as SIGSTOP to a peer that is to go silent. */
+  signal(name: NodeJS.Signals): void {
+    if (!this.#gone) this.#child.kill(name);
+  }
+
+  /** Ends it at once, as a crash would. */
+  async kill(): Promise<PeerExit> {
+    this.signal('SIGKILL');
+    return this.exited;
   }
 
   /** Ends it, by force where it does not go by itself; may be called again. */

@@ -7,6 +7,7 @@ type Timeless<T> = T extends unknown ? Omit<T, 'at'> : never;
 export type Step = Timeless<CallEvent> | 'wait' | Error;
 
 export const TRYING: Step = { type: 'trying', leftover: { step: 'trying' } };
+export const SENT: Step = { type: 'sent', leftover: { step: 'sent' } };
 export const RINGING: Step = { type: 'ringing', leftover: { step: 'ringing' } };
 export const ANSWERED: Step = { type: 'answered', codec: 'PCMU', leftover: { step: 'answered' } };
 export const PROMPT_FINISHED: Step = { type: 'prompt_finished' };

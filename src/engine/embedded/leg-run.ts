@@ -15,10 +15,11 @@ import { TimerSet } from '../../sip/timer-set.ts';
 import type { Peer } from '../../sip/transport.ts';
 import { formatHost } from '../../sip/uri.ts';
 import type { CallEvent, Codec, Leftover, Leg, LegEnd } from '../engine.ts';
-import { EventQueue } from './event-queue.ts';
+import { within } from '../leg/deadline.ts';
+import { EventQueue } from '../leg/event-queue.ts';
+import { LegClock } from '../leg/leg-clock.ts';
+import { hungUpByCallee, unanswered } from '../leg/leg-end.ts';
 import { invitingLeftover, upLeftover } from './leftover.ts';
-import { LegClock } from './leg-clock.ts';
-import { hungUpByCallee, unanswered } from './leg-end.ts';
 import { LegMedia } from './leg-media.ts';
 
 export interface LegSurroundings {
@@ -104,7 +105,12 @@ export class LegRun {
 
   async #build(): Promise<Leftover> {
     const { leg, endpoint, rtp, userAgent } = { leg: this.#leg, ...this.#around };
-    this.#peers = await within(leg.timeouts.setupMs, resolveDestination(leg.nextHop));
+    // A name server that is silent must not keep a call for longer than a silent trunk does.
+    this.#peers = await within(
+      leg.timeouts.setupMs,
+      resolveDestination(leg.nextHop),
+      'the look-up of the trunk takes too long',
+    );
     const [peer] = this.#peers;
     if (peer === undefined) throw new Error(`no address for ${leg.nextHop.host}`);
     const localAddress = await endpoint.localAddress(peer);
@@ -295,19 +301,6 @@ export class LegRun {
   #forget(): void {
     this.#disown?.();
     this.#disown = undefined;
-  }
-}
-
-/** A name server that is silent must not keep a call for longer than a silent trunk does. */
-async function within<T>(ms: number, lookUp: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('the look-up of the trunk takes too long')), ms);
-  });
-  try {
-    return await Promise.race([lookUp, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }
 

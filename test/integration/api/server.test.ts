@@ -187,6 +187,70 @@ describe('health', () => {
   });
 });
 
+describe('a service that is shutting down', () => {
+  it('is not ready and takes no call, while one is still up', async () => {
+    const payload = { to: TO };
+    const post = () => service.api.inject({ method: 'POST', url: '/v1/verifications', payload });
+    await post();
+    await eventually(() => expect(service.engine.legs).toHaveLength(1));
+    const drained = service.dialer.drain(new AbortController().signal);
+    const reply = await service.api.inject('/readyz');
+    expect(reply.statusCode).toBe(503);
+    expect(reply.json()).toMatchObject({ error: { code: 'not_ready', message: 'Missing: draining.' } });
+    expect((await service.api.inject('/healthz')).statusCode).toBe(200);
+    expect((await post()).json()).toMatchObject({ error: { code: 'capacity' } });
+    service.engine.legs[0]?.answer().finishPrompt();
+    await drained;
+  });
+});
+
+describe('an engine that lacks something', () => {
+  const key = { 'idempotency-key': 'order-7' };
+  const post = (to: string) =>
+    service.api.inject({ method: 'POST', url: '/v1/verifications', headers: key, payload: { to } });
+
+  it('has new calls refused and nothing stored, until it is back', async () => {
+    service.engine.lacks = ['drachtio', 'media server'];
+    const refused = await post(TO);
+    expect(refused.statusCode).toBe(503);
+    expect(refused.headers['retry-after']).toBe('5');
+    expect(refused.json()).toEqual({
+      error: {
+        code: 'engine_unavailable',
+        message: 'Calls cannot be carried at the moment. Missing: drachtio, media server.',
+        requestId: refused.headers['x-request-id'],
+      },
+    });
+    expect((await post('+49')).statusCode).toBe(400);
+    expect(await service.store.calls({ limit: 1 })).toEqual([]);
+    expect(service.dialer.active()).toBe(0);
+    service.engine.lacks = [];
+    expect((await post(TO)).statusCode).toBe(201);
+    await eventually(() => expect(service.engine.legs).toHaveLength(1));
+  });
+
+  it('has what was accepted before answered as the first time, and lets its call end', async () => {
+    const first = await post(TO);
+    service.engine.lacks = ['drachtio'];
+    const again = await post(TO);
+    expect([again.statusCode, again.headers['idempotency-replayed']]).toEqual([201, 'true']);
+    expect(again.json()).toEqual(first.json());
+    expect((await post('+4930123457')).statusCode).toBe(422);
+    await eventually(() => expect(service.engine.legs).toHaveLength(1));
+    service.engine.legs[0]?.end({ kind: 'failed', detail: 'the drachtio server is gone' });
+    const { id, callId } = first.json<{ id: string; callId: string }>();
+    await eventually(async () => {
+      expect((await service.api.inject(`/v1/calls/${callId}`)).json()).toMatchObject({
+        state: 'ended',
+        disposition: 'failed',
+        blame: 'us',
+      });
+    });
+    expect((await service.api.inject(`/v1/verifications/${id}`)).json()).toMatchObject({ status: 'failed' });
+    expect(service.engine.legs).toHaveLength(1);
+  });
+});
+
 describe('metrics', () => {
   it('counts verifications, calls and requests', async () => {
     service.engine.script = (leg) => leg.ring().answer().finishPrompt();

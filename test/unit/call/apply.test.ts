@@ -82,6 +82,15 @@ describe('apply', () => {
     expect(again.timeline).toHaveLength(early.timeline.length);
   });
 
+  it('takes the leftover of an INVITE that has left, and nothing else', () => {
+    const before = after(trying);
+    const sent = apply(before, { type: 'sent', at: NOW + 20, leftover: { step: 'sent' } }, context);
+    expect(sent).toEqual({ ...before, attempts: [{ ...before.attempts[0], leftover: { step: 'sent' } }] });
+    expect(
+      durations(after(trying, { type: 'sent', at: NOW + 20, leftover: {} }, ringing).attempts[0] as never),
+    ).toMatchObject({ pddMs: 200 });
+  });
+
   it('keeps status, phrase, cause and redress contact of a refusal', () => {
     const call = after(trying, {
       type: 'ended',
@@ -187,6 +196,7 @@ describe('apply', () => {
 
   it('takes an event without an attempt for a bug', () => {
     expect(() => after(ringing)).toThrow(/without an attempt/);
+    expect(() => after({ type: 'sent', at: NOW, leftover: {} })).toThrow(/without an attempt/);
     expect(() => after(trying, goodbye, ringing)).toThrow(/without an attempt/);
   });
 });

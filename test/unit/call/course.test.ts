@@ -14,10 +14,12 @@ import {
   RINGING,
   refused,
   ScriptedEngine,
+  SENT,
   TRYING,
 } from '../../support/scripted-engine.ts';
 
 const TALK: readonly Step[] = [TRYING, RINGING, ANSWERED, PROMPT_FINISHED, GOODBYE];
+const TALK_WITH_SENT: readonly Step[] = [TRYING, SENT, ...TALK.slice(1)];
 
 let rig: DialerRig;
 
@@ -85,7 +87,7 @@ describe('a call', () => {
 
   it('is stored as dialling before the INVITE leaves, and at each step', async () => {
     const saved: string[] = [];
-    const engine = new ScriptedEngine({ 'alpha.example': TALK });
+    const engine = new ScriptedEngine({ 'alpha.example': TALK_WITH_SENT });
     const watching = rig.storeWith({
       saveCall: (call) => {
         saved.push(`${call.state} ${engine.invited.length} ${String(call.attempts[0]?.leftover?.['step'])}`);
@@ -95,7 +97,7 @@ describe('a call', () => {
     const callId = await rig.accept();
     rig.dialer(engine, { store: watching }).dial(callId);
     await rig.endOf(callId);
-    expect(saved).toEqual(['dialing 0 trying', 'ringing 1 ringing', 'answered 1 answered']);
+    expect(saved).toEqual(['dialing 0 trying', 'dialing 1 sent', 'ringing 1 ringing', 'answered 1 answered']);
   });
 
   it('is told to listeners as it goes', async () => {
@@ -103,7 +105,7 @@ describe('a call', () => {
     const callId = await rig.accept();
     const seen: string[] = [];
     await feed.subscribe(callId, ({ entry }) => seen.push(entry.type));
-    rig.dialer(new ScriptedEngine({ 'alpha.example': TALK }), { feed }).dial(callId);
+    rig.dialer(new ScriptedEngine({ 'alpha.example': TALK_WITH_SENT }), { feed }).dial(callId);
     await rig.endOf(callId);
     await eventually(() =>
       expect(seen).toEqual([

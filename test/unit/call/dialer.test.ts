@@ -8,6 +8,7 @@ import {
   PROMPT_FINISHED,
   RINGING,
   ScriptedEngine,
+  SENT,
   TRYING,
 } from '../../support/scripted-engine.ts';
 
@@ -86,6 +87,19 @@ describe('recover', () => {
     expect(await rig.statusOf('talking')).toBe('pending');
     expect(await rig.statusOf('ringing')).toBe('failed');
     expect(await rig.dialer(engine).recover()).toBe(0);
+  });
+
+  it('ends an INVITE that had left with what was told of it then', async () => {
+    // The first dialer stands for the process that died: it stays where it is.
+    const dialer = rig.dialer(new ScriptedEngine({ 'alpha.example': [TRYING, SENT, 'wait'] }));
+    const callId = await rig.accept();
+    dialer.dial(callId);
+    await eventually(async () =>
+      expect((await rig.store.call(callId))?.attempts[0]?.leftover).toEqual({ step: 'sent' }),
+    );
+    const engine = new ScriptedEngine({});
+    expect(await rig.dialer(engine).recover()).toBe(1);
+    expect(engine.leftovers).toEqual([{ step: 'sent' }]);
   });
 
   it('closes the call where its far end is silent or its engine fails', async () => {

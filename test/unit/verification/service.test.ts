@@ -16,9 +16,14 @@ import { NOW } from '../../support/records.ts';
 /** Lines without anything behind them. */
 class Switchboard implements CallPort {
   lines = 10;
+  lacks: readonly string[] = [];
   readonly reserved = new Set<string>();
   readonly dialled: string[] = [];
   readonly hungUp: string[] = [];
+
+  missing(): readonly string[] {
+    return this.lacks;
+  }
 
   reserve(callId: string): boolean {
     return this.reserved.size < this.lines && this.reserved.add(callId) !== undefined;
@@ -164,6 +169,19 @@ describe('start', () => {
     expect(await store.calls({ limit: 1 })).toEqual([]);
   });
 
+  it('refuses where no call could be carried, names what is missing, and stores nothing', async () => {
+    switchboard.lacks = ['drachtio', 'media server'];
+    await expect(serviceWith().start({ to: TO }, 'shop', 'k1')).rejects.toMatchObject({
+      code: 'engine_unavailable',
+      message: 'Calls cannot be carried at the moment. Missing: drachtio, media server.',
+      retryAfterSeconds: 5,
+    });
+    expect(await store.calls({ limit: 1 })).toEqual([]);
+    expect(switchboard.reserved.size).toBe(0);
+    switchboard.lacks = [];
+    expect((await serviceWith().start({ to: TO }, 'shop', 'k1')).replayed).toBe(false);
+  });
+
   it('takes no more than there are lines, however many come at once', async () => {
     switchboard.lines = 3;
     const service = serviceWith();
@@ -202,6 +220,27 @@ describe('start with an Idempotency-Key', () => {
       });
     }
     expect(switchboard.reserved.size).toBe(1);
+  });
+
+  it.each([
+    ['no call could be carried', { lacks: ['drachtio'] }],
+    ['no line is free', { lines: 0 }],
+  ])('answers a repetition although %s', async (_what, trouble) => {
+    const first = await serviceWith().start({ to: TO }, 'shop', 'k1');
+    Object.assign(switchboard, trouble);
+    expect(await serviceWith().start({ to: TO }, 'shop', 'k1')).toEqual({ ...first, replayed: true });
+    await expect(serviceWith().start({ to: TO, repeat: 3 }, 'shop', 'k1')).rejects.toMatchObject({
+      code: 'idempotency_key_reused',
+    });
+    await expect(serviceWith().start({ to: TO }, 'bank', 'k1')).rejects.toMatchObject({
+      retryAfterSeconds: 5,
+    });
+    await eventually(() => expect(switchboard.dialled).toEqual([first.verification.callId]));
+    expect(switchboard.reserved).toEqual(new Set([first.verification.callId]));
+    now += 24 * 3_600_000;
+    await expect(serviceWith().start({ to: TO }, 'shop', 'k1')).rejects.toMatchObject({
+      retryAfterSeconds: 5,
+    });
   });
 
   it('keeps clients apart, and forgets after a day', async () => {

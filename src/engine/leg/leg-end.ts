@@ -4,7 +4,7 @@ import { header, type SipRequest, type SipResponse } from '../../sip/message.ts'
 import type { LegEnd, SipResult } from '../engine.ts';
 
 /** A final response as the outcome table wants it. */
-function resultOf(response: SipResponse): SipResult {
+export function resultOf(response: SipResponse): SipResult {
   const reason = parseReason(response);
   const retryAfter = parseNumber(header(response, 'Retry-After'));
   return {

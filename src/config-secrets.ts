@@ -1,0 +1,131 @@
+import { readFileSync } from 'node:fs';
+import type { ParsedConfig } from './config-schema.ts';
+import { EXPECTED_KEY_HASH, KEY_HASH } from './config-schema.ts';
+import { Secret } from './secret.ts';
+import type { Trunk } from './trunk/definition.ts';
+
+/** Takes one complaint about a key of the configuration. */
+export type Report = (path: readonly PropertyKey[], message: string) => void;
+
+type WithSecret<Server> = Omit<Server, 'secret' | 'secretFile'> & { secret: Secret };
+
+/** The configuration with every secret in its place, wherever it was kept. */
+export type CompleteConfig = Omit<ParsedConfig, 'api' | 'trunks' | 'freeswitch'> & {
+  api: Omit<ParsedConfig['api'], 'keys'> & { keys: { id: string; hash: string }[] };
+  trunks: Trunk[];
+  freeswitch: Omit<ParsedConfig['freeswitch'], 'drachtioServers' | 'mediaServers'> & {
+    drachtioServers: WithSecret<ParsedConfig['freeswitch']['drachtioServers'][number]>[];
+    mediaServers: WithSecret<ParsedConfig['freeswitch']['mediaServers'][number]>[];
+  };
+};
+
+/** A value that a key holds itself, or that stands in the file which `<key>File` names instead. */
+interface Kept<Value> {
+  readonly owner: readonly PropertyKey[];
+  readonly key: 'hash' | 'password' | 'secret';
+  readonly given: Value | undefined;
+  readonly file: string | undefined;
+  readonly from: (line: string) => Value;
+  readonly report: Report;
+}
+
+/** Reads what is kept in files. What is wrong with it goes to `report`; the result is then of no use. */
+export function readSecrets(config: ParsedConfig, report: Report): CompleteConfig {
+  return {
+    ...config,
+    api: { ...config.api, keys: apiKeysOf(config, report) },
+    trunks: trunksOf(config, report),
+    freeswitch: {
+      ...config.freeswitch,
+      drachtioServers: config.freeswitch.drachtioServers.flatMap((server, index) =>
+        withSecret(server, ['freeswitch', 'drachtioServers', index], report, drachtioComplaint),
+      ),
+      mediaServers: config.freeswitch.mediaServers.flatMap((server, index) =>
+        withSecret(server, ['freeswitch', 'mediaServers', index], report),
+      ),
+    },
+  };
+}
+
+function apiKeysOf({ api }: ParsedConfig, report: Report): { id: string; hash: string }[] {
+  return api.keys.flatMap(({ id, hash: given, hashFile: file }, index) => {
+    const owner = ['api', 'keys', index];
+    const hash = required({ owner, key: 'hash', given, file, from: (line) => line, report });
+    if (hash !== undefined && !KEY_HASH.test(hash)) {
+      report([...owner, 'hashFile'], EXPECTED_KEY_HASH);
+    }
+    return hash === undefined ? [] : [{ id, hash }];
+  });
+}
+
+function trunksOf({ trunks, calls }: ParsedConfig, report: Report): Trunk[] {
+  return trunks.map(({ password: given, passwordFile: file, ...trunk }, index) => {
+    const from = (line: string) => new Secret(line);
+    const password = kept({ owner: ['trunks', index], key: 'password', given, file, from, report });
+    return {
+      ...trunk,
+      setupTimeoutMs: trunk.setupTimeoutMs ?? calls.setupTimeoutMs,
+      ringTimeoutMs: trunk.ringTimeoutMs ?? calls.ringTimeoutMs,
+      ...(password === undefined ? {} : { password }),
+    };
+  });
+}
+
+/** The server with its secret; none where that is missing, which was reported then. */
+function withSecret<Server extends { secret?: Secret | undefined; secretFile?: string | undefined }>(
+  { secret: given, secretFile: file, ...server }: Server,
+  owner: readonly PropertyKey[],
+  report: Report,
+  complaintOf: (secret: Secret) => string | undefined = controlComplaint,
+): WithSecret<Server>[] {
+  const from = (line: string) => new Secret(line);
+  const secret = required({ owner, key: 'secret', given, file, from, report });
+  if (secret === undefined) {
+    return [];
+  }
+  const complaint = complaintOf(secret);
+  if (complaint !== undefined) {
+    report([...owner, file === undefined ? 'secret' : 'secretFile'], complaint);
+  }
+  return [{ ...server, secret }];
+}
+
+/** The event socket reads `auth <password>` up to the end of the line. */
+function controlComplaint(secret: Secret): string | undefined {
+  return /\p{Cc}/u.test(secret.reveal()) ? 'expected a secret without control characters' : undefined;
+}
+
+/** drachtio splits its `authenticate|<secret>|<tags>` at each bar. */
+function drachtioComplaint(secret: Secret): string | undefined {
+  return secret.reveal().includes('|') ? 'expected a secret without `|`' : controlComplaint(secret);
+}
+
+function required<Value>(value: Kept<Value>): Value | undefined {
+  const { owner, key, given, file, report } = value;
+  if (given === undefined && file === undefined) {
+    report([...owner, key], `required, unless \`${key}File\` names a file that holds it`);
+  }
+  return kept(value);
+}
+
+function kept<Value>({ owner, key, given, file, from, report }: Kept<Value>): Value | undefined {
+  if (file === undefined) {
+    return given;
+  }
+  const place = [...owner, `${key}File`];
+  if (given !== undefined) {
+    report(place, `expected either \`${key}\` or \`${key}File\`, not both`);
+  }
+  let line: string;
+  try {
+    line = readFileSync(file, 'utf8').replace(/\r?\n$/, '');
+  } catch {
+    report(place, 'expected a file that can be read');
+    return undefined;
+  }
+  if (line === '' || /\p{Cc}/u.test(line)) {
+    report(place, 'expected a file that holds one line');
+    return undefined;
+  }
+  return from(line);
+}

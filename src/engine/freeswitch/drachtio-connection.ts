@@ -1,0 +1,259 @@
+import { setMaxListeners } from 'node:events';
+import type { Socket } from 'node:net';
+import type { Secret } from '../../secret.ts';
+import { parseMessage, type SipResponse } from '../../sip/message.ts';
+import { within } from '../leg/deadline.ts';
+import {
+  createSrf,
+  type SrfAgent,
+  type SrfApp,
+  type SrfDialog,
+  type SrfMessage,
+  type SrfRequestOptions,
+  type SrfResponse,
+  type UacListener,
+  type UacOptions,
+} from './srf.ts';
+
+export interface ServerAddress {
+  readonly host: string;
+  readonly port: number;
+  readonly secret: Secret;
+}
+
+/** drachtio refused a request, or cannot be asked any more. */
+export class DrachtioError extends Error {
+  /** `no_dialog`: drachtio does not know the dialog (any more). */
+  readonly kind: 'gone' | 'refused' | 'no_dialog' | 'silent';
+
+  constructor(kind: DrachtioError['kind'], detail: string) {
+    super(detail);
+    this.name = 'DrachtioError';
+    this.kind = kind;
+  }
+}
+
+/** Until the connection stands and the secret was taken. */
+const CONNECT_MS = 5000;
+/** drachtio answers from memory; longer means that it hangs. */
+const REPLY_MS = 3000;
+/** Timer F of a request that nobody answers is 32 s (RFC 3261 §17.1.2.2). */
+const RESPONSE_MS = 34_000;
+
+/**
+ * One connection to one drachtio server, from its making to its loss; it is never made again. drachtio-srf
+ * leaves what is pending on a lost connection unsettled for ever, so every wait here ends with the connection.
+ */
+export class DrachtioConnection {
+  readonly #srf: SrfApp = createSrf();
+  readonly #onFault: (error: unknown) => void;
+  readonly #lost = new AbortController();
+  #socket: Socket | undefined;
+
+  private constructor(onFault: (error: unknown) => void) {
+    this.#onFault = onFault;
+    // Every call that is up listens.
+    setMaxListeners(0, this.#lost.signal);
+  }
+
+  /** Connects and shows the secret. Rejects with DrachtioError. */
+  static async open(server: ServerAddress, onFault: (error: unknown) => void): Promise<DrachtioConnection> {
+    const connection = new DrachtioConnection(onFault);
+    try {
+      await within(CONNECT_MS, connection.#connect(server), 'no answer from drachtio');
+    } catch (error) {
+      connection.close();
+      throw error instanceof DrachtioError ? error : new DrachtioError('gone', messageOf(error));
+    }
+    return connection;
+  }
+
+  /** Aborted when the connection is lost or closed. */
+  get lost(): AbortSignal {
+    return this.#lost.signal;
+  }
+
+  /** Dialogs that drachtio-srf holds for this connection. */
+  get dialogs(): number {
+    return this.#srf._dialogs.size;
+  }
+
+  close(): void {
+    this.#agent.wp.closing = true;
+    this.#socket?.destroy();
+    this.#lose();
+  }
+
+  /** Rejects with DrachtioError when drachtio does not answer. */
+  async ping(): Promise<void> {
+    await this.#reply('no answer to a ping', (settle) => {
+      const socket = this.#socket;
+      const pending = socket === undefined ? undefined : this.#agent.mapServer.get(socket)?.pendingRequests;
+      if (socket === undefined || pending === undefined) throw gone();
+      pending.set(this.#agent.wp.send(socket, 'ping'), () => settle(null));
+    });
+  }
+
+  /**
+   * Sends an INVITE that makes a dialog. `callback` comes once, in the same turn as what follows on the wire,
+   * so that no BYE is missed; it does not come for what is pending when the connection is lost.
+   */
+  createUac(
+    uri: string,
+    options: UacOptions,
+    listener: UacListener,
+    callback: (error: (Error & { status?: number; res?: SrfResponse }) | null, dialog?: SrfDialog) => void,
+  ): void {
+    if (this.#lost.signal.aborted) return queueMicrotask(() => callback(gone()));
+    try {
+      // drachtio-srf writes into both.
+      this.#srf.createUAC(uri, { ...options, headers: { ...options.headers } }, listener, callback);
+    } catch (error) {
+      queueMicrotask(() => callback(error as Error));
+    }
+  }
+
+  /** Stops drachtio-srf from remembering a dialog that is over. */
+  forget(dialog: SrfDialog): void {
+    this.#srf.removeDialog(dialog);
+    dialog.removeAllListeners();
+  }
+
+  /** Says BYE where the dialog is still known, and does not wait for what becomes of it. */
+  drop(dialog: SrfDialog): void {
+    if (this.#lost.signal.aborted || !this.#srf._dialogs.has(dialog.id)) return;
+    const bye = { method: 'BYE', uri: 'sip:placeholder', stackDialogId: dialog.id, headers: {} };
+    this.#ask(bye, () => undefined);
+    this.forget(dialog);
+  }
+
+  /**
+   * Sends a request and waits for its final response; a 2xx to an INVITE gets its ACK. Rejects with DrachtioError.
+   */
+  async request(options: SrfRequestOptions): Promise<SipResponse> {
+    const { signal } = this.#lost;
+    const response = new Promise<SipResponse>((resolve, reject) => {
+      this.#ask(options, (error, request) => {
+        if (error !== null || request === undefined) return reject(refused(error));
+        request.on('response', (answer, ack) => {
+          if (answer.status < 200) return;
+          if (options.method === 'INVITE') ack();
+          const read = sipResponse(answer);
+          if (read === undefined) reject(new DrachtioError('refused', 'a response that cannot be read'));
+          else resolve(read);
+        });
+      });
+    });
+    return untilLost(signal, within(RESPONSE_MS, response, `no response to ${options.method}`));
+  }
+
+  /** Hands a request to drachtio and waits until it took it: a CANCEL, whose response it keeps. */
+  async tell(options: SrfRequestOptions): Promise<void> {
+    await this.#reply(`no answer to ${options.method}`, (settle) =>
+      this.#ask(options, (error) => settle(error)),
+    );
+  }
+
+  async #connect({ host, port, secret }: ServerAddress): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#lost.signal.addEventListener('abort', () => reject(gone()), { once: true });
+      this.#srf.on('connect', (error) =>
+        error === null || error === undefined
+          ? resolve()
+          : reject(new DrachtioError('refused', 'wrong secret')),
+      );
+      // Without this listener a lost connection ends the process.
+      this.#srf.on('error', (error) => {
+        reject(new DrachtioError('gone', messageOf(error)));
+        this.#lose();
+      });
+      this.#srf.on('close', () => this.#lose());
+      this.#srf.connect({ host, port, secret: secret.reveal(), reconnect: { maxAttempts: 1 } });
+      this.#guard();
+    });
+  }
+
+  /** drachtio-srf throws on what it cannot parse, into the socket's event: the process would end. */
+  #guard(): void {
+    const { wp } = this.#agent;
+    const listeners = wp.listeners('msg');
+    wp.removeAllListeners('msg');
+    wp.on('msg', (socket, message) => {
+      try {
+        for (const listener of listeners) listener(socket, message);
+      } catch (error) {
+        this.#onFault(new Error('drachtio-srf could not take a message', { cause: error }));
+      }
+    });
+    wp.on('connect', (socket) => {
+      this.#socket = socket;
+      if (this.#lost.signal.aborted) return void socket.destroy();
+      socket.removeAllListeners('data');
+      socket.on('data', (data) => {
+        try {
+          wp._onData(socket, data);
+        } catch (error) {
+          this.#onFault(new Error('this is no drachtio server', { cause: error }));
+          socket.destroy();
+        }
+      });
+    });
+  }
+
+  get #agent(): SrfAgent {
+    return this.#srf.app.client;
+  }
+
+  #lose(): void {
+    this.#lost.abort();
+  }
+
+  #ask(options: SrfRequestOptions, callback: Parameters<SrfAgent['request']>[1]): void {
+    if (this.#lost.signal.aborted) return callback(gone());
+    try {
+      this.#agent.request({ ...options, headers: { ...options.headers } }, callback);
+    } catch (error) {
+      callback(error as Error);
+    }
+  }
+
+  async #reply(complaint: string, ask: (settle: (error: Error | null) => void) => void): Promise<void> {
+    const reply = new Promise<void>((resolve, reject) => {
+      ask((error) => (error === null || error === undefined ? resolve() : reject(refused(error))));
+    });
+    try {
+      await untilLost(this.#lost.signal, within(REPLY_MS, reply, complaint));
+    } catch (error) {
+      throw error instanceof DrachtioError ? error : new DrachtioError('silent', messageOf(error));
+    }
+  }
+}
+
+/** Reads a response again with our own parser, which takes nothing on trust. */
+export function sipResponse(message: SrfMessage): SipResponse | undefined {
+  const parsed = parseMessage(Buffer.from(message.msg.raw ?? '', 'utf8'));
+  return parsed.kind === 'response' ? parsed : undefined;
+}
+
+function gone(): DrachtioError {
+  return new DrachtioError('gone', 'the connection to drachtio is lost');
+}
+
+function refused(error: (Error & { code?: string }) | null): DrachtioError {
+  if (error instanceof DrachtioError) return error;
+  if (error?.code === 'ESOCKETDESTROYED') return gone();
+  return new DrachtioError(error?.code === 'ENODIALOG' ? 'no_dialog' : 'refused', messageOf(error));
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function untilLost<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const lost = (): void => reject(gone());
+    if (signal.aborted) lost();
+    signal.addEventListener('abort', lost, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', lost));
+  });
+}

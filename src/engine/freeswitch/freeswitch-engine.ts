@@ -1,0 +1,140 @@
+import type { CallEvent, DigestCredentials, Engine, Leftover, Leg } from '../engine.ts';
+import type { ServerAddress } from './drachtio-connection.ts';
+import { endLeftover } from './leftover.ts';
+import { LegRun } from './leg-run.ts';
+import { PromptFolder } from './prompt-folder.ts';
+import { type DrachtioServer, drachtioServer, type MediaServer, mediaServer } from './servers.ts';
+
+export interface FreeswitchEngineOptions {
+  readonly drachtioServers: readonly (ServerAddress & { readonly weight: number })[];
+  /** `promptFolder`: the folder of the prompts as this FreeSWITCH sees it, where it sees it elsewhere than we do. */
+  readonly mediaServers: readonly (ServerAddress & {
+    readonly weight: number;
+    readonly promptFolder?: string | undefined;
+  })[];
+  /** The SIP profile of FreeSWITCH that drachtio reaches. */
+  readonly profile: string;
+  /** Where FreeSWITCH connects to us: port 0 is any free one, else each media server has one, from `port` on. */
+  readonly callback: {
+    readonly host: string;
+    readonly port: number;
+    readonly advertisedAddress?: string | undefined;
+  };
+  readonly promptFolder: string;
+  /** Mode 0640 for prompts instead of 0600. */
+  readonly groupReadable: boolean;
+  readonly userAgent: string;
+  /** A bug, or a peer that says nonsense; the engine goes on. */
+  readonly onFault: (error: unknown) => void;
+  /** A server was connected or lost. */
+  readonly onChange: (text: string) => void;
+}
+
+/** Files of other hosts that are older than any call are left over. */
+const PROMPT_MAX_AGE_MS = 30 * 60_000;
+/** How long an end of an earlier leg waits for its drachtio server. */
+const LEFTOVER_PATIENCE_MS = 10_000;
+
+/** SIP by drachtio-server and sound by FreeSWITCH; several of both. */
+export class FreeswitchEngine implements Engine {
+  readonly name = 'freeswitch';
+  readonly #options: FreeswitchEngineOptions;
+  readonly #drachtioServers: readonly DrachtioServer[];
+  readonly #mediaServers: readonly MediaServer[];
+  readonly #folder: PromptFolder;
+  readonly #runs = new Set<LegRun>();
+  #started = false;
+
+  constructor(options: FreeswitchEngineOptions) {
+    this.#options = options;
+    const { callback, profile } = options;
+    this.#drachtioServers = options.drachtioServers.map((one) => drachtioServer(one, options));
+    this.#mediaServers = options.mediaServers.map((one, index) => {
+      const port = callback.port === 0 ? 0 : callback.port + index;
+      return mediaServer(one, { profile, callback: { ...callback, port } }, options);
+    });
+    this.#folder = new PromptFolder({
+      folder: options.promptFolder,
+      groupReadable: options.groupReadable,
+      maxAgeMs: PROMPT_MAX_AGE_MS,
+      onFault: options.onFault,
+    });
+  }
+
+  /** What is held at the moment; all zero when no call is up. */
+  held(): { legs: number; endpoints: number; dialogs: number; files: number } {
+    const sum = (counts: number[]): number => counts.reduce((total, one) => total + one, 0);
+    return {
+      legs: this.#runs.size,
+      endpoints: sum(this.#mediaServers.map(({ load }) => load)),
+      dialogs: sum(this.#drachtioServers.map(({ standing }) => standing.current?.dialogs ?? 0)),
+      files: this.#folder.held(),
+    };
+  }
+
+  /** Rejects when prompts cannot be written. Servers that cannot be reached are tried again and again. */
+  async start(): Promise<void> {
+    await this.#folder.open();
+    const servers = [...this.#drachtioServers, ...this.#mediaServers];
+    await Promise.all(servers.map(({ standing }) => standing.start()));
+    this.#started = true;
+  }
+
+  missing(): readonly string[] {
+    const missing: string[] = [];
+    const none = (servers: readonly { standing: { current: unknown } }[]) =>
+      servers.every(({ standing }) => standing.current === undefined);
+    if (!this.#started || none(this.#drachtioServers)) missing.push('drachtio');
+    if (!this.#started || none(this.#mediaServers)) missing.push('freeswitch');
+    return missing;
+  }
+
+  async *originate(leg: Leg, signal: AbortSignal): AsyncGenerator<CallEvent, void, undefined> {
+    const run = new LegRun(leg, {
+      drachtioServers: this.#drachtioServers,
+      mediaServers: this.#mediaServers,
+      folder: this.#folder,
+      userAgent: this.#options.userAgent,
+    });
+    const abort = () => run.abort();
+    this.#runs.add(run);
+    try {
+      yield await run.prepare();
+      signal.addEventListener('abort', abort, { once: true });
+      if (signal.aborted) run.abort();
+      else run.begin();
+      for (;;) {
+        const event = await run.next();
+        yield event;
+        if (event.type === 'ended') return;
+      }
+    } finally {
+      signal.removeEventListener('abort', abort);
+      await run.release();
+      this.#runs.delete(run);
+    }
+  }
+
+  async endLeftover(leftover: Leftover, credentials?: DigestCredentials): Promise<boolean> {
+    const connect = async (name: string) =>
+      this.#drachtioServers
+        .find(({ standing }) => standing.name === name)
+        ?.standing.within(LEFTOVER_PATIENCE_MS);
+    try {
+      return await endLeftover(leftover, connect, credentials);
+    } catch (error) {
+      this.#options.onFault(error);
+      return false;
+    }
+  }
+
+  async close(signal: AbortSignal): Promise<void> {
+    this.#started = false;
+    const given = new Promise<void>((resolve) => {
+      if (signal.aborted) resolve();
+      else signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+    await Promise.race([given, Promise.all([...this.#runs].map((run) => run.release()))]);
+    for (const { standing } of [...this.#drachtioServers, ...this.#mediaServers]) standing.close();
+  }
+}

@@ -1,0 +1,59 @@
+/** What we use of two packages that have no types of their own. */
+declare module 'drachtio-modesl' {
+  import type { EventEmitter } from 'node:events';
+  import type { Socket } from 'node:net';
+
+  export interface EslEvent {
+    getHeader(name: string): string | undefined;
+    getBody(): string;
+  }
+
+  export class Connection extends EventEmitter {
+    constructor(host: string, port: number, password: string, ready: () => void);
+    /** Null once it is closed. */
+    socket: Socket | null;
+    /** Set: a connection that goes is not made again. */
+    closing?: boolean;
+    parser: { _onData(data: Buffer): void };
+    getInfo(): EslEvent | null;
+    api(command: string, args: string | string[], callback: (event: EslEvent) => void): void;
+    api(command: string, callback: (event: EslEvent) => void): void;
+    disconnect(): void;
+  }
+
+  const esl: { readonly Connection: typeof Connection };
+  export default esl;
+}
+
+declare module 'drachtio-fsmrf/lib/mediaserver.js' {
+  import type { EventEmitter } from 'node:events';
+  import type { Connection, EslEvent } from 'drachtio-modesl';
+
+  export class Endpoint extends EventEmitter {
+    readonly uuid: string;
+    readonly connected: boolean;
+    readonly local: { readonly sdp: string };
+    readonly conn: Connection | null;
+    readonly dialog: unknown;
+    api(command: string, args: string[]): Promise<EslEvent>;
+    execute(application: string, argument: string): Promise<EslEvent>;
+    getChannelVariables(includeMedia: boolean): Promise<Readonly<Record<string, string>>>;
+    destroy(): Promise<void>;
+  }
+
+  export default class MediaServer extends EventEmitter {
+    constructor(
+      connection: Connection,
+      mrf: { readonly srf: unknown; readonly customEvents: readonly string[] },
+      listenAddress: string,
+      listenPort: number,
+      advertisedAddress: string,
+      advertisedPort: number | undefined,
+      profile: string,
+    );
+    /** The server that FreeSWITCH connects to; undefined until `connect`. */
+    readonly _server?: EventEmitter;
+    createEndpoint(options: { headers: Record<string, string> }): Promise<Endpoint>;
+    disconnect(): void;
+  }
+}

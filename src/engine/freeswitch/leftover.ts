@@ -1,0 +1,113 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Dialog } from '../../sip/dialog.ts';
+import type { Peer } from '../../sip/transport.ts';
+import type { DigestCredentials, Leftover } from '../engine.ts';
+import { type DrachtioConnection, DrachtioError } from './drachtio-connection.ts';
+import { authorizationOf, hangUp } from './hang-up.ts';
+
+/** Before the answer: the INVITE by the names that drachtio has for it, as far as they are known. */
+interface Inviting {
+  readonly stage: 'inviting';
+  /** Name of the drachtio server, as the engine has it. */
+  readonly server: string;
+  readonly callId: string;
+  readonly requestUri: string;
+  /** Empty until drachtio has sent the INVITE. */
+  readonly transactionId: string;
+  readonly dialogId: string;
+}
+
+interface Up {
+  readonly stage: 'up';
+  readonly server: string;
+  readonly dialogId: string;
+  readonly dialog: Dialog;
+  readonly peer: Peer;
+}
+
+type Remains = Inviting | Up;
+
+export function invitingLeftover(remains: Omit<Inviting, 'stage'>): Leftover {
+  return { stage: 'inviting', ...remains };
+}
+
+export function upLeftover(remains: Omit<Up, 'stage'>): Leftover {
+  return { stage: 'up', ...remains };
+}
+
+const POLL_MS = 50;
+const PATIENCE_MS = 3000;
+
+/**
+ * Ends what an earlier process left up at drachtio: that neither cancels nor hangs up the calls of a client that
+ * is gone, but lets any client do so.
+ *
+ * @param connect a connection to the drachtio server of this name
+ * @returns whether the far end said that it is over
+ */
+export async function endLeftover(
+  leftover: Leftover,
+  connect: (server: string) => Promise<DrachtioConnection | undefined>,
+  credentials: DigestCredentials | undefined,
+): Promise<boolean> {
+  if (!isRemains(leftover)) return false;
+  const server = () => connect(leftover.server);
+  if (leftover.stage === 'up')
+    return (await hangUp(leftover, server, authorizationOf(credentials))) !== 'silent';
+  const connection = await server();
+  return connection === undefined ? false : endInvite(leftover, connection);
+}
+
+/**
+ * CANCEL, again and again, until drachtio does not know the INVITE any more: its final response goes to the
+ * client that is gone. An answer that came in between stays without ACK, so that has to follow, and a BYE.
+ */
+async function endInvite(invite: Inviting, connection: DrachtioConnection): Promise<boolean> {
+  if (invite.transactionId === '') return false;
+  const { requestUri, transactionId } = invite;
+  const cancel = { method: 'CANCEL', uri: requestUri, headers: {}, stackTxnId: transactionId };
+  const until = performance.now() + PATIENCE_MS;
+  let canceled = false;
+  while (performance.now() < until) {
+    const refusal = await refusalOf(connection.tell(cancel));
+    if (refusal === undefined) canceled = true;
+    else if (refusal.kind !== 'refused') return false;
+    else if (refusal.message.includes('unknown transaction')) return canceled;
+    else if (await endAnswered(invite, connection)) return true;
+    await sleep(POLL_MS);
+  }
+  return false;
+}
+
+/** True when the INVITE had been answered, and the dialog is over now. */
+async function endAnswered({ dialogId }: Inviting, connection: DrachtioConnection): Promise<boolean> {
+  if (dialogId === '') return false;
+  const inside = { uri: 'sip:placeholder', headers: {}, stackDialogId: dialogId };
+  // drachtio refuses an ACK to what was not answered.
+  if ((await refusalOf(connection.tell({ method: 'ACK', ...inside }))) !== undefined) return false;
+  // Where our CANCEL had crossed the answer, drachtio said BYE by itself after the ACK.
+  await connection.request({ method: 'BYE', ...inside }).catch(() => undefined);
+  return true;
+}
+
+async function refusalOf(work: Promise<void>): Promise<DrachtioError | undefined> {
+  try {
+    await work;
+    return undefined;
+  } catch (error) {
+    if (error instanceof DrachtioError) return error;
+    throw error;
+  }
+}
+
+function isRemains(value: unknown): value is Remains {
+  if (typeof value !== 'object' || value === null || !('stage' in value)) return false;
+  const one = value as Record<string, unknown>;
+  const texts = (...names: string[]) => names.every((name) => typeof one[name] === 'string');
+  if (one.stage === 'inviting') return texts('server', 'callId', 'requestUri', 'transactionId', 'dialogId');
+  return one.stage === 'up' && texts('server', 'dialogId') && isRecord(one.dialog) && isRecord(one.peer);
+}
+
+function isRecord(value: unknown): boolean {
+  return typeof value === 'object' && value !== null;
+}

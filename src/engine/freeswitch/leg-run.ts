@@ -1,0 +1,333 @@
+import { randomBytes } from 'node:crypto';
+import { SdpError } from '../../media/sdp.ts';
+import type { InviteFailure } from '../../sip/invite.ts';
+import type { SipRequest, SipResponse } from '../../sip/message.ts';
+import { resolveDestination } from '../../sip/resolver.ts';
+import { TimerSet } from '../../sip/timer-set.ts';
+import type { CallEvent, Codec, Leftover, Leg, LegEnd, MediaStats } from '../engine.ts';
+import { within } from '../leg/deadline.ts';
+import { EventQueue } from '../leg/event-queue.ts';
+import { LegClock } from '../leg/leg-clock.ts';
+import { hungUpByCallee, unanswered } from '../leg/leg-end.ts';
+import type { DrachtioConnection } from './drachtio-connection.ts';
+import { authorizationOf } from './hang-up.ts';
+import { checkLeg, inviteHeaders } from './invite-headers.ts';
+import { endLeftover, invitingLeftover, upLeftover } from './leftover.ts';
+import { LegMedia } from './leg-media.ts';
+import { type PhoneAnswer, PhoneInvite } from './phone-invite.ts';
+import { PhoneSession } from './phone-session.ts';
+import type { PromptFolder } from './prompt-folder.ts';
+import { choose, type DrachtioServer, type MediaServer } from './servers.ts';
+
+export interface LegSurroundings {
+  readonly drachtioServers: readonly DrachtioServer[];
+  readonly mediaServers: readonly MediaServer[];
+  readonly folder: PromptFolder;
+  readonly userAgent: string;
+}
+
+type HungUp = Extract<LegEnd, { kind: 'hung_up' }>;
+type Why = HungUp['why'];
+
+/** How long a call that has to end waits for its drachtio server to come back. */
+const DRACHTIO_PATIENCE_MS = 10_000;
+/** drachtio says BYE by itself when our CANCEL crossed the answer; if it does not, we do. */
+const CROSSED_MS = 1000;
+
+/** One leg from its first to its last event. */
+export class LegRun {
+  readonly #leg: Leg;
+  readonly #around: LegSurroundings;
+  readonly #clock = new LegClock();
+  readonly #events = new EventQueue<CallEvent>();
+  readonly #timers = new TimerSet<'setup' | 'ring' | 'max' | 'linger' | 'crossed'>();
+  readonly #callId = randomBytes(16).toString('hex');
+  readonly #fromTag = randomBytes(8).toString('hex');
+  #server: DrachtioServer | undefined;
+  #via: DrachtioConnection | undefined;
+  #free: (() => void) | undefined;
+  #media: LegMedia | undefined;
+  #invite: PhoneInvite | undefined;
+  #session: PhoneSession | undefined;
+  #trouble: LegEnd | undefined;
+  /** The end that we are working towards, from the moment that we want it. */
+  #wanted: LegEnd | undefined;
+  #progressed = false;
+  #rang = false;
+  #earlyMedia = false;
+  #ended = false;
+  readonly #over: Promise<void>;
+  #markOver: () => void = () => {};
+
+  constructor(leg: Leg, around: LegSurroundings) {
+    this.#leg = leg;
+    this.#around = around;
+    this.#over = new Promise((resolve) => {
+      this.#markOver = resolve;
+    });
+  }
+
+  /** Finds servers, takes an endpoint and writes the prompt; no INVITE leaves yet. Says `trying` whatever was found. */
+  async prepare(): Promise<CallEvent> {
+    try {
+      await this.#build();
+    } catch (error) {
+      const detail = error instanceof Error ? error.message : String(error);
+      this.#trouble ??= { kind: 'failed', detail };
+    }
+    return { type: 'trying', at: this.#clock.now(), leftover: this.#inviting() };
+  }
+
+  /** Sends the INVITE. */
+  begin(): void {
+    if (this.#ended) return;
+    if (this.#trouble !== undefined) return this.#finish(this.#trouble);
+    this.#timers.start('setup', this.#leg.timeouts.setupMs, () => this.#giveUp({ kind: 'setup_timeout' }));
+    this.#invite?.send();
+  }
+
+  next(): Promise<CallEvent> {
+    return this.#events.next();
+  }
+
+  /** Ends the leg the way that fits: not at all sent, CANCEL or BYE. */
+  abort(): void {
+    if (this.#session === undefined) this.#giveUp({ kind: 'canceled' });
+    else this.#hangUp('aborted');
+  }
+
+  /** Ends the leg where it is still up; resolves when nothing of it is held any more. */
+  async release(): Promise<void> {
+    if (!this.#ended) this.abort();
+    await this.#over;
+  }
+
+  async #build(): Promise<void> {
+    const { leg, drachtioServers, mediaServers, folder } = { leg: this.#leg, ...this.#around };
+    const refused = checkLeg(leg);
+    if (refused !== undefined) throw new Error(refused);
+    this.#server = choose(drachtioServers);
+    this.#free = this.#server?.take();
+    const via = this.#server?.standing.current;
+    if (via === undefined) throw new Error('no drachtio server is connected');
+    this.#via = via;
+    const lookUp = resolveDestination(leg.nextHop);
+    const peers = await within(leg.timeouts.setupMs, lookUp, 'the look-up of the trunk takes too long');
+    if (peers.length === 0) {
+      this.#trouble = { kind: 'unreachable', detail: `no address for ${leg.nextHop.host}` };
+      return;
+    }
+    this.#media = await LegMedia.open({
+      leg,
+      servers: mediaServers,
+      folder,
+      via,
+      listener: {
+        onDtmf: (digit, durationMs) => this.#tell({ type: 'dtmf', digit, durationMs }),
+        onFinished: () => this.#promptFinished(),
+        onFailed: (detail) => this.#hangUp('aborted', { kind: 'failed', detail }),
+        reinvite: (offer) => this.#session?.reinvite(offer) ?? Promise.reject(new Error('no call is up')),
+      },
+    });
+    const { userAgent } = this.#around;
+    const identity = { callId: this.#callId, fromTag: this.#fromTag, userAgent };
+    const authorization = authorizationOf(leg.credentials);
+    this.#invite = new PhoneInvite({
+      connection: via,
+      requestUri: leg.requestUri,
+      headers: (cseq, added) => inviteHeaders(leg, { ...identity, cseq, authorization: added }),
+      offer: this.#media.description,
+      peers,
+      authorization,
+      listener: {
+        sent: () => this.#tell({ type: 'sent', leftover: this.#inviting() }),
+        provisional: (response) => this.#provisional(response),
+        answered: (answer) => this.#answered(answer, via, authorization),
+        unusable: (detail) => this.#unusable(detail),
+        failed: (failure) => this.#failed(failure),
+      },
+    });
+    via.lost.addEventListener('abort', this.#onLost);
+  }
+
+  /** The dialog outlives the connection, and the prompt goes on; an INVITE that nobody hears of any more does not. */
+  readonly #onLost = (): void => {
+    if (this.#ended || this.#session !== undefined) return;
+    this.#timers.clear();
+    const end: LegEnd = this.#wanted ?? { kind: 'failed', detail: 'the connection to drachtio is lost' };
+    this.#wanted = end;
+    const at = this.#clock.now();
+    void endLeftover(this.#inviting(), () => this.#reconnected(), undefined)
+      .catch(() => false)
+      .then(() => this.#finish(end, at));
+  };
+
+  #reconnected(): Promise<DrachtioConnection | undefined> {
+    return this.#server?.standing.within(DRACHTIO_PATIENCE_MS) ?? Promise.resolve(undefined);
+  }
+
+  #provisional(response: SipResponse): void {
+    const { status } = response;
+    if (status === 100 || this.#ended) return;
+    const { ringMs } = this.#leg.timeouts;
+    const firstRing = status === 180 && !this.#rang;
+    if (!this.#progressed || firstRing) {
+      this.#timers.stop('setup');
+      this.#timers.start('ring', ringMs, () => this.#giveUp({ kind: 'ring_timeout' }));
+    }
+    this.#progressed = true;
+    if (firstRing) {
+      this.#rang = true;
+      this.#tell({ type: 'ringing', leftover: this.#inviting() });
+    } else if (status === 183 && response.body !== '') {
+      if (!this.#earlyMedia) this.#tell({ type: 'early_media' });
+      this.#earlyMedia = true;
+    } else if (status !== 180) this.#tell({ type: 'progress', status });
+  }
+
+  #inviting(): Leftover {
+    return invitingLeftover({
+      server: this.#server?.standing.name ?? '',
+      callId: this.#callId,
+      requestUri: this.#leg.requestUri,
+      transactionId: this.#invite?.transactionId ?? '',
+      // drachtio's own name for a dialog of ours; it is asked for the transaction only.
+      dialogId: `${this.#callId};from-tag=${this.#fromTag}`,
+    });
+  }
+
+  /** Wants to end before the answer. Without any response there is nothing to wait for: drachtio cancels later. */
+  #giveUp(wanted: LegEnd): void {
+    if (this.#ended || this.#wanted !== undefined) return;
+    this.#wanted = wanted;
+    this.#timers.clear();
+    this.#invite?.cancel();
+    if (!this.#progressed) this.#finish(wanted);
+  }
+
+  #failed(failure: InviteFailure): void {
+    // The loss of the connection ends the leg in its own way.
+    if (this.#via?.lost.aborted !== true) this.#finish(unanswered(failure, this.#wanted));
+  }
+
+  #unusable(detail: string): void {
+    if (this.#ended) return;
+    this.#tell({ type: 'answered', codec: null, leftover: this.#inviting() });
+    this.#finish({ kind: 'media_rejected', detail });
+  }
+
+  #answered(
+    answer: PhoneAnswer,
+    connection: DrachtioConnection,
+    authorization: ReturnType<typeof authorizationOf>,
+  ): void {
+    const { srfDialog, dialog, peer, sdp } = answer;
+    const leg = { dialogId: srfDialog.id, dialog, peer };
+    const session = new PhoneSession({
+      leg,
+      srfDialog,
+      connection,
+      connect: () => this.#reconnected(),
+      authorization,
+      listener: {
+        offer: (offered) => this.#media?.reoffered(offered),
+        currentOffer: () => this.#media?.description ?? '',
+        answer: (answered) => this.#media?.answered(answered),
+        bye: (bye) => this.#byeCame(bye),
+        lost: (why) => this.#finish(lostEnd(why)),
+      },
+    });
+    this.#session = session;
+    this.#timers.clear();
+    const crossed = this.#invite?.canceled === true;
+    // Too late for us: nobody is waiting for this answer any more.
+    if (this.#ended) return void (crossed ? this.#afterCrossing(session) : session.bye());
+    const leftover = upLeftover({ server: this.#server?.standing.name ?? '', ...leg });
+    if (crossed) {
+      this.#wanted = lostEnd('crossed_cancel');
+      this.#tell({ type: 'answered', codec: null, leftover });
+      return this.#afterCrossing(session);
+    }
+    const played = this.#play(sdp);
+    this.#tell({ type: 'answered', codec: played.codec, leftover });
+    if (played.refused !== undefined)
+      return this.#hangUp('aborted', { kind: 'media_rejected', detail: played.refused });
+    this.#timers.start('max', this.#leg.timeouts.maxCallMs, () => this.#hangUp('max_duration'));
+  }
+
+  /** drachtio sends ACK and BYE by itself, and tells. */
+  #afterCrossing(session: PhoneSession): void {
+    this.#timers.start('crossed', CROSSED_MS, () => {
+      void session.bye().then(() => this.#finish(lostEnd('crossed_cancel')));
+    });
+  }
+
+  #play(sdp: string): { codec: Codec | null; refused?: string } {
+    try {
+      return { codec: this.#media?.start(sdp) ?? null };
+    } catch (error) {
+      if (error instanceof SdpError) return { codec: null, refused: error.message };
+      throw error;
+    }
+  }
+
+  #promptFinished(): void {
+    if (this.#wanted !== undefined) return;
+    this.#tell({ type: 'prompt_finished' });
+    this.#timers.start('linger', this.#leg.timeouts.lingerMs, () => this.#hangUp('prompt_finished'));
+  }
+
+  #byeCame(bye: SipRequest | undefined): void {
+    this.#finish(
+      this.#wanted ??
+        (bye === undefined ? { kind: 'hung_up', by: 'callee', why: 'peer' } : hungUpByCallee(bye)),
+    );
+  }
+
+  /** BYE; the sound stops at once, the event follows when the phone has answered, or nobody did for long enough. */
+  #hangUp(why: Why, end: LegEnd = { kind: 'hung_up', by: 'us', why }): void {
+    if (this.#ended || this.#wanted !== undefined) return;
+    const session = this.#session;
+    if (session === undefined) return this.#giveUp(end);
+    this.#wanted = end;
+    this.#timers.clear();
+    const at = this.#clock.now();
+    void this.#media?.close();
+    void session.bye().then((result) => {
+      // The connection was lost meanwhile, and with it the callee's BYE.
+      const byCallee = result === 'over' && this.#via?.lost.aborted === true && end.kind === 'hung_up';
+      this.#finish(byCallee ? { kind: 'hung_up', by: 'callee', why: 'peer' } : end, at);
+    });
+  }
+
+  #tell(event: Untimed<CallEvent>, at = this.#clock.now()): void {
+    if (!this.#ended) this.#events.push({ ...event, at });
+  }
+
+  #finish(end: LegEnd, at = this.#clock.now()): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#wanted = end;
+    this.#timers.clear();
+    this.#via?.lost.removeEventListener('abort', this.#onLost);
+    void this.#closing(end, at);
+  }
+
+  async #closing(end: LegEnd, at: number): Promise<void> {
+    let media: MediaStats | undefined;
+    try {
+      media = await this.#media?.close();
+    } finally {
+      this.#free?.();
+      const heard = this.#session === undefined ? undefined : media;
+      this.#events.push({ type: 'ended', at, end, ...(heard === undefined ? {} : { media: heard }) });
+      this.#markOver();
+    }
+  }
+}
+
+type Untimed<Event> = Event extends unknown ? Omit<Event, 'at'> : never;
+
+function lostEnd(why: 'session_expired' | 'crossed_cancel' | 'gone'): LegEnd {
+  return { kind: 'hung_up', by: 'us', why: why === 'gone' ? 'peer_lost' : why };
+}

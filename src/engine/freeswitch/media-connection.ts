@@ -1,0 +1,220 @@
+import MediaServer, { type Endpoint } from 'drachtio-fsmrf/lib/mediaserver.js';
+import type { Connection } from 'drachtio-modesl';
+import { isWildcard } from '../../sip/local-address.ts';
+import { within } from '../leg/deadline.ts';
+import type { DrachtioConnection, ServerAddress } from './drachtio-connection.ts';
+import { assertCanListen, eslCommand, guardCaller, openEventSocket, ownAddress } from './event-socket.ts';
+import { MediaEndpoint, type MediaListener } from './media-endpoint.ts';
+import type { SrfDialog } from './srf.ts';
+
+export interface MediaConnectionOptions {
+  readonly server: ServerAddress;
+  /** The SIP profile of FreeSWITCH that drachtio reaches. */
+  readonly profile: string;
+  /** Where FreeSWITCH connects to us for each channel. */
+  readonly callback: {
+    readonly host: string;
+    readonly port: number;
+    readonly advertisedAddress?: string | undefined;
+  };
+  readonly onFault: (error: unknown) => void;
+}
+
+const READY_MS = 3000;
+/** Longer than this nobody waits for an endpoint. */
+const ALLOCATE_MS = 2000;
+
+/** One connection to the event socket of one FreeSWITCH, from its making to its loss, and the endpoints made by it. */
+export class MediaConnection {
+  readonly #connection: Connection;
+  readonly #mediaServer: MediaServer;
+  readonly #lost = new AbortController();
+  readonly #endpoints = new Set<MediaEndpoint>();
+  /** By which drachtio the INVITE goes that fsmrf is about to send; set only while it does. */
+  #via: DrachtioConnection | undefined;
+
+  private constructor(connection: Connection, { callback, profile }: MediaConnectionOptions) {
+    this.#connection = connection;
+    const advertised =
+      callback.advertisedAddress ??
+      (isWildcard(callback.host) ? ownAddress(connection.socket) : callback.host);
+    const srf = { createUAC: (uri: string, options: UacRequest) => this.#createUac(uri, options) };
+    this.#mediaServer = new MediaServer(
+      connection,
+      { srf, customEvents: [] },
+      callback.host,
+      callback.port,
+      advertised,
+      undefined,
+      profile,
+    );
+    // fsmrf writes to the console here, and says that it reconnects.
+    connection.removeAllListeners('esl::end');
+    connection.on('esl::end', () => this.#lost.abort());
+    connection.on('error', () => this.#lost.abort());
+  }
+
+  /** Connects, shows the password, looks for the profile, and listens for channels. Rejects with an Error. */
+  static async open(options: MediaConnectionOptions): Promise<MediaConnection> {
+    const { server, profile, callback, onFault } = options;
+    if (callback.port !== 0) await assertCanListen(callback.host, callback.port);
+    const connection = await openEventSocket(server, onFault);
+    try {
+      const status = await eslCommand(connection, 'sofia status');
+      // fsmrf looks for the same, and throws into an event when it is not there.
+      if (
+        !new RegExp(`^\\s*${profile}\\s.*sip:mod_sofia@(?:[0-9]{1,3}\\.){3}[0-9]{1,3}:\\d+`, 'm').test(status)
+      )
+        throw new Error(`it has no running SIP profile ${profile}`);
+      guardReplies(connection, onFault);
+      const made = new MediaConnection(connection, options);
+      await made.#ready(onFault);
+      return made;
+    } catch (error) {
+      connection.socket?.destroy();
+      throw error;
+    }
+  }
+
+  get lost(): AbortSignal {
+    return this.#lost.signal;
+  }
+
+  /** Endpoints that are not given back yet. */
+  get endpoints(): number {
+    return this.#endpoints.size;
+  }
+
+  /** Rejects when FreeSWITCH does not answer; its endpoints are given up then. */
+  async ping(): Promise<void> {
+    try {
+      await eslCommand(this.#connection, 'status');
+    } catch (error) {
+      for (const endpoint of this.#endpoints) endpoint.lose('FreeSWITCH does not answer');
+      throw error;
+    }
+  }
+
+  /** Endpoints keep their own connections, and go on. */
+  close(): void {
+    this.#lost.abort();
+    if (this.#mediaServer._server !== undefined) this.#mediaServer.disconnect();
+    this.#connection.socket?.destroy();
+  }
+
+  /**
+   * Makes a channel that describes itself first (3PCC) and is connected to a peer later.
+   *
+   * @param via the drachtio server that the SIP to FreeSWITCH goes by
+   * @param maxSeconds after which FreeSWITCH ends the channel, whoever lives then
+   * @throws Error when there is none within two seconds
+   */
+  async allocate(
+    via: DrachtioConnection,
+    maxSeconds: number,
+    listener: MediaListener,
+  ): Promise<MediaEndpoint> {
+    const creating = this.#create(via, maxSeconds);
+    let endpoint: Endpoint;
+    try {
+      endpoint = await within(ALLOCATE_MS, creating, 'no media endpoint in good time');
+    } catch (error) {
+      creating.then(
+        (late) => this.#wrap(late, via, listener).release(),
+        () => undefined,
+      );
+      throw error;
+    }
+    return this.#wrap(endpoint, via, listener);
+  }
+
+  #wrap(endpoint: Endpoint, via: DrachtioConnection, listener: MediaListener): MediaEndpoint {
+    const wrapped = new MediaEndpoint({
+      endpoint,
+      via,
+      listener,
+      kill: async (uuid) => void (await eslCommand(this.#connection, `uuid_kill ${uuid}`)),
+      onReleased: () => this.#endpoints.delete(wrapped),
+    });
+    this.#endpoints.add(wrapped);
+    return wrapped;
+  }
+
+  #create(via: DrachtioConnection, maxSeconds: number): Promise<Endpoint> {
+    this.#via = via;
+    try {
+      // It asks for the INVITE before it returns.
+      return this.#mediaServer.createEndpoint({ headers: { 'X-max-seconds': String(maxSeconds) } });
+    } finally {
+      this.#via = undefined;
+    }
+  }
+
+  /** What fsmrf takes for the Srf: its INVITE ends with the connection, and its BYE never rejects. */
+  #createUac(uri: string, options: UacRequest): Promise<SrfDialog> {
+    const via = this.#via;
+    return new Promise((resolve, reject) => {
+      if (via === undefined) return reject(new Error('no drachtio server was chosen'));
+      const lost = (): void => reject(new Error('the connection to drachtio is lost'));
+      via.lost.addEventListener('abort', lost, { once: true });
+      const listener = { cbRequest: () => {}, cbProvisional: () => {} };
+      via.createUac(uri, options, listener, (error, dialog) => {
+        via.lost.removeEventListener('abort', lost);
+        if (error !== null || dialog === undefined) reject(error ?? new Error('no dialog'));
+        else resolve(quietly(dialog));
+      });
+    });
+  }
+
+  async #ready(onFault: (error: unknown) => void): Promise<void> {
+    const mediaServer = this.#mediaServer;
+    // Later errors would have no listener.
+    mediaServer.on('error', onFault);
+    mediaServer.once('connect', () =>
+      mediaServer._server?.on('connection::open', (caller: Connection) => guardCaller(caller, onFault)),
+    );
+    const ready = new Promise<void>((resolve, reject) => {
+      mediaServer.once('ready', resolve);
+      mediaServer.once('error', reject);
+      this.#lost.signal.addEventListener('abort', () => reject(new Error('connection closed')), {
+        once: true,
+      });
+    });
+    await within(READY_MS, ready, 'no answer from FreeSWITCH');
+  }
+}
+
+interface UacRequest {
+  readonly headers: Record<string, string>;
+  readonly localSdp?: string;
+}
+
+/** fsmrf forgets to wait for this in a timer: a rejection would end the process. */
+function quietly(dialog: SrfDialog): SrfDialog {
+  const destroy = dialog.destroy.bind(dialog);
+  dialog.destroy = (options, callback) =>
+    new Promise<void>((resolve) => {
+      destroy(options ?? {}, (error) => {
+        callback?.(error);
+        resolve();
+      });
+    });
+  return dialog;
+}
+
+/** fsmrf throws in the callback of a command, into the socket's event. */
+function guardReplies(connection: Connection, onFault: (error: unknown) => void): void {
+  const api = connection.api.bind(connection) as (...given: unknown[]) => void;
+  const guarded = (...given: unknown[]): void => {
+    const callback = given.at(-1);
+    if (typeof callback !== 'function') return api(...given);
+    api(...given.slice(0, -1), (...answer: unknown[]) => {
+      try {
+        callback(...answer);
+      } catch (error) {
+        onFault(error);
+      }
+    });
+  };
+  connection.api = guarded;
+}

@@ -1,0 +1,203 @@
+import type { Endpoint } from 'drachtio-fsmrf/lib/mediaserver.js';
+import { createOffer, type Direction, type Negotiated } from '../../media/sdp.ts';
+import { readSdp } from '../../media/sdp-reader.ts';
+
+import { within } from '../leg/deadline.ts';
+import type { DrachtioConnection } from './drachtio-connection.ts';
+import type { SrfDialog } from './srf.ts';
+
+export interface MediaListener {
+  /** A key, once, when it is let go. */
+  readonly onDtmf: (digit: string, durationMs: number) => void;
+  /** The channel is gone, or its FreeSWITCH; not after `release`. */
+  readonly onLost: (detail: string) => void;
+}
+
+export interface MediaEndpointOptions {
+  readonly endpoint: Endpoint;
+  readonly via: DrachtioConnection;
+  readonly listener: MediaListener;
+  /** Ends the channel by another way, where it does not end by its own connection. */
+  readonly kill: (uuid: string) => Promise<void>;
+  readonly onReleased: () => void;
+}
+
+/** Packets as FreeSWITCH counted them. */
+export interface PacketCounts {
+  readonly sent: number;
+  readonly received: number;
+  readonly jitterMs: number;
+}
+
+const CONNECT_MS = 2000;
+const RELEASE_MS = 3000;
+const STATS_MS = 1000;
+/** FreeSWITCH counts the length of a key in samples. */
+const SAMPLES_PER_MS = 8;
+
+/** A channel of FreeSWITCH: describes itself at once, is connected to the phone's RTP, plays, and is given back. */
+export class MediaEndpoint {
+  /** Where FreeSWITCH wants the phone's RTP. */
+  readonly address: string;
+  readonly port: number;
+  readonly #options: MediaEndpointOptions;
+  readonly #gone = new AbortController();
+  readonly #dialog: SrfDialog;
+  #version = 0;
+  #paused = false;
+  #releasing = false;
+  /** Resolves when the channel was given back, or is gone. */
+  readonly released: Promise<void>;
+  #markReleased: () => void = () => {};
+
+  constructor(options: MediaEndpointOptions) {
+    this.#options = options;
+    this.released = new Promise((resolve) => {
+      this.#markReleased = resolve;
+    });
+    const { endpoint, listener } = options;
+    // fsmrf lets go of it when the channel ends.
+    this.#dialog = endpoint.dialog as SrfDialog;
+    const audio = readSdp(endpoint.local.sdp).media.find(({ type }) => type === 'audio');
+    this.address = audio?.address ?? '';
+    this.port = audio?.port ?? 0;
+    endpoint.on('destroy', () => this.lose('FreeSWITCH ended the channel'));
+    endpoint.on('dtmf', ({ dtmf, duration }: { dtmf?: string; duration?: string }) => {
+      const durationMs = Math.round(Number(duration ?? 0) / SAMPLES_PER_MS) || 0;
+      if (dtmf !== undefined && /^[0-9A-D*#]$/.test(dtmf)) listener.onDtmf(dtmf, durationMs);
+    });
+  }
+
+  /** Whether it can still play. */
+  get alive(): boolean {
+    return !this.#gone.signal.aborted;
+  }
+
+  /** The channel can play no more; the listener hears of it once. */
+  lose(detail: string): void {
+    if (this.#gone.signal.aborted) return;
+    this.#gone.abort();
+    if (this.#releasing) return;
+    this.#options.listener.onLost(detail);
+    void this.release();
+  }
+
+  /** Tells FreeSWITCH where the phone's RTP is and what it understands. Throws an Error. */
+  async connect(phone: Negotiated): Promise<void> {
+    const { via } = this.#options;
+    const description = createOffer({
+      sessionId: '1',
+      version: ++this.#version,
+      address: phone.address,
+      port: phone.port,
+      rtcpPort: phone.rtcpPort,
+      codecs: [phone.codec],
+      payloadTypes: { [phone.codec]: phone.payloadType },
+      telephoneEvent: phone.telephoneEventPayloadType !== null,
+      ...(phone.telephoneEventPayloadType === null
+        ? {}
+        : { telephoneEventPayloadType: phone.telephoneEventPayloadType }),
+      direction: seenFromThere(phone.direction),
+    });
+    const invite = via.request({
+      method: 'INVITE',
+      uri: 'sip:placeholder',
+      stackDialogId: this.#dialog.id,
+      headers: { Contact: this.#dialog.local.contact },
+      body: description,
+    });
+    const { status } = await this.#orGone(
+      within(CONNECT_MS, invite, 'FreeSWITCH does not answer a re-INVITE'),
+    );
+    if (status >= 300) throw new Error(`FreeSWITCH refused the phone's description with ${status}`);
+  }
+
+  /** Plays a file to its end. Rejects when it cannot be played, or the channel goes. */
+  async play(path: string): Promise<void> {
+    const event = await this.#orGone(this.#options.endpoint.execute('playback', path));
+    const response = event.getHeader('Application-Response') ?? '';
+    if (response !== 'FILE PLAYED') throw new Error(`FreeSWITCH did not play the prompt: ${response}`);
+  }
+
+  /** Stops the file where it is, or goes on with it. */
+  async pause(paused: boolean): Promise<void> {
+    if (paused === this.#paused || !this.alive) return;
+    this.#paused = paused;
+    const { endpoint } = this.#options;
+    await within(CONNECT_MS, endpoint.api('uuid_fileman', [endpoint.uuid, 'pause']), 'no answer to a pause');
+  }
+
+  /** Undefined where FreeSWITCH cannot be asked any more. */
+  async counts(): Promise<PacketCounts | undefined> {
+    if (!this.alive) return undefined;
+    try {
+      const asked = this.#options.endpoint.getChannelVariables(true);
+      const variables = await this.#orGone(within(STATS_MS, asked, 'no answer'));
+      const count = (name: string): number => Number(variables[`variable_rtp_audio_${name}`] ?? 0) || 0;
+      return {
+        sent: count('out_packet_count'),
+        received: count('in_packet_count'),
+        jitterMs: Math.sqrt(count('in_jitter_max_variance')),
+      };
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Ends the channel; resolves when it is over, or nothing more can be done. May be called again. */
+  release(): Promise<void> {
+    if (!this.#releasing) {
+      this.#releasing = true;
+      void this.#end().finally(() => {
+        this.#options.onReleased();
+        this.#markReleased();
+      });
+    }
+    return this.released;
+  }
+
+  async #end(): Promise<void> {
+    const { endpoint, via, kill } = this.#options;
+    try {
+      if (this.alive) await within(RELEASE_MS, this.#hangUp(), 'FreeSWITCH does not end a channel');
+    } catch {
+      await kill(endpoint.uuid).catch(() => undefined);
+    }
+    this.#gone.abort();
+    // Where FreeSWITCH could not say BYE any more, drachtio still holds the dialog.
+    via.drop(this.#dialog);
+  }
+
+  /** fsmrf would wait for the BYE alone, which cannot come where the connection to drachtio is lost. */
+  async #hangUp(): Promise<void> {
+    const { endpoint, via } = this.#options;
+    const channel = new Promise<void>((resolve) => {
+      endpoint.once('destroy', resolve);
+      endpoint.conn?.once('esl::end', resolve);
+    });
+    const dialog = new Promise<void>((resolve) => {
+      this.#dialog.once('destroy', resolve);
+      via.lost.addEventListener('abort', () => resolve(), { once: true });
+      if (via.lost.aborted) resolve();
+    });
+    // Its completion is not awaited: the channel ends before it can be told.
+    endpoint.execute('hangup', 'NORMAL_CLEARING').catch(() => undefined);
+    await Promise.all([channel, dialog]);
+  }
+
+  #orGone<T>(work: Promise<T>): Promise<T> {
+    const { signal } = this.#gone;
+    return new Promise((resolve, reject) => {
+      const gone = (): void => reject(new Error('the media endpoint is gone'));
+      if (signal.aborted) gone();
+      signal.addEventListener('abort', gone, { once: true });
+      work.then(resolve, reject).finally(() => signal.removeEventListener('abort', gone));
+    });
+  }
+}
+
+/** What we may do is what the other side hears of as its own. */
+function seenFromThere(direction: Direction): Direction {
+  if (direction === 'sendonly') return 'recvonly';
+  return direction === 'recvonly' ? 'sendonly' : direction;
+}

@@ -1,0 +1,146 @@
+import { randomInt } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Authorization } from '../../sip/authorization.ts';
+import { parseMessage, type SipRequest } from '../../sip/message.ts';
+import { ALLOW } from '../../sip/session.ts';
+import type { DrachtioConnection } from './drachtio-connection.ts';
+import { type HangUp, hangUp, type PhoneLeg } from './hang-up.ts';
+import { spelledApart } from './invite-headers.ts';
+import type { SrfAnswer, SrfDialog, SrfMessage, SrfRequest } from './srf.ts';
+
+export interface PhoneSessionListener {
+  /** A new offer: our answer, or undefined where nothing in it can be used (488). */
+  offer(sdp: string): string | undefined;
+  /** The phone wants our offer: the current description. */
+  currentOffer(): string;
+  /** The answer to it. */
+  answer(sdp: string): void;
+  bye(request: SipRequest | undefined): void;
+  /** drachtio ended the dialog itself: no refresh came, or our CANCEL had crossed the answer. */
+  lost(why: 'session_expired' | 'crossed_cancel' | 'gone'): void;
+}
+
+export interface PhoneSessionOptions {
+  readonly leg: PhoneLeg;
+  readonly srfDialog: SrfDialog;
+  /** The connection that made the dialog. */
+  readonly connection: DrachtioConnection;
+  /** Any connection to the same drachtio server, waited for. */
+  readonly connect: () => Promise<DrachtioConnection | undefined>;
+  readonly authorization: Authorization | undefined;
+  readonly listener: PhoneSessionListener;
+}
+
+/** A confirmed dialog with the phone, as drachtio carries it. */
+export class PhoneSession {
+  readonly #options: PhoneSessionOptions;
+  #answerAwaited = false;
+  #inviting = false;
+  #over = false;
+  #bye: Promise<HangUp> | undefined;
+
+  constructor(options: PhoneSessionOptions) {
+    this.#options = options;
+    const { srfDialog } = options;
+    srfDialog.on('destroy', (request, reason) => this.#destroyed(request, reason));
+    srfDialog.on('modify', (request, answer) => this.#reinvite(request, answer));
+    srfDialog.on('ack', ({ body }) => this.#acked(body));
+    srfDialog.on('update', (request, answer) => this.#update(request, answer));
+    srfDialog.on('info', (_request, answer) => answer.send(200));
+    srfDialog.on('options', (_request, answer) => answer.send(200, { headers: { Allow: ALLOW } }));
+  }
+
+  /** Hangs up; once, whoever asks. Never rejects. */
+  bye(): Promise<HangUp> {
+    this.#bye ??= this.#sayBye();
+    return this.#bye;
+  }
+
+  /** Offers a new description and gives the answer. Rejects when the phone refuses it, or cannot be reached. */
+  async reinvite(offer: string): Promise<string> {
+    const { leg, srfDialog, connection, authorization } = this.#options;
+    const { remoteTarget: uri } = leg.dialog;
+    for (let tries = 0; ; tries++) {
+      this.#inviting = true;
+      const credentials = authorization?.headersFor({ method: 'INVITE', uri, body: offer }) ?? [];
+      const headers = Object.fromEntries([
+        ['Contact', srfDialog.local.contact],
+        ...spelledApart(credentials),
+      ]);
+      const response = await connection
+        .request({
+          method: 'INVITE',
+          uri: 'sip:placeholder',
+          stackDialogId: leg.dialogId,
+          headers,
+          body: offer,
+        })
+        .finally(() => {
+          this.#inviting = false;
+        });
+      if (response.status < 300) return response.body;
+      const challenged =
+        (response.status === 401 || response.status === 407) && authorization?.challenged(response) === true;
+      // RFC 3261 §14.1: both sides offered at once; the owner of the Call-ID waits longer.
+      if (response.status === 491 && tries < 2) await sleep(randomInt(2100, 4000));
+      else if (!challenged || tries >= 2)
+        throw new Error(`the phone refused a re-INVITE with ${response.status}`);
+      if (this.#over) throw new Error('the call is over');
+    }
+  }
+
+  async #sayBye(): Promise<HangUp> {
+    const { leg, connection, connect, authorization, srfDialog } = this.#options;
+    if (this.#over) return 'over';
+    this.#over = true;
+    const result = await hangUp(leg, connect, authorization);
+    connection.forget(srfDialog);
+    return result;
+  }
+
+  #destroyed(request: SrfRequest, reason: string): void {
+    if (this.#over) return;
+    this.#over = true;
+    const { listener } = this.#options;
+    if (request.source !== 'application') return listener.bye(requestOf(request));
+    if (reason.includes('race')) listener.lost('crossed_cancel');
+    else listener.lost(reason.includes('timer') ? 'session_expired' : 'gone');
+  }
+
+  #reinvite(request: SrfRequest, answer: SrfAnswer): void {
+    // RFC 3261 §14.2: one at a time in each direction.
+    if (this.#inviting) return answer.send(491);
+    const { listener } = this.#options;
+    const sdp = request.body === '' ? listener.currentOffer() : listener.offer(request.body);
+    if (sdp === undefined) return answer.send(488);
+    this.#answerAwaited = request.body === '';
+    answer.send(200, { body: sdp, headers: this.#descriptionHeaders() });
+  }
+
+  #acked(body: string): void {
+    if (this.#answerAwaited && body !== '') this.#options.listener.answer(body);
+    this.#answerAwaited = false;
+  }
+
+  #update(request: SrfRequest, answer: SrfAnswer): void {
+    const headers = this.#descriptionHeaders();
+    if (request.body === '') return answer.send(200, { headers: { Contact: headers.Contact } });
+    if (this.#inviting || this.#answerAwaited) return answer.send(491);
+    const sdp = this.#options.listener.offer(request.body);
+    if (sdp === undefined) return answer.send(488);
+    answer.send(200, { body: sdp, headers });
+  }
+
+  #descriptionHeaders(): { Contact: string; Allow: string; 'Content-Type': string } {
+    return {
+      Contact: this.#options.srfDialog.local.contact,
+      Allow: ALLOW,
+      'Content-Type': 'application/sdp',
+    };
+  }
+}
+
+function requestOf(message: SrfMessage): SipRequest | undefined {
+  const parsed = parseMessage(Buffer.from(message.msg.raw ?? '', 'utf8'));
+  return parsed.kind === 'request' ? parsed : undefined;
+}

@@ -1,0 +1,131 @@
+import { leastLoaded } from './choice.ts';
+import type { ServerAddress } from './drachtio-connection.ts';
+import { DrachtioConnection } from './drachtio-connection.ts';
+import { MediaConnection, type MediaConnectionOptions } from './media-connection.ts';
+import type { MediaEndpoint, MediaListener } from './media-endpoint.ts';
+import { type Losable, StandingConnection } from './standing-connection.ts';
+
+/** A server among several, with what it carries at the moment. */
+export class Server<C extends Losable> {
+  readonly weight: number;
+  readonly standing: StandingConnection<C>;
+  /** Legs, or endpoints. */
+  load = 0;
+
+  constructor(weight: number, standing: StandingConnection<C>) {
+    this.weight = weight;
+    this.standing = standing;
+  }
+
+  /** Takes a place, and gives back what frees it; to be called once. */
+  take(): () => void {
+    this.load++;
+    return () => {
+      this.load--;
+    };
+  }
+}
+
+interface Watch {
+  readonly onFault: (error: unknown) => void;
+  readonly onChange: (text: string) => void;
+}
+
+export type DrachtioServer = Server<DrachtioConnection>;
+
+export function drachtioServer(
+  address: ServerAddress & { readonly weight: number },
+  watch: Watch,
+): DrachtioServer {
+  const standing = new StandingConnection({
+    name: `drachtio ${address.host}:${address.port}`,
+    open: () => DrachtioConnection.open(address, watch.onFault),
+    onChange: watch.onChange,
+  });
+  return new Server(address.weight, standing);
+}
+
+/** A FreeSWITCH, and where it finds the prompts that we write. */
+export class MediaServer extends Server<MediaConnection> {
+  readonly promptFolder: string | undefined;
+
+  constructor(
+    weight: number,
+    standing: StandingConnection<MediaConnection>,
+    promptFolder: string | undefined,
+  ) {
+    super(weight, standing);
+    this.promptFolder = promptFolder;
+  }
+}
+
+export function mediaServer(
+  address: ServerAddress & { readonly weight: number; readonly promptFolder?: string | undefined },
+  options: Pick<MediaConnectionOptions, 'profile' | 'callback'>,
+  watch: Watch,
+): MediaServer {
+  const standing = new StandingConnection({
+    name: `FreeSWITCH ${address.host}:${address.port}`,
+    open: () => MediaConnection.open({ ...options, server: address, onFault: watch.onFault }),
+    onChange: watch.onChange,
+  });
+  return new MediaServer(address.weight, standing, address.promptFolder);
+}
+
+interface Choosable {
+  readonly weight: number;
+  readonly load: number;
+  readonly standing: { readonly current: Losable | undefined };
+}
+
+/** The server to take for one more call, among those that are connected; undefined when none is. */
+export function choose<S extends Choosable>(servers: readonly S[], without?: ReadonlySet<S>): S | undefined {
+  const able = servers.filter((one) => one.standing.current !== undefined && without?.has(one) !== true);
+  return leastLoaded(able, Math.random);
+}
+
+export interface Allocated {
+  readonly server: MediaServer;
+  readonly endpoint: MediaEndpoint;
+}
+
+/** No media server can take a call at the moment. */
+class NoMediaError extends Error {
+  constructor(detail: string, cause?: unknown) {
+    super(detail, { cause });
+    this.name = 'NoMediaError';
+  }
+}
+
+/**
+ * An endpoint on the media server that has most room; where it gives none, on another one.
+ *
+ * @throws NoMediaError
+ */
+export async function allocate(
+  servers: readonly MediaServer[],
+  via: DrachtioConnection,
+  maxSeconds: number,
+  listener: MediaListener,
+): Promise<Allocated> {
+  const tried = new Set<MediaServer>();
+  let last: unknown;
+  for (let server = choose(servers, tried); server !== undefined; server = choose(servers, tried)) {
+    tried.add(server);
+    const free = server.take();
+    try {
+      const connection = server.standing.current;
+      if (connection === undefined) throw new Error('the connection is lost');
+      const endpoint = await connection.allocate(via, maxSeconds, listener);
+      endpoint.released.finally(free).catch(() => undefined);
+      return { server, endpoint };
+    } catch (error) {
+      free();
+      last = error;
+    }
+    // Two of two seconds: nobody waits longer for the INVITE.
+    if (tried.size >= 2 || via.lost.aborted) break;
+  }
+  const why = last instanceof Error ? last.message : 'no media server is connected';
+  throw new NoMediaError(`no media endpoint: ${why}`, last);
+}

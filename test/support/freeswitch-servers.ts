@@ -1,0 +1,173 @@
+import { randomBytes } from 'node:crypto';
+import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Secret } from '../../src/secret.ts';
+import { freePorts, PeerGone, PeerProcess } from './peers.ts';
+
+const DEPLOY = fileURLToPath(new URL('../../deploy', import.meta.url));
+const HOST = '127.0.0.1';
+/** Two for each call of a test, RTP and RTCP. */
+const RTP_PORTS = 400;
+
+/** A drachtio server or a FreeSWITCH of the test's own, on ports of its own. */
+export interface TestServer {
+  readonly host: string;
+  /** Of drachtio's admin port, or of FreeSWITCH's event socket. */
+  readonly port: number;
+  readonly secret: Secret;
+  readonly process: PeerProcess;
+  /** Starts it again on the same ports, after it was killed. */
+  restart(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Starts drachtio with the configuration of deploy/. */
+export async function startDrachtio(): Promise<TestServer> {
+  const secret = randomBytes(12).toString('hex');
+  for (;;) {
+    const [port, sipPort] = [await freePorts(1), await freePorts(1)];
+    const args = [
+      ...['--file', join(DEPLOY, 'drachtio/drachtio.conf.xml')],
+      ...['--address', HOST, '--port', String(port)],
+      ...['--contact', `sip:${HOST}:${sipPort};transport=udp,tcp`],
+    ];
+    const start = () =>
+      PeerProcess.start('drachtio', args, {
+        cwd: tmpdir(),
+        env: { DRACHTIO_SECRET: secret },
+        ready: () => assertListens(port),
+      });
+    try {
+      return serverOf(port, secret, await start(), start);
+    } catch (error) {
+      if (!(error instanceof PeerGone)) throw error;
+    }
+  }
+}
+
+/** Starts FreeSWITCH with the configuration of deploy/, except vars.xml, which is what differs between machines. */
+export async function startFreeswitch(options: { rtpPorts?: number } = {}): Promise<TestServer> {
+  const secret = randomBytes(12).toString('hex');
+  const folder = await mkdtemp(join(tmpdir(), 'voice-otp-freeswitch-'));
+  await cp(join(DEPLOY, 'freeswitch'), join(folder, 'conf'), { recursive: true });
+  for (const name of ['log', 'db', 'run', 'cache', 'storage', 'recordings', 'certs'])
+    await mkdir(join(folder, name));
+  for (;;) {
+    const rtpPorts = options.rtpPorts ?? RTP_PORTS;
+    const first = await freePorts(rtpPorts + 2);
+    const [port, sipPort] = [first + rtpPorts, first + rtpPorts + 1];
+    await writeFile(
+      join(folder, 'conf/vars.xml'),
+      variables({
+        event_socket_ip: HOST,
+        event_socket_port: port,
+        event_socket_password: secret,
+        sip_ip: HOST,
+        sip_port: sipPort,
+        rtp_ip: HOST,
+        ext_rtp_ip: HOST,
+        rtp_start_port: first,
+        rtp_end_port: first + rtpPorts - 2,
+        allowed_network: `${HOST}/32`,
+        max_sessions: 2000,
+        sessions_per_second: 300,
+        log_level: 'warning',
+        media_timeout: 600_000,
+        rtp_secure_media: 'forbidden',
+      }),
+    );
+    const places = ['log', 'db', 'run', 'cache', 'storage', 'recordings', 'certs'].flatMap((name) => [
+      `-${name}`,
+      join(folder, name),
+    ]);
+    const args = ['-nf', '-nc', '-nonat', '-np', '-conf', join(folder, 'conf'), ...places];
+    const start = () =>
+      PeerProcess.start('freeswitch', args, { cwd: folder, ready: () => assertProfileRuns(port, secret) });
+    try {
+      return serverOf(port, secret, await start(), start, folder);
+    } catch (error) {
+      if (!(error instanceof PeerGone)) throw error;
+    }
+  }
+}
+
+function serverOf(
+  port: number,
+  secret: string,
+  first: PeerProcess,
+  start: () => Promise<PeerProcess>,
+  folder?: string,
+): TestServer {
+  let current = first;
+  return {
+    host: HOST,
+    port,
+    secret: new Secret(secret),
+    get process() {
+      return current;
+    },
+    restart: async () => {
+      await current.kill();
+      current = await start();
+    },
+    stop: async () => {
+      await current.kill();
+      if (folder !== undefined) await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function variables(values: Readonly<Record<string, string | number>>): string {
+  const lines = Object.entries(values).map(
+    ([name, value]) => `  <X-PRE-PROCESS cmd="set" data="${name}=${value}"/>`,
+  );
+  return `<include>\n${lines.join('\n')}\n</include>\n`;
+}
+
+async function assertListens(port: number): Promise<void> {
+  const socket = connect(port, HOST);
+  await new Promise<void>((resolve, reject) => {
+    socket.once('connect', resolve);
+    socket.once('error', reject);
+  }).finally(() => socket.destroy());
+}
+
+/** Asks over the event socket, by hand: what is tested uses another client. */
+async function assertProfileRuns(port: number, secret: string): Promise<void> {
+  const status = await eventSocket(port, secret, 'sofia status');
+  if (!/drachtio_mrf\s+profile\s.*RUNNING/.test(status)) throw new Error('the SIP profile does not run yet');
+}
+
+/** One API command, and what FreeSWITCH says to it. */
+async function eventSocket(port: number, secret: string, command: string): Promise<string> {
+  const socket = connect(port, HOST);
+  let text = '';
+  try {
+    return await new Promise<string>((resolve, reject) => {
+      socket.setTimeout(2000, () => reject(new Error('the event socket is silent')));
+      socket.once('error', reject);
+      socket.once('close', () => reject(new Error('the event socket was closed')));
+      socket.on('data', (chunk: Buffer) => {
+        text += chunk.toString();
+        if (text.startsWith('Content-Type: auth/request\n\n')) {
+          text = '';
+          socket.write(`auth ${secret}\n\napi ${command}\n\n`);
+        }
+        const reply = /Content-Type: api\/response\nContent-Length: (\d+)\n\n/.exec(text);
+        const body = reply === null ? '' : text.slice(reply.index + reply[0].length);
+        if (reply !== null && body.length >= Number(reply[1])) resolve(body);
+      });
+    });
+  } finally {
+    socket.destroy();
+  }
+}
+
+/** Channels that FreeSWITCH has up. */
+export async function channelsOf({ port, secret }: TestServer): Promise<number> {
+  const answer = await eventSocket(port, secret.reveal(), 'show channels count');
+  return Number(/(\d+) total/.exec(answer)?.[1]);
+}

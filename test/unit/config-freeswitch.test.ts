@@ -1,0 +1,256 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { inspect } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { z } from 'zod';
+import { ConfigError, configFrom, loadConfig } from '../../src/config.ts';
+import type { configSchema } from '../../src/config-schema.ts';
+
+type Settings = z.input<typeof configSchema>;
+type Freeswitch = NonNullable<Settings['freeswitch']>;
+
+const TRUNK = { id: 'carrier', host: 'sip.carrier.example', cli: '+4930123456' };
+const DRACHTIO = { host: 'drachtio', secret: 'hunter2' };
+const MEDIA = { host: '192.0.2.7', secret: 'hunter3' };
+const HASH = `sha256:${'0a'.repeat(32)}`;
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'voice-otp-freeswitch-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function fileOf(text: string): string {
+  const file = join(folder, 'secret');
+  writeFileSync(file, text);
+  return file;
+}
+
+function settingsWith(freeswitch: Freeswitch, more: Partial<Settings> = {}): Settings {
+  return {
+    engine: 'freeswitch',
+    trunks: [TRUNK],
+    ...more,
+    freeswitch: { drachtioServers: [DRACHTIO], mediaServers: [MEDIA], ...freeswitch },
+  };
+}
+
+function problemsOf(settings: Settings): readonly string[] {
+  try {
+    configFrom(settings);
+  } catch (error) {
+    if (error instanceof ConfigError) {
+      return error.problems;
+    }
+    throw error;
+  }
+  return [];
+}
+
+describe('the section freeswitch', () => {
+  it('fills in every default', () => {
+    const { engine, freeswitch } = configFrom(settingsWith({}));
+    expect(engine).toBe('freeswitch');
+    expect(freeswitch).toMatchObject({
+      drachtioServers: [{ host: 'drachtio', port: 9022, weight: 1 }],
+      mediaServers: [{ host: '192.0.2.7', port: 8021, weight: 1 }],
+      profile: 'drachtio_mrf',
+      callback: { host: '0.0.0.0', port: 0 },
+      promptFolder: './data/prompts',
+      groupReadable: false,
+    });
+  });
+
+  it('may be left out with the embedded engine', () => {
+    expect(configFrom({ trunks: [TRUNK] })).toMatchObject({
+      engine: 'embedded',
+      freeswitch: { drachtioServers: [], mediaServers: [] },
+    });
+  });
+
+  it('reads secrets wherever they are kept, and prints none', () => {
+    const secretFile = fileOf('JambonzR0ck$ #1 é\n');
+    const config = configFrom(
+      settingsWith({
+        drachtioServers: [DRACHTIO, { host: 'drachtio', port: 9023, secretFile, weight: 100 }],
+        mediaServers: [{ host: 'fs', secretFile, promptFolder: '/prompts' }],
+      }),
+    );
+    const { drachtioServers, mediaServers } = config.freeswitch;
+    expect([...drachtioServers, ...mediaServers].map(({ secret }) => secret.reveal())).toEqual([
+      'hunter2',
+      'JambonzR0ck$ #1 é',
+      'JambonzR0ck$ #1 é',
+    ]);
+    expect(mediaServers[0]?.promptFolder).toBe('/prompts');
+    expect(`${JSON.stringify(config)}${inspect(config, { depth: 9 })}`).not.toMatch(
+      /hunter|Jambonz|secretFile/,
+    );
+    expect(Object.isFrozen(mediaServers[0])).toBe(true);
+  });
+
+  it('can come from the environment', () => {
+    const config = loadConfig({
+      env: {
+        VOICE_OTP_ENGINE: 'freeswitch',
+        VOICE_OTP_TRUNKS: JSON.stringify([TRUNK]),
+        VOICE_OTP_FREESWITCH_DRACHTIO_SERVERS: '[{host: drachtio, secret: "12345"}]',
+        VOICE_OTP_FREESWITCH_MEDIA_SERVERS: JSON.stringify([MEDIA]),
+        VOICE_OTP_FREESWITCH_PROFILE: '123',
+        VOICE_OTP_FREESWITCH_CALLBACK_HOST: '192.0.2.1',
+        VOICE_OTP_FREESWITCH_CALLBACK_ADVERTISED_ADDRESS: 'app',
+        VOICE_OTP_FREESWITCH_CALLBACK_PORT: '8085',
+        VOICE_OTP_FREESWITCH_GROUP_READABLE: 'true',
+      },
+    });
+    expect(config.freeswitch).toMatchObject({
+      drachtioServers: [{ host: 'drachtio' }],
+      profile: '123',
+      callback: { host: '192.0.2.1', port: 8085, advertisedAddress: 'app' },
+      groupReadable: true,
+    });
+  });
+
+  it('leaves the range of RTP ports to FreeSWITCH', () => {
+    const rtp = { portMin: 20_001, portMax: 20_002 };
+    expect(problemsOf(settingsWith({}, { rtp }))).toEqual([]);
+    expect(problemsOf(settingsWith({}, { rtp, engine: 'embedded' }))).toHaveLength(2);
+  });
+
+  const second = { ...DRACHTIO, host: 'DRACHTIO' };
+  it.each<[string, Freeswitch, RegExp]>([
+    [
+      'no drachtio server',
+      { drachtioServers: [] },
+      /^freeswitch\.drachtioServers: expected at least one server/,
+    ],
+    ['no media server', { mediaServers: [] }, /^freeswitch\.mediaServers: expected at least one server/],
+    [
+      'a server that is there twice',
+      { drachtioServers: [DRACHTIO, { ...second, port: 9022 }] },
+      /^freeswitch\.drachtioServers\.1\.host: expected a host and port that no other/,
+    ],
+    [
+      'a server without a secret',
+      { mediaServers: [{ host: 'fs' }] },
+      /^freeswitch\.mediaServers\.0\.secret: required, unless `secretFile`/,
+    ],
+    [
+      'two secrets',
+      { mediaServers: [{ ...MEDIA, secretFile: '/dev/null' }] },
+      /^freeswitch\.mediaServers\.0\.secretFile: expected either `secret` or `secretFile`, not both/,
+    ],
+    [
+      'a secret file that is not there',
+      { drachtioServers: [{ host: 'a', secretFile: '/nowhere/hunter2' }] },
+      /^freeswitch\.drachtioServers\.0\.secretFile: expected a file that can be read/,
+    ],
+    [
+      'an empty secret file',
+      { mediaServers: [{ host: 'a', secretFile: '/dev/null' }] },
+      /^freeswitch\.mediaServers\.0\.secretFile: expected a file that holds one line/,
+    ],
+    [
+      'a bar in a secret for drachtio',
+      { drachtioServers: [{ host: 'a', secret: 'hunter|2' }] },
+      /^freeswitch\.drachtioServers\.0\.secret: expected a secret without `\|`/,
+    ],
+    [
+      'a line break in a secret for drachtio',
+      { drachtioServers: [{ host: 'a', secret: 'hunter\n2' }] },
+      /^freeswitch\.drachtioServers\.0\.secret: expected a secret without control/,
+    ],
+    [
+      'a line break in a secret for FreeSWITCH',
+      { mediaServers: [{ host: 'a', secret: 'hunter\r2' }] },
+      /^freeswitch\.mediaServers\.0\.secret: expected a secret without control/,
+    ],
+    ['no weight', { mediaServers: [{ ...MEDIA, weight: 0 }] }, /^freeswitch\.mediaServers\.0\.weight: .*1/],
+    [
+      'a name to listen on',
+      { callback: { host: 'localhost' } },
+      /^freeswitch\.callback\.host: expected an IP/,
+    ],
+    [
+      'an address with a port',
+      { callback: { advertisedAddress: 'app:8085' } },
+      /^freeswitch\.callback\.advertisedAddress: expected a host name/,
+    ],
+    [
+      'too few ports to be called back on',
+      { callback: { port: 65_535 }, mediaServers: [MEDIA, { ...MEDIA, port: 8022 }] },
+      /^freeswitch\.callback\.port: expected room for one port for each media server/,
+    ],
+    [
+      'a folder that FreeSWITCH would take for a list',
+      { promptFolder: '/prompts!/etc' },
+      /^freeswitch\.promptFolder: expected no control/,
+    ],
+    [
+      'a folder that depends on where FreeSWITCH was started',
+      { mediaServers: [{ ...MEDIA, promptFolder: 'prompts' }] },
+      /^freeswitch\.mediaServers\.0\.promptFolder: expected a path that begins with/,
+    ],
+    ['a profile that is no name', { profile: 'a b' }, /^freeswitch\.profile: expected/],
+  ])('refuses %s', (_what, freeswitch, problem) => {
+    const problems = problemsOf(settingsWith(freeswitch));
+    expect(problems).toContainEqual(expect.stringMatching(problem));
+    expect(problems.join()).not.toContain('hunter');
+  });
+
+  it('sees a bar in a secret file', () => {
+    const drachtioServers = [{ host: 'a', secretFile: fileOf('hunter|2') }];
+    expect(problemsOf(settingsWith({ drachtioServers }))).toEqual([
+      'freeswitch.drachtioServers.0.secretFile: expected a secret without `|`',
+    ]);
+  });
+});
+
+describe('api.keys', () => {
+  it('takes a hash from its file', () => {
+    const hashFile = fileOf(`${HASH}\n`);
+    const config = configFrom({
+      api: {
+        keys: [
+          { id: 'shop', hashFile },
+          { id: 'bank', hash: HASH },
+        ],
+      },
+      trunks: [TRUNK],
+    });
+    expect(config.api.keys).toEqual([
+      { id: 'shop', hash: HASH },
+      { id: 'bank', hash: HASH },
+    ]);
+  });
+
+  it.each<[string, () => { hash?: string; hashFile?: string }, string]>([
+    ['no hash', () => ({}), 'hash: required, unless `hashFile` names a file that holds it'],
+    [
+      'two hashes',
+      () => ({ hash: HASH, hashFile: fileOf(HASH) }),
+      'hashFile: expected either `hash` or `hashFile`, not both',
+    ],
+    [
+      'a file that is not there',
+      () => ({ hashFile: '/nowhere' }),
+      'hashFile: expected a file that can be read',
+    ],
+    [
+      'a file with the key itself',
+      () => ({ hashFile: fileOf('vok_hunter2') }),
+      'hashFile: expected `sha256:` and 64 hexadecimal digits, as `npm run key` prints them',
+    ],
+    [
+      'two lines',
+      () => ({ hashFile: fileOf(`${HASH}\n\n`) }),
+      'hashFile: expected a file that holds one line',
+    ],
+  ])('refuse %s', (_what, make, problem) => {
+    const keys = [{ id: 'shop', ...make() }];
+    expect(problemsOf({ api: { host: '0.0.0.0', keys }, trunks: [TRUNK] })).toEqual([
+      `api.keys.0.${problem}`,
+    ]);
+  });
+});

@@ -1,0 +1,52 @@
+import { describe, expect, it } from 'vitest';
+import { hungUpByCallee, resultOf } from '../../../../src/engine/leg/leg-end.ts';
+import { parseMessage, type SipRequest, type SipResponse } from '../../../../src/sip/message.ts';
+
+function message<Kind extends 'request' | 'response'>(
+  kind: Kind,
+  ...lines: readonly string[]
+): Kind extends 'request' ? SipRequest : SipResponse {
+  const read = parseMessage(Buffer.from(`${lines.join('\r\n')}\r\n\r\n`));
+  if (read.kind !== kind) throw new Error(`that is no ${kind}`);
+  return read as never;
+}
+
+describe('resultOf', () => {
+  it('reads status, phrase, cause, text and Retry-After', () => {
+    const response = message(
+      'response',
+      'SIP/2.0 503 Out of Lines',
+      'Reason: SIP;cause=503, Q.850;cause=34;text="no circuit"',
+      'Retry-After: 30 (soon);duration=5',
+    );
+    expect(resultOf(response)).toEqual({
+      status: 503,
+      reason: 'Out of Lines',
+      q850: 34,
+      reasonText: 'no circuit',
+      retryAfterSeconds: 30,
+    });
+  });
+
+  it('names nothing that is not there or not well-formed', () => {
+    const response = message('response', 'SIP/2.0 486', 'Reason: Q.850;cause=many', 'Retry-After: soon');
+    expect(resultOf(response)).toEqual({ status: 486, reason: '' });
+  });
+});
+
+describe('hungUpByCallee', () => {
+  it('keeps why the network says that the call was ended', () => {
+    const bye = message('request', 'BYE sip:a@b SIP/2.0', 'Reason: Q.850;cause=31;text="normal"');
+    expect(hungUpByCallee(bye)).toEqual({
+      kind: 'hung_up',
+      by: 'callee',
+      why: 'peer',
+      sip: { status: 200, reason: 'OK', q850: 31, reasonText: 'normal' },
+    });
+  });
+
+  it('says no more than the BYE', () => {
+    const bye = message('request', 'BYE sip:a@b SIP/2.0');
+    expect(hungUpByCallee(bye)).toEqual({ kind: 'hung_up', by: 'callee', why: 'peer' });
+  });
+});
