@@ -19,13 +19,15 @@ export interface TestServer {
   readonly port: number;
   readonly secret: Secret;
   readonly process: PeerProcess;
+  /** Of a FreeSWITCH: configuration, logs and databases; null for drachtio, which writes to its output alone. */
+  readonly folder: string | null;
   /** Starts it again on the same ports, after it was killed. */
   restart(): Promise<void>;
   stop(): Promise<void>;
 }
 
 /** Starts drachtio with the configuration of deploy/. */
-export async function startDrachtio(): Promise<TestServer> {
+export async function startDrachtio(options: { logLevel?: string } = {}): Promise<TestServer> {
   const secret = randomBytes(12).toString('hex');
   for (;;) {
     const [port, sipPort] = [await freePorts(1), await freePorts(1)];
@@ -33,6 +35,7 @@ export async function startDrachtio(): Promise<TestServer> {
       ...['--file', join(DEPLOY, 'drachtio/drachtio.conf.xml')],
       ...['--address', HOST, '--port', String(port)],
       ...['--contact', `sip:${HOST}:${sipPort};transport=udp,tcp`],
+      ...['--loglevel', options.logLevel ?? 'notice'],
     ];
     const start = () =>
       PeerProcess.start('drachtio', args, {
@@ -49,7 +52,9 @@ export async function startDrachtio(): Promise<TestServer> {
 }
 
 /** Starts FreeSWITCH with the configuration of deploy/, except vars.xml, which is what differs between machines. */
-export async function startFreeswitch(options: { rtpPorts?: number } = {}): Promise<TestServer> {
+export async function startFreeswitch(
+  options: { rtpPorts?: number; logLevel?: string } = {},
+): Promise<TestServer> {
   const secret = randomBytes(12).toString('hex');
   const folder = await mkdtemp(join(tmpdir(), 'voice-otp-freeswitch-'));
   await cp(join(DEPLOY, 'freeswitch'), join(folder, 'conf'), { recursive: true });
@@ -74,7 +79,7 @@ export async function startFreeswitch(options: { rtpPorts?: number } = {}): Prom
         allowed_network: `${HOST}/32`,
         max_sessions: 2000,
         sessions_per_second: 300,
-        log_level: 'warning',
+        log_level: options.logLevel ?? 'warning',
         media_timeout: 600_000,
         rtp_secure_media: 'forbidden',
       }),
@@ -106,6 +111,7 @@ function serverOf(
     host: HOST,
     port,
     secret: new Secret(secret),
+    folder: folder ?? null,
     get process() {
       return current;
     },

@@ -1,6 +1,6 @@
 import type { CallEvent, DigestCredentials, Engine, Leftover, Leg } from '../engine.ts';
 import type { ServerAddress } from './drachtio-connection.ts';
-import { endLeftover } from './leftover.ts';
+import { endLeftover, leftChannel } from './leftover.ts';
 import { LegRun } from './leg-run.ts';
 import { PromptFolder } from './prompt-folder.ts';
 import { type DrachtioServer, drachtioServer, type MediaServer, mediaServer } from './servers.ts';
@@ -121,11 +121,19 @@ export class FreeswitchEngine implements Engine {
         .find(({ standing }) => standing.name === name)
         ?.standing.within(LEFTOVER_PATIENCE_MS);
     try {
+      await this.#endChannel(leftover);
       return await endLeftover(leftover, connect, credentials);
     } catch (error) {
       this.#options.onFault(error);
       return false;
     }
+  }
+
+  /** FreeSWITCH ends the channel of a process that is gone, but only when the file has been played. */
+  async #endChannel(leftover: Leftover): Promise<void> {
+    const channel = leftChannel(leftover);
+    const server = this.#mediaServers.find(({ standing }) => standing.name === channel?.server);
+    if (channel !== undefined) await server?.standing.current?.kill(channel.uuid).catch(() => undefined);
   }
 
   async close(signal: AbortSignal): Promise<void> {

@@ -5,6 +5,12 @@ import type { DigestCredentials, Leftover } from '../engine.ts';
 import { type DrachtioConnection, DrachtioError } from './drachtio-connection.ts';
 import { authorizationOf, hangUp } from './hang-up.ts';
 
+/** A channel of FreeSWITCH, by the name of its media server. */
+export interface Channel {
+  readonly server: string;
+  readonly uuid: string;
+}
+
 /** Before the answer: the INVITE by the names that drachtio has for it, as far as they are known. */
 interface Inviting {
   readonly stage: 'inviting';
@@ -15,6 +21,7 @@ interface Inviting {
   /** Empty until drachtio has sent the INVITE. */
   readonly transactionId: string;
   readonly dialogId: string;
+  readonly channel: Channel | null;
 }
 
 interface Up {
@@ -23,6 +30,7 @@ interface Up {
   readonly dialogId: string;
   readonly dialog: Dialog;
   readonly peer: Peer;
+  readonly channel: Channel | null;
 }
 
 type Remains = Inviting | Up;
@@ -33,6 +41,13 @@ export function invitingLeftover(remains: Omit<Inviting, 'stage'>): Leftover {
 
 export function upLeftover(remains: Omit<Up, 'stage'>): Leftover {
   return { stage: 'up', ...remains };
+}
+
+/** The channel of a leg that an earlier process left up. It may play on for as long as its file is. */
+export function leftChannel(leftover: Leftover): Channel | undefined {
+  const channel = leftover.channel as Partial<Channel> | null | undefined;
+  if (typeof channel?.server !== 'string' || !/^[0-9a-f-]{36}$/.test(channel.uuid ?? '')) return undefined;
+  return { server: channel.server, uuid: channel.uuid ?? '' };
 }
 
 const POLL_MS = 50;

@@ -11,6 +11,7 @@ import {
 } from '../../media/sdp.ts';
 import type { Codec, Leg, MediaStats } from '../engine.ts';
 import type { DrachtioConnection } from './drachtio-connection.ts';
+import type { Channel } from './leftover.ts';
 import type { PacketCounts } from './media-endpoint.ts';
 import type { PromptFile, PromptFolder } from './prompt-folder.ts';
 import { type Allocated, allocate, type MediaServer } from './servers.ts';
@@ -92,6 +93,12 @@ export class LegMedia {
     if (file.status === 'fulfilled') await file.value.remove();
     if (allocated.status === 'fulfilled') void allocated.value.endpoint.release();
     throw (file.status === 'rejected' ? file.reason : (allocated as PromiseRejectedResult).reason) as Error;
+  }
+
+  /** For a later process, which has to end it if this one does not. */
+  get channel(): Channel {
+    const { server, endpoint } = this.#current;
+    return { server: server.standing.name, uuid: endpoint.uuid };
   }
 
   /** What we say of our side: the offer, or the last answer. */

@@ -193,6 +193,7 @@ export class LegRun {
       transactionId: this.#invite?.transactionId ?? '',
       // drachtio's own name for a dialog of ours; it is asked for the transaction only.
       dialogId: `${this.#callId};from-tag=${this.#fromTag}`,
+      channel: this.#media?.channel ?? null,
     });
   }
 
@@ -242,7 +243,11 @@ export class LegRun {
     const crossed = this.#invite?.canceled === true;
     // Too late for us: nobody is waiting for this answer any more.
     if (this.#ended) return void (crossed ? this.#afterCrossing(session) : session.bye());
-    const leftover = upLeftover({ server: this.#server?.standing.name ?? '', ...leg });
+    const leftover = upLeftover({
+      server: this.#server?.standing.name ?? '',
+      ...leg,
+      channel: this.#media?.channel ?? null,
+    });
     if (crossed) {
       this.#wanted = lostEnd('crossed_cancel');
       this.#tell({ type: 'answered', codec: null, leftover });

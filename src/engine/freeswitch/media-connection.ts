@@ -128,12 +128,17 @@ export class MediaConnection {
     return this.#wrap(endpoint, via, listener);
   }
 
+  /** Ends a channel by its uuid; it may be gone already. Rejects when FreeSWITCH does not answer. */
+  async kill(uuid: string): Promise<void> {
+    await eslCommand(this.#connection, `uuid_kill ${uuid}`);
+  }
+
   #wrap(endpoint: Endpoint, via: DrachtioConnection, listener: MediaListener): MediaEndpoint {
     const wrapped = new MediaEndpoint({
       endpoint,
       via,
       listener,
-      kill: async (uuid) => void (await eslCommand(this.#connection, `uuid_kill ${uuid}`)),
+      kill: (uuid) => this.kill(uuid),
       onReleased: () => this.#endpoints.delete(wrapped),
     });
     this.#endpoints.add(wrapped);

@@ -37,6 +37,7 @@ const SAMPLES_PER_MS = 8;
 
 /** A channel of FreeSWITCH: describes itself at once, is connected to the phone's RTP, plays, and is given back. */
 export class MediaEndpoint {
+  readonly uuid: string;
   /** Where FreeSWITCH wants the phone's RTP. */
   readonly address: string;
   readonly port: number;
@@ -57,6 +58,7 @@ export class MediaEndpoint {
     });
     const { endpoint, listener } = options;
     // fsmrf lets go of it when the channel ends.
+    this.uuid = endpoint.uuid;
     this.#dialog = endpoint.dialog as SrfDialog;
     const audio = readSdp(endpoint.local.sdp).media.find(({ type }) => type === 'audio');
     this.address = audio?.address ?? '';
