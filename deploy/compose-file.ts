@@ -64,6 +64,7 @@ const service = z.strictObject({
   init: z.literal(true),
   read_only: z.literal(true),
   cap_drop: z.tuple([z.literal('ALL')]),
+  cap_add: z.array(z.enum(['KILL', 'SETGID', 'SETUID', 'SYS_NICE'])).optional(),
   security_opt: z.array(z.string()),
   depends_on: dependencies.default({}),
   restart: z.enum(['no', 'always', 'on-failure', 'unless-stopped']),

@@ -169,6 +169,7 @@ function reportContradictions(config: ParsedConfig, report: Report): void {
       break;
     case 'freeswitch':
       reportMissingServers(config, report);
+      reportLocalhost(config, report);
       break;
   }
   reportCallbackPorts(config, report);
@@ -199,6 +200,14 @@ function reportMissingServers({ freeswitch }: ParsedConfig, report: Report): voi
 }
 
 /** Two entries for one server would count it twice and give it two connections. */
+/** drachtio puts its own address in the place of this name, in To and in From. */
+function reportLocalhost({ trunks }: ParsedConfig, report: Report): void {
+  for (const [index, { host }] of trunks.entries()) {
+    if (host.toLowerCase().startsWith('localhost'))
+      report(['trunks', index, 'host'], 'expected another name, such as 127.0.0.1, with `engine: freeswitch`');
+  }
+}
+
 function reportTwins({ freeswitch }: ParsedConfig, report: Report): void {
   for (const list of SERVER_LISTS) {
     const places = freeswitch[list].map(({ host, port }) => `${host.toLowerCase()} ${port}`);

@@ -23,6 +23,7 @@ export class PhoneMedia {
   #timestamp = Math.floor(Math.random() * 2 ** 32);
   readonly #ssrc = Math.floor(Math.random() * 2 ** 32);
   #early = 0;
+  #firstAudioAt: number | null = null;
   #closed = false;
 
   private constructor(socket: Socket) {
@@ -47,6 +48,11 @@ export class PhoneMedia {
   /** RTP packets with audio that came in. */
   get packets(): number {
     return this.#ear?.packets ?? 0;
+  }
+
+  /** When the first of them came, epoch milliseconds; null before. */
+  get firstAudioAt(): number | null {
+    return this.#firstAudioAt;
   }
 
   /** RTP packets that came before the answer, when there should be none. */
@@ -93,7 +99,10 @@ export class PhoneMedia {
     const packet = parseRtpPacket(bytes);
     if (packet === undefined) return;
     if (this.#ear === undefined) this.#early++;
-    else this.#ear.take(packet);
+    else {
+      this.#ear.take(packet);
+      this.#firstAudioAt ??= Date.now();
+    }
   }
 
   #talk(): void {

@@ -28,6 +28,8 @@ export interface PhoneRecord {
   readonly ringingAt: number | null;
   readonly answeredAt: number | null;
   readonly ackedAt: number | null;
+  /** The first audio packet after the answer. */
+  readonly firstAudioAt: number | null;
   readonly endedAt: number | null;
   /** `canceled`: before the answer. `refused`: by this phone. `lost`: no ACK, or no BYE was answered. */
   readonly end: 'canceled' | 'refused' | 'they_hung_up' | 'we_hung_up' | 'lost' | null;
@@ -56,6 +58,7 @@ export class Phone {
     ringingAt: null,
     answeredAt: null,
     ackedAt: null,
+    firstAudioAt: null,
     endedAt: null,
     end: null,
     packets: 0,
@@ -76,8 +79,8 @@ export class Phone {
   }
 
   get record(): PhoneRecord {
-    const { packets, earlyPackets } = this.#media ?? this.#record;
-    return { ...this.#record, packets, earlyPackets };
+    const { packets, earlyPackets, firstAudioAt } = this.#media ?? this.#record;
+    return { ...this.#record, packets, earlyPackets, firstAudioAt };
   }
 
   /** What was heard so far. */

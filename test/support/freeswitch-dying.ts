@@ -1,5 +1,5 @@
 import { Secret } from '../../src/secret.ts';
-import type { ServerRef, ServerSite } from './freeswitch.ts';
+import type { ServerRef } from './freeswitch.ts';
 
 const VARIABLE = 'VOICE_OTP_TEST_SERVERS';
 
@@ -10,7 +10,7 @@ interface Told {
 }
 
 /** Leaves word of the servers to processes that this one starts. */
-export function tellDying({ drachtio, freeswitch, folder }: ServerSite): void {
+export function tellDying({ drachtio, freeswitch, folder }: Told): void {
   const open = (servers: readonly ServerRef[]) =>
     servers.map(({ host, port, secret }) => ({ host, port, secret: secret.reveal() }));
   process.env[VARIABLE] = JSON.stringify({

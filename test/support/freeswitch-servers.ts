@@ -8,6 +8,8 @@ import { Secret } from '../../src/secret.ts';
 import { freePorts, PeerGone, PeerProcess } from './peers.ts';
 
 const DEPLOY = fileURLToPath(new URL('../../deploy', import.meta.url));
+/** What drachtio is started with where a test brings nothing of its own. */
+export const DRACHTIO_CONFIG = join(DEPLOY, 'drachtio/drachtio.conf.xml');
 const HOST = '127.0.0.1';
 /** Two for each call of a test, RTP and RTCP. */
 const RTP_PORTS = 400;
@@ -27,12 +29,14 @@ export interface TestServer {
 }
 
 /** Starts drachtio with the configuration of deploy/. */
-export async function startDrachtio(options: { logLevel?: string } = {}): Promise<TestServer> {
+export async function startDrachtio(
+  options: { logLevel?: string; config?: string } = {},
+): Promise<TestServer> {
   const secret = randomBytes(12).toString('hex');
   for (;;) {
     const [port, sipPort] = [await freePorts(1), await freePorts(1)];
     const args = [
-      ...['--file', join(DEPLOY, 'drachtio/drachtio.conf.xml')],
+      ...['--file', options.config ?? DRACHTIO_CONFIG],
       ...['--address', HOST, '--port', String(port)],
       ...['--contact', `sip:${HOST}:${sipPort};transport=udp,tcp`],
       ...['--loglevel', options.logLevel ?? 'notice'],
@@ -148,8 +152,8 @@ async function assertProfileRuns(port: number, secret: string): Promise<void> {
 }
 
 /** One API command, and what FreeSWITCH says to it. */
-async function eventSocket(port: number, secret: string, command: string): Promise<string> {
-  const socket = connect(port, HOST);
+async function eventSocket(port: number, secret: string, command: string, host = HOST): Promise<string> {
+  const socket = connect(port, host);
   let text = '';
   try {
     return await new Promise<string>((resolve, reject) => {
@@ -173,7 +177,11 @@ async function eventSocket(port: number, secret: string, command: string): Promi
 }
 
 /** Channels that FreeSWITCH has up. */
-export async function channelsOf({ port, secret }: TestServer): Promise<number> {
-  const answer = await eventSocket(port, secret.reveal(), 'show channels count');
+export async function channelsOf({
+  host,
+  port,
+  secret,
+}: Pick<TestServer, 'host' | 'port' | 'secret'>): Promise<number> {
+  const answer = await eventSocket(port, secret.reveal(), 'show channels count', host);
   return Number(/(\d+) total/.exec(answer)?.[1]);
 }

@@ -1,12 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
-import type { EmbeddedEngine } from '../../src/engine/embedded/embedded-engine.ts';
-import type { CallEvent, LegEnd } from '../../src/engine/engine.ts';
+import type { CallEvent, Engine, LegEnd } from '../../src/engine/engine.ts';
 import type { WireMessage } from '../../src/sip/transport.ts';
-import { startEmbedded } from './embedded.ts';
 import { eventually } from './eventually.ts';
 import { endOf, eventsOf, type LegOverrides, legTo, tone } from './legs.ts';
 import { Ear, type HeardStream } from './peers-audio.ts';
+import { type CountedEngine, type EngineSource, embeddedEngines } from './peers-engines.ts';
 import { LossyPath } from './peers-loss.ts';
 import { Sipp, type SippOptions, type SippResult } from './peers-sipp.ts';
 
@@ -28,15 +27,18 @@ export interface Run extends Omit<SippOptions, 'mediaPort' | 'contactPort' | 'ca
   readonly abortOn?: CallEvent['type'];
 }
 
+type SipText = Pick<WireMessage, 'direction' | 'text'>;
+
 /** What came of a run. */
 export interface RunResult {
-  /** How often each course of a call (its events and its end) was taken. */
+  /** How often each course of a call (its events but `sent`, which only some engines tell, and its end) was taken. */
   readonly courses: Readonly<Record<string, number>>;
   readonly sipp: SippResult;
   readonly streams: readonly HeardStream[];
   /** How many messages did not arrive. */
   readonly lost: number;
-  readonly wire: readonly WireMessage[];
+  /** As our side sent and received it; of an engine that does not tell, what arrived at SIPp. */
+  readonly wire: readonly SipText[];
   readonly faults: readonly unknown[];
 }
 
@@ -48,12 +50,22 @@ export interface Leavings {
   readonly open: Readonly<Record<string, number>>;
 }
 
-/** Runs of calls through embedded engines, one engine each; what they hold is looked at when all are over. */
+/** Runs of calls, through one engine each; what they hold is looked at when all are over. */
 export class Runs {
-  readonly #engines = new Map<string, EmbeddedEngine>();
+  readonly #source: EngineSource;
+  readonly #engines = new Map<string, CountedEngine>();
   readonly #before = resources();
   readonly #waiting: (() => void)[] = [];
   #free = RUNS_AT_ONCE;
+
+  constructor(source: EngineSource = embeddedEngines()) {
+    this.#source = source;
+  }
+
+  /** The engine that carries the runs. */
+  get engine(): Engine['name'] {
+    return this.#source.name;
+  }
 
   /** Carries a hundred calls to SIPp. Resolves when both sides say that they are over. */
   async run(run: Run): Promise<RunResult> {
@@ -72,13 +84,14 @@ export class Runs {
   async end(): Promise<Leavings> {
     const held = await soon(() => this.#held(), { timeoutMs: 40_000 });
     await Promise.all([...this.#engines.values()].map((engine) => engine.close(AbortSignal.abort())));
+    await this.#source.close();
     return { held, open: await openSince(this.#before) };
   }
 
   async #run(run: Run): Promise<RunResult> {
     const faults: unknown[] = [];
-    const wire: WireMessage[] = [];
-    const engine = await startEmbedded({
+    const wire: SipText[] = [];
+    const engine = await this.#source.start({
       t1Ms: run.t1Ms ?? 500,
       onFault: (error) => faults.push(error),
       onWire: (message) => wire.push(message),
@@ -88,12 +101,14 @@ export class Runs {
     const path = await LossyPath.open((run.lossPercent ?? 0) / 100, SEED);
     const lossy = run.lossPercent !== undefined;
     const contact = lossy ? { contactPort: path.port } : {};
-    const sipp = await Sipp.start({ ...run, ...contact, calls: CALLS, mediaPort: ear.port });
+    const trace = !this.#source.tellsWire;
+    const sipp = await Sipp.start({ ...run, ...contact, calls: CALLS, mediaPort: ear.port, trace });
     path.leadTo(sipp.port);
     try {
       const events = await callAll(engine, lossy ? path.port : sipp.port, run);
       const result = await sipp.result();
       const { streams } = ear;
+      for (const text of await sipp.received()) wire.push({ direction: 'out', text });
       return { courses: tally(events), sipp: result, streams, lost: path.lost, wire, faults };
     } finally {
       await sipp.stop();
@@ -101,8 +116,9 @@ export class Runs {
     }
   }
 
-  #held(): Record<string, object> {
-    const held = [...this.#engines].map(([name, engine]) => [name, engine.held()] as const);
+  async #held(): Promise<Record<string, object>> {
+    const held: [string, object][] = [...this.#engines].map(([name, engine]) => [name, engine.held()]);
+    held.push(['servers', await this.#source.held()]);
     return Object.fromEntries(held.filter(([, counts]) => Object.values(counts).some((count) => count > 0)));
   }
 }
@@ -127,17 +143,20 @@ export function openSince(before: Readonly<Record<string, number>>): Promise<Rec
 }
 
 /** The record, as soon as it is empty, or as it is in the end. */
-async function soon<T extends object>(look: () => T, options?: { timeoutMs: number }): Promise<T> {
-  let last = look();
-  const check = (): void => {
-    last = look();
+async function soon<T extends object>(
+  look: () => T | Promise<T>,
+  options?: { timeoutMs: number },
+): Promise<T> {
+  let last = await look();
+  const check = async (): Promise<void> => {
+    last = await look();
     if (Object.keys(last).length > 0) throw new Error('not yet');
   };
   await eventually(check, options).catch(() => {});
   return last;
 }
 
-async function callAll(engine: EmbeddedEngine, port: number, run: Run): Promise<CallEvent[][]> {
+async function callAll(engine: Engine, port: number, run: Run): Promise<CallEvent[][]> {
   const start = performance.now();
   const calls: Promise<CallEvent[]>[] = [];
   for (let i = 0; i < CALLS; i++) {
@@ -154,7 +173,8 @@ async function callAll(engine: EmbeddedEngine, port: number, run: Run): Promise<
 function tally(calls: readonly (readonly CallEvent[])[]): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const events of calls) {
-    const course = courseOf(events.map(({ type }) => type).join(' '), endOf(events).end);
+    const types = events.map(({ type }) => type).filter((type) => type !== 'sent');
+    const course = courseOf(types.join(' '), endOf(events).end);
     counts[course] = (counts[course] ?? 0) + 1;
   }
   return counts;
@@ -172,7 +192,7 @@ export function assertAll(result: RunResult, types: string, end: LegEnd): void {
 }
 
 /** The requests of ours with this method, each as often as it was sent: the same text is the same request. */
-export function requestsOf(wire: readonly WireMessage[], method: string): string[] {
+export function requestsOf(wire: readonly SipText[], method: string): string[] {
   return wire
     .filter(({ direction, text }) => direction === 'out' && text.startsWith(`${method} `))
     .map(({ text }) => text);

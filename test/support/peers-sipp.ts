@@ -8,6 +8,7 @@ const SCENARIOS = fileURLToPath(new URL('../interop/sipp/', import.meta.url));
 /** How often another port is tried where somebody else took the one that was free. */
 const TRIES = 3;
 const ERROR_CHARS = 4000;
+const TRACE = 'messages.log';
 
 export interface SippOptions {
   /** The scenario's file name without its ending. */
@@ -20,6 +21,8 @@ export interface SippOptions {
   readonly contactPort?: number;
   /** The length of the scenario's pauses that name none. */
   readonly pauseMs?: number;
+  /** Keeps every message, for `received()`. */
+  readonly trace?: boolean;
   /** Neither sends again nor recognises what is sent again: the scenario says all. */
   readonly withoutRetransmission?: boolean;
 }
@@ -71,6 +74,15 @@ export class Sipp {
     return { code, successful, failed, errors: (await this.#text('errors.log')).slice(0, ERROR_CHARS) };
   }
 
+  /** What it has received so far, where it keeps a trace: each as often as it came. */
+  async received(): Promise<readonly string[]> {
+    const trace = await readFile(join(this.#folder, TRACE), 'latin1').catch(() => '');
+    return [...trace.matchAll(/ message received \[(\d+)\] bytes ?:\n\n/g)].map((found) => {
+      const start = found.index + found[0].length;
+      return trace.slice(start, start + Number(found[1]));
+    });
+  }
+
   /** Ends it where it still runs, and forgets what it wrote. */
   async stop(): Promise<void> {
     await this.#process.stop();
@@ -92,6 +104,7 @@ export class Sipp {
 
 function argumentsOf(options: SippOptions, port: number): string[] {
   const { scenario, calls, transport, mediaPort, contactPort, pauseMs, withoutRetransmission } = options;
+  const { trace } = options;
   return [
     ...['-sf', join(SCENARIOS, `${scenario}.xml`), '-m', String(calls)],
     ...['-i', '127.0.0.1', '-p', String(port), '-t', transport === 'tcp' ? 't1' : 'u1'],
@@ -101,6 +114,7 @@ function argumentsOf(options: SippOptions, port: number): string[] {
     ...['-key', 'contact_port', String(contactPort ?? port), '-max_retrans', '30', '-pause_msg_ign'],
     ...(pauseMs === undefined ? [] : ['-d', String(pauseMs)]),
     ...(withoutRetransmission === true ? ['-nr'] : []),
+    ...(trace === true ? ['-trace_msg', '-message_file', TRACE, '-message_overwrite', 'true'] : []),
   ];
 }
 

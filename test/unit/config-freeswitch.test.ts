@@ -199,6 +199,14 @@ describe('the section freeswitch', () => {
     expect(problems.join()).not.toContain('hunter');
   });
 
+  it('refuses a trunk at localhost, which drachtio would rewrite', () => {
+    const trunks = [{ ...TRUNK, host: 'localhost' }];
+    expect(problemsOf(settingsWith({}, { trunks }))).toEqual([
+      expect.stringMatching(/^trunks\.0\.host: expected another name, such as 127\.0\.0\.1/),
+    ]);
+    expect(problemsOf({ trunks })).toEqual([]);
+  });
+
   it('sees a bar in a secret file', () => {
     const drachtioServers = [{ host: 'a', secretFile: fileOf('hunter|2') }];
     expect(problemsOf(settingsWith({ drachtioServers }))).toEqual([

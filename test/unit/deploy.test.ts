@@ -228,7 +228,9 @@ describe('the app', () => {
     expect(prompts.readOnly).toBe(false);
     expect(compose.volumes[prompts.source]?.driver_opts['type']).toBe('tmpfs');
     // The image's user `node` is 1000.
-    expect(serviceNamed('freeswitch').user).toBe('1000:1000');
+    expect(serviceNamed('freeswitch').entrypoint).toEqual(
+      expect.arrayContaining(['setpriv', '--reuid=1000', '--regid=1000', '--clear-groups']),
+    );
     expect(compose.volumes[prompts.source]?.driver_opts['o']).toMatch(/uid=1000,gid=1000,mode=0700/);
     expect(readFileSync(join(ROOT, 'Dockerfile'), 'utf8')).toMatch(/^USER node$/m);
   });

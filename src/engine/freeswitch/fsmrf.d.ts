@@ -37,7 +37,6 @@ declare module 'drachtio-fsmrf/lib/mediaserver.js' {
     readonly dialog: unknown;
     api(command: string, args: string[]): Promise<EslEvent>;
     execute(application: string, argument: string): Promise<EslEvent>;
-    getChannelVariables(includeMedia: boolean): Promise<Readonly<Record<string, string>>>;
     destroy(): Promise<void>;
   }
 

@@ -63,6 +63,8 @@ export class MediaEndpoint {
     const audio = readSdp(endpoint.local.sdp).media.find(({ type }) => type === 'audio');
     this.address = audio?.address ?? '';
     this.port = audio?.port ?? 0;
+    // fsmrf would write it to the console: a socket that FreeSWITCH closes while we write to it is nothing new.
+    endpoint.conn?.removeAllListeners('error');
     endpoint.on('destroy', () => this.lose('FreeSWITCH ended the channel'));
     endpoint.on('dtmf', ({ dtmf, duration }: { dtmf?: string; duration?: string }) => {
       const durationMs = Math.round(Number(duration ?? 0) / SAMPLES_PER_MS) || 0;
@@ -133,14 +135,21 @@ export class MediaEndpoint {
   async counts(): Promise<PacketCounts | undefined> {
     if (!this.alive) return undefined;
     try {
-      const asked = this.#options.endpoint.getChannelVariables(true);
-      const variables = await this.#orGone(within(STATS_MS, asked, 'no answer'));
-      const count = (name: string): number => Number(variables[`variable_rtp_audio_${name}`] ?? 0) || 0;
-      return {
-        sent: count('out_packet_count'),
-        received: count('in_packet_count'),
-        jitterMs: Math.sqrt(count('in_jitter_max_variance')),
+      const { endpoint } = this.#options;
+      const ask = async (...command: [string, ...string[]]): Promise<string> => {
+        const [name, ...args] = command;
+        return (await endpoint.api(name, [endpoint.uuid, ...args])).getBody();
       };
+      // All at once: FreeSWITCH answers in order.
+      const asked = Promise.all([
+        ask('uuid_set_media_stats'),
+        ask('uuid_getvar', 'rtp_audio_out_packet_count'),
+        ask('uuid_getvar', 'rtp_audio_in_packet_count'),
+        ask('uuid_getvar', 'rtp_audio_in_jitter_max_variance'),
+      ]);
+      const [, sent, received, variance] = await this.#orGone(within(STATS_MS, asked, 'no answer'));
+      const count = (text: string): number => Number(text.trim()) || 0;
+      return { sent: count(sent), received: count(received), jitterMs: Math.sqrt(count(variance)) };
     } catch {
       return undefined;
     }

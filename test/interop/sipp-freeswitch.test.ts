@@ -1,0 +1,23 @@
+import { expect, it } from 'vitest';
+import { describeWithPeer } from '../support/peers.ts';
+import { Runs } from '../support/peers-calls.ts';
+import { freeswitchEngines } from '../support/peers-engines.ts';
+import { describeCalls } from './sipp-calls.ts';
+import { describeDialogs } from './sipp-dialogs.ts';
+import { describeRaces } from './sipp-races.ts';
+
+describeWithPeer(
+  ['sipp', 'drachtio', 'freeswitch'],
+  'a hundred calls at a time through drachtio and FreeSWITCH to SIPp',
+  () => {
+    const runs = new Runs(freeswitchEngines());
+
+    describeCalls(runs);
+    describeDialogs(runs);
+    describeRaces(runs);
+
+    it('leaves nothing behind', async () => {
+      expect(await runs.end()).toEqual({ held: {}, open: {} });
+    });
+  },
+);
