@@ -53,6 +53,7 @@ const service = z.strictObject({
   image: z.string().min(1),
   build: z.strictObject({ context: z.string(), dockerfile: z.string() }).optional(),
   pull_policy: z.enum(['always', 'never', 'missing', 'build']).optional(),
+  hostname: name.optional(),
   profiles: z.array(name).optional(),
   entrypoint: command.optional(),
   command: command.optional(),

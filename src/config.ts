@@ -204,7 +204,10 @@ function reportMissingServers({ freeswitch }: ParsedConfig, report: Report): voi
 function reportLocalhost({ trunks }: ParsedConfig, report: Report): void {
   for (const [index, { host }] of trunks.entries()) {
     if (host.toLowerCase().startsWith('localhost'))
-      report(['trunks', index, 'host'], 'expected another name, such as 127.0.0.1, with `engine: freeswitch`');
+      report(
+        ['trunks', index, 'host'],
+        'expected another name, such as 127.0.0.1, with `engine: freeswitch`',
+      );
   }
 }
 

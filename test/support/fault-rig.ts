@@ -24,8 +24,8 @@ export interface RunningLeg {
   reached(type: CallEvent['type']): Promise<void>;
   /** The phone's side of it. */
   phone(): Promise<LabCall['phone']>;
-  /** Resolves when the phone hears something. */
-  speaking(): Promise<LabCall['phone']>;
+  /** Resolves when the phone has heard so many packets of sound, 20 ms each. */
+  speaking(packets?: number): Promise<LabCall['phone']>;
 }
 
 /** Servers, an engine and a carrier, to break things between them. */
@@ -127,9 +127,9 @@ export class FaultRig {
           else waiting.push({ type, resolve, reject });
         }),
       phone,
-      speaking: async () => {
+      speaking: async (packets = 10) => {
         const answering = await phone();
-        await eventually(() => expect(answering.record.packets).toBeGreaterThan(10));
+        await eventually(() => expect(answering.record.packets).toBeGreaterThan(packets));
         return answering;
       },
     };

@@ -48,13 +48,13 @@ export interface ServerSite {
 export async function startServers(
   counts: { drachtio?: number; freeswitch?: number; rtpPorts?: number; logLevel?: string } = {},
 ): Promise<ServerSite> {
-  const { drachtio: drachtioCount = 1, freeswitch: freeswitchCount = 1, ...options } = counts;
+  const { drachtio: drachtioCount = 1, freeswitch: freeswitchCount = 1, ...each } = counts;
   const folder = await mkdtemp(join(tmpdir(), 'voice-otp-prompts-'));
   const drachtio: TestServer[] = [];
   const freeswitch: TestServer[] = [];
   // One after the other: each looks for ports that are free.
-  for (let i = 0; i < drachtioCount; i++) drachtio.push(await startDrachtio(options));
-  for (let i = 0; i < freeswitchCount; i++) freeswitch.push(await startFreeswitch(options));
+  for (let i = 0; i < drachtioCount; i++) drachtio.push(await startDrachtio(each));
+  for (let i = 0; i < freeswitchCount; i++) freeswitch.push(await startFreeswitch(each));
   return {
     drachtio,
     freeswitch,

@@ -9,13 +9,10 @@ import { type CountedEngine, type EngineSource, embeddedEngines } from './peers-
 import { LossyPath } from './peers-loss.ts';
 import { Sipp, type SippOptions, type SippResult } from './peers-sipp.ts';
 
-/** Calls of one run, and how many of them begin in a second. */
+/** Calls of one run. */
 const CALLS = 100;
-const CALLS_PER_SECOND = 50;
 const PROMPT = tone(200);
 const SEED = 1;
-/** Each takes a few seconds, most of them waiting; more at once and messages come late enough to be sent again. */
-const RUNS_AT_ONCE = 3;
 
 export interface Run extends Omit<SippOptions, 'mediaPort' | 'contactPort' | 'calls'> {
   /** RFC 3261 T1 of our side, default 500: SIPp knows only the last message when it comes again. */
@@ -56,10 +53,11 @@ export class Runs {
   readonly #engines = new Map<string, CountedEngine>();
   readonly #before = resources();
   readonly #waiting: (() => void)[] = [];
-  #free = RUNS_AT_ONCE;
+  #free: number;
 
   constructor(source: EngineSource = embeddedEngines()) {
     this.#source = source;
+    this.#free = source.runsAtOnce;
   }
 
   /** The engine that carries the runs. */
@@ -105,7 +103,8 @@ export class Runs {
     const sipp = await Sipp.start({ ...run, ...contact, calls: CALLS, mediaPort: ear.port, trace });
     path.leadTo(sipp.port);
     try {
-      const events = await callAll(engine, lossy ? path.port : sipp.port, run);
+      const port = lossy ? path.port : sipp.port;
+      const events = await callAll(engine, port, run, this.#source.callsPerSecond);
       const result = await sipp.result();
       const { streams } = ear;
       for (const text of await sipp.received()) wire.push({ direction: 'out', text });
@@ -156,11 +155,16 @@ async function soon<T extends object>(
   return last;
 }
 
-async function callAll(engine: Engine, port: number, run: Run): Promise<CallEvent[][]> {
+async function callAll(
+  engine: Engine,
+  port: number,
+  run: Run,
+  callsPerSecond: number,
+): Promise<CallEvent[][]> {
   const start = performance.now();
   const calls: Promise<CallEvent[]>[] = [];
   for (let i = 0; i < CALLS; i++) {
-    await sleep(Math.max(0, start + (i * 1000) / CALLS_PER_SECOND - performance.now()));
+    await sleep(Math.max(0, start + (i * 1000) / callsPerSecond - performance.now()));
     const abort = new AbortController();
     const { transport = 'udp', abortOn } = run;
     const leg = legTo(port, `+44207946${1000 + i}`, { prompt: PROMPT, transport, ...run.leg });

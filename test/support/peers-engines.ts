@@ -24,6 +24,9 @@ export interface EngineSource {
   readonly name: Engine['name'];
   /** Whether its engines tell their SIP by `onWire`; of others the peer's own trace is read. */
   readonly tellsWire: boolean;
+  /** How many runs go on at the same time, and how many calls of each begin in a second. */
+  readonly runsAtOnce: number;
+  readonly callsPerSecond: number;
   start(wishes: EngineWishes): Promise<CountedEngine>;
   /** What is up at servers of its own. */
   held(): Promise<Readonly<Record<string, number>>>;
@@ -34,6 +37,9 @@ export function embeddedEngines(): EngineSource {
   return {
     name: 'embedded',
     tellsWire: true,
+    // Each takes a few seconds, most of them waiting; more at once and messages come late enough to be sent again.
+    runsAtOnce: 3,
+    callsPerSecond: 50,
     start: startEmbedded,
     held: () => Promise.resolve({}),
     close: () => Promise.resolve(),
@@ -51,6 +57,9 @@ export function freeswitchEngines(options: { readonly logLevel?: string } = {}):
   return {
     name: 'freeswitch',
     tellsWire: false,
+    // FreeSWITCH needs more than ten milliseconds of a processor to set up a channel.
+    runsAtOnce: 3,
+    callsPerSecond: 17,
     start: async ({ t1Ms, onFault }) => {
       site ??= startServers({ drachtio: 0, rtpPorts: RTP_PORTS, ...options });
       const { folder, freeswitch } = await site;

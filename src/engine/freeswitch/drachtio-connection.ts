@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import type { Socket } from 'node:net';
 import type { Secret } from '../../secret.ts';
 import { parseMessage, type SipResponse } from '../../sip/message.ts';
-import { within } from '../leg/deadline.ts';
+import { untilAborted, within } from '../leg/deadline.ts';
 import {
   createSrf,
   type SrfAgent,
@@ -37,6 +37,16 @@ export class DrachtioError extends Error {
 const CONNECT_MS = 5000;
 /** drachtio answers from memory; longer means that it hangs. */
 const REPLY_MS = 3000;
+/** More than any SIP message: who sends it without an end is no drachtio. */
+const MAX_BUFFERED_BYTES = 2 ** 20;
+/** What drachtio says of itself. */
+const MESSAGE_TYPES: ReadonlySet<string | undefined> = new Set([
+  'sip',
+  'response',
+  'cdr:attempt',
+  'cdr:start',
+  'cdr:stop',
+]);
 /** Timer F of a request that nobody answers is 32 s (RFC 3261 §17.1.2.2). */
 const RESPONSE_MS = 34_000;
 
@@ -144,7 +154,7 @@ export class DrachtioConnection {
         });
       });
     });
-    return untilLost(signal, within(RESPONSE_MS, response, `no response to ${options.method}`));
+    return within(RESPONSE_MS, untilAborted(signal, response, gone()), `no response to ${options.method}`);
   }
 
   /** Hands a request to drachtio and waits until it took it: a CANCEL, whose response it keeps. */
@@ -179,6 +189,7 @@ export class DrachtioConnection {
     const listeners = wp.listeners('msg');
     wp.removeAllListeners('msg');
     wp.on('msg', (socket, message) => {
+      if (!MESSAGE_TYPES.has(message.split('\r', 1)[0]?.split('|', 2)[1])) throw new Error('no such message');
       try {
         for (const listener of listeners) listener(socket, message);
       } catch (error) {
@@ -191,6 +202,8 @@ export class DrachtioConnection {
       socket.removeAllListeners('data');
       socket.on('data', (data) => {
         try {
+          const waiting = wp.mapIncomingMsg.get(socket)?.incomingMsg.length ?? 0;
+          if (waiting + data.length > MAX_BUFFERED_BYTES) throw new Error('a message without an end');
           wp._onData(socket, data);
         } catch (error) {
           this.#onFault(new Error('this is no drachtio server', { cause: error }));
@@ -222,7 +235,7 @@ export class DrachtioConnection {
       ask((error) => (error === null || error === undefined ? resolve() : reject(refused(error))));
     });
     try {
-      await untilLost(this.#lost.signal, within(REPLY_MS, reply, complaint));
+      await within(REPLY_MS, untilAborted(this.#lost.signal, reply, gone()), complaint);
     } catch (error) {
       throw error instanceof DrachtioError ? error : new DrachtioError('silent', messageOf(error));
     }
@@ -247,13 +260,4 @@ function refused(error: (Error & { code?: string }) | null): DrachtioError {
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-function untilLost<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const lost = (): void => reject(gone());
-    if (signal.aborted) lost();
-    signal.addEventListener('abort', lost, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', lost));
-  });
 }

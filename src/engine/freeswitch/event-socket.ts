@@ -1,6 +1,6 @@
 import { createServer, type Socket } from 'node:net';
 import esl, { type Connection } from 'drachtio-modesl';
-import { within } from '../leg/deadline.ts';
+import { untilAborted, within } from '../leg/deadline.ts';
 import type { ServerAddress } from './drachtio-connection.ts';
 
 /** Until FreeSWITCH took the password. */
@@ -8,6 +8,10 @@ const CONNECT_MS = 5000;
 const REPLY_MS = 3000;
 /** Who connects to us and is no channel of FreeSWITCH has this long to prove it. */
 const INTRODUCTION_MS = 5000;
+/** A channel for which nobody waits has this long to end itself, as it is told to. */
+const DISMISSAL_MS = 1000;
+/** More than any event: who sends it without an end is no FreeSWITCH. */
+const MAX_BUFFERED_BYTES = 2 ** 20;
 
 /** Connects to the event socket of a FreeSWITCH. Rejects with an Error that says what is wrong. */
 export async function openEventSocket(
@@ -34,12 +38,18 @@ export async function openEventSocket(
   }
 }
 
-/** Runs an API command. Rejects when FreeSWITCH does not answer. */
-export async function eslCommand(connection: Connection, command: string): Promise<string> {
+/** Runs an API command. Rejects when FreeSWITCH does not answer, or its connection is lost. */
+export async function eslCommand(
+  connection: Connection,
+  command: string,
+  lost?: AbortSignal,
+): Promise<string> {
   const answer = new Promise<string>((resolve) => {
     connection.api(command, (event) => resolve(event.getBody()));
   });
-  return within(REPLY_MS, answer, `no answer to \`${command.split(' ')[0]}\``);
+  const awaited =
+    lost === undefined ? answer : untilAborted(lost, answer, new Error('the event socket is lost'));
+  return within(REPLY_MS, awaited, `no answer to \`${command.split(' ')[0]}\``);
 }
 
 /**
@@ -52,6 +62,8 @@ function guardParser(connection: Connection, onFault: (error: unknown) => void):
   socket.removeAllListeners('data');
   socket.on('data', (data: Buffer) => {
     try {
+      if (connection.parser.buffer.length + data.length > MAX_BUFFERED_BYTES)
+        throw new Error('an event without an end');
       connection.parser._onData(data);
     } catch (error) {
       onFault(new Error('an event socket said what cannot be read', { cause: error }));
@@ -69,6 +81,13 @@ export function guardCaller(connection: Connection, onFault: (error: unknown) =>
   }, INTRODUCTION_MS);
   timer.unref();
   socket?.once('close', () => clearTimeout(timer));
+}
+
+/** Ends a channel for which nobody waits, or no longer; or who only says that it is one. */
+export function dismiss(caller: Connection): void {
+  const { socket } = caller;
+  caller.execute('hangup', 'NORMAL_CLEARING');
+  setTimeout(() => socket?.destroy(), DISMISSAL_MS).unref();
 }
 
 /**

@@ -14,10 +14,11 @@ declare module 'drachtio-modesl' {
     socket: Socket | null;
     /** Set: a connection that goes is not made again. */
     closing?: boolean;
-    parser: { _onData(data: Buffer): void };
+    parser: { readonly buffer: Buffer; _onData(data: Buffer): void };
     getInfo(): EslEvent | null;
     api(command: string, args: string | string[], callback: (event: EslEvent) => void): void;
     api(command: string, callback: (event: EslEvent) => void): void;
+    execute(application: string, argument: string): void;
     disconnect(): void;
   }
 
@@ -52,6 +53,9 @@ declare module 'drachtio-fsmrf/lib/mediaserver.js' {
     );
     /** The server that FreeSWITCH connects to; undefined until `connect`. */
     readonly _server?: EventEmitter;
+    /** Endpoints whose channel or dialog is not there yet, by the uuid of their User-Agent. */
+    readonly pendingConnections: ReadonlyMap<string, unknown>;
+    _onNewCall(caller: Connection, id: string): void;
     createEndpoint(options: { headers: Record<string, string> }): Promise<Endpoint>;
     disconnect(): void;
   }

@@ -40,6 +40,7 @@ export async function hangUp(
   authorization: Authorization | undefined,
 ): Promise<HangUp> {
   let outside = false;
+  let asked = false;
   for (let tries = 0; tries < MAX_TRIES; tries++) {
     const connection = await connect();
     if (connection === undefined) return 'silent';
@@ -48,12 +49,15 @@ export async function hangUp(
       const { status } = response;
       if ((status === 401 || status === 407) && authorization?.challenged(response) === true) continue;
       if (status < 300) return 'ended';
-      return status === 408 ? 'silent' : 'over';
+      if (status === 408) return 'silent';
+      // An earlier BYE of ours may have left before its connection was lost.
+      return asked ? 'ended' : 'over';
     } catch (error) {
       if (!(error instanceof DrachtioError)) return 'silent';
       if (error.kind === 'refused' || error.kind === 'silent') return 'silent';
       // Outside of a dialog, `gone` alone is left; the next turn waits for another connection.
       outside ||= error.kind === 'no_dialog';
+      asked ||= error.kind === 'gone';
     }
   }
   return 'silent';

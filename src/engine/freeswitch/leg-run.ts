@@ -49,9 +49,11 @@ export class LegRun {
   #media: LegMedia | undefined;
   #invite: PhoneInvite | undefined;
   #session: PhoneSession | undefined;
+  #building: Promise<void> | undefined;
   #trouble: LegEnd | undefined;
   /** The end that we are working towards, from the moment that we want it. */
   #wanted: LegEnd | undefined;
+  #begun = false;
   #progressed = false;
   #rang = false;
   #earlyMedia = false;
@@ -69,8 +71,10 @@ export class LegRun {
 
   /** Finds servers, takes an endpoint and writes the prompt; no INVITE leaves yet. Says `trying` whatever was found. */
   async prepare(): Promise<CallEvent> {
+    const building = this.#build();
+    this.#building = building.catch(() => undefined);
     try {
-      await this.#build();
+      await building;
     } catch (error) {
       const detail = error instanceof Error ? error.message : String(error);
       this.#trouble ??= { kind: 'failed', detail };
@@ -82,7 +86,13 @@ export class LegRun {
   begin(): void {
     if (this.#ended) return;
     if (this.#trouble !== undefined) return this.#finish(this.#trouble);
-    this.#timers.start('setup', this.#leg.timeouts.setupMs, () => this.#giveUp({ kind: 'setup_timeout' }));
+    this.#begun = true;
+    this.#timers.start('setup', this.#leg.timeouts.setupMs, () => {
+      const sent = this.#invite !== undefined && this.#invite.transactionId !== '';
+      this.#giveUp(
+        sent ? { kind: 'setup_timeout' } : { kind: 'failed', detail: 'drachtio does not take the INVITE' },
+      );
+    });
     this.#invite?.send();
   }
 
@@ -98,6 +108,9 @@ export class LegRun {
 
   /** Ends the leg where it is still up; resolves when nothing of it is held any more. */
   async release(): Promise<void> {
+    this.#trouble ??= { kind: 'canceled' };
+    // What is just being taken has to be given back too.
+    await this.#building;
     if (!this.#ended) this.abort();
     await this.#over;
   }
@@ -148,13 +161,16 @@ export class LegRun {
       },
     });
     via.lost.addEventListener('abort', this.#onLost);
+    if (via.lost.aborted) this.#onLost();
   }
 
   /** The dialog outlives the connection, and the prompt goes on; an INVITE that nobody hears of any more does not. */
   readonly #onLost = (): void => {
     if (this.#ended || this.#session !== undefined) return;
-    this.#timers.clear();
     const end: LegEnd = this.#wanted ?? { kind: 'failed', detail: 'the connection to drachtio is lost' };
+    // No INVITE has left, and none will.
+    if (!this.#begun) return void (this.#trouble ??= end);
+    this.#timers.clear();
     this.#wanted = end;
     const at = this.#clock.now();
     void endLeftover(this.#inviting(), () => this.#reconnected(), undefined)

@@ -1,9 +1,16 @@
 import MediaServer, { type Endpoint } from 'drachtio-fsmrf/lib/mediaserver.js';
 import type { Connection } from 'drachtio-modesl';
 import { isWildcard } from '../../sip/local-address.ts';
-import { within } from '../leg/deadline.ts';
+import { untilAborted, within } from '../leg/deadline.ts';
 import type { DrachtioConnection, ServerAddress } from './drachtio-connection.ts';
-import { assertCanListen, eslCommand, guardCaller, openEventSocket, ownAddress } from './event-socket.ts';
+import {
+  assertCanListen,
+  dismiss,
+  eslCommand,
+  guardCaller,
+  openEventSocket,
+  ownAddress,
+} from './event-socket.ts';
 import { MediaEndpoint, type MediaListener } from './media-endpoint.ts';
 import type { SrfDialog } from './srf.ts';
 
@@ -88,7 +95,7 @@ export class MediaConnection {
   /** Rejects when FreeSWITCH does not answer; its endpoints are given up then. */
   async ping(): Promise<void> {
     try {
-      await eslCommand(this.#connection, 'status');
+      await eslCommand(this.#connection, 'status', this.#lost.signal);
     } catch (error) {
       for (const endpoint of this.#endpoints) endpoint.lose('FreeSWITCH does not answer');
       throw error;
@@ -107,7 +114,7 @@ export class MediaConnection {
    *
    * @param via the drachtio server that the SIP to FreeSWITCH goes by
    * @param maxSeconds after which FreeSWITCH ends the channel, whoever lives then
-   * @throws Error when there is none within two seconds
+   * @throws Error when there is none within two seconds, or FreeSWITCH is lost
    */
   async allocate(
     via: DrachtioConnection,
@@ -117,7 +124,8 @@ export class MediaConnection {
     const creating = this.#create(via, maxSeconds);
     let endpoint: Endpoint;
     try {
-      endpoint = await within(ALLOCATE_MS, creating, 'no media endpoint in good time');
+      const created = untilAborted(this.#lost.signal, creating, new Error('FreeSWITCH is lost'));
+      endpoint = await within(ALLOCATE_MS, created, 'no media endpoint in good time');
     } catch (error) {
       creating.then(
         (late) => this.#wrap(late, via, listener).release(),
@@ -130,7 +138,7 @@ export class MediaConnection {
 
   /** Ends a channel by its uuid; it may be gone already. Rejects when FreeSWITCH does not answer. */
   async kill(uuid: string): Promise<void> {
-    await eslCommand(this.#connection, `uuid_kill ${uuid}`);
+    await eslCommand(this.#connection, `uuid_kill ${uuid}`, this.#lost.signal);
   }
 
   #wrap(endpoint: Endpoint, via: DrachtioConnection, listener: MediaListener): MediaEndpoint {
@@ -142,6 +150,8 @@ export class MediaConnection {
       onReleased: () => this.#endpoints.delete(wrapped),
     });
     this.#endpoints.add(wrapped);
+    // Its connection came before the dialog did, and may be gone again; fsmrf would not say so.
+    if ((endpoint.conn?.socket ?? null) === null) wrapped.lose('FreeSWITCH ended the channel');
     return wrapped;
   }
 
@@ -171,13 +181,26 @@ export class MediaConnection {
     });
   }
 
+  #expects(caller: Connection): boolean {
+    const userAgent = caller.getInfo()?.getHeader('variable_sip_user_agent') ?? '';
+    const uuid = /^drachtio-fsmrf:(.+)$/.exec(userAgent)?.[1];
+    return uuid !== undefined && this.#mediaServer.pendingConnections.has(uuid);
+  }
+
   async #ready(onFault: (error: unknown) => void): Promise<void> {
     const mediaServer = this.#mediaServer;
     // Later errors would have no listener.
     mediaServer.on('error', onFault);
-    mediaServer.once('connect', () =>
-      mediaServer._server?.on('connection::open', (caller: Connection) => guardCaller(caller, onFault)),
-    );
+    mediaServer.once('connect', () => {
+      const server = mediaServer._server;
+      server?.on('connection::open', (caller: Connection) => guardCaller(caller, onFault));
+      // fsmrf writes to the console whom it does not know, and lets him stay.
+      server?.removeAllListeners('connection::ready');
+      server?.on('connection::ready', (caller: Connection, id: string) => {
+        if (this.#expects(caller)) mediaServer._onNewCall(caller, id);
+        else dismiss(caller);
+      });
+    });
     const ready = new Promise<void>((resolve, reject) => {
       mediaServer.once('ready', resolve);
       mediaServer.once('error', reject);

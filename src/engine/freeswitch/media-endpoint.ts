@@ -171,6 +171,8 @@ export class MediaEndpoint {
     const { endpoint, via, kill } = this.#options;
     try {
       if (this.alive) await within(RELEASE_MS, this.#hangUp(), 'FreeSWITCH does not end a channel');
+      // Lost by its own connection alone, it would play on until the file ends.
+      else void kill(endpoint.uuid).catch(() => undefined);
     } catch {
       await kill(endpoint.uuid).catch(() => undefined);
     }

@@ -78,6 +78,8 @@ export interface SrfAgent {
   readonly wp: {
     /** Set: a connection that goes is not made again. */
     closing?: boolean;
+    /** What came and is no whole message yet. */
+    readonly mapIncomingMsg: ReadonlyMap<Socket, { readonly incomingMsg: Buffer }>;
     send(socket: Socket, message: string): string;
     _onData(socket: Socket, data: Buffer): void;
     on(event: 'connect', listener: (socket: Socket) => void): void;

@@ -6,6 +6,7 @@ export interface Losable {
   readonly lost: AbortSignal;
   /** Rejects when the other side does not answer in good time. */
   ping(): Promise<void>;
+  /** Frees what it holds; also of a connection that is lost, and again. */
   close(): void;
 }
 
@@ -20,6 +21,8 @@ export interface StandingConnectionOptions<C extends Losable> {
 const FIRST_DELAY_MS = 200;
 const MAX_DELAY_MS = 5000;
 const BACKOFF = 1.7;
+/** A connection that is lost sooner counts as one that could not be made: a server that drops all is not hammered. */
+const STEADY_MS = 5000;
 /** A server that hangs, or a cable that is out, shows only in what is not answered. */
 const PING_INTERVAL_MS = 4000;
 
@@ -79,9 +82,11 @@ export class StandingConnection<C extends Losable> {
       const connection = await this.#open();
       tried();
       if (connection !== undefined) {
-        delayMs = FIRST_DELAY_MS;
+        const sinceMs = performance.now();
         await this.#watch(connection);
+        connection.close();
         this.#current = undefined;
+        if (performance.now() - sinceMs >= STEADY_MS) delayMs = FIRST_DELAY_MS;
         if (!signal.aborted) this.#say('lost');
       }
       await pause(delayMs * (0.75 + Math.random() / 2), signal);

@@ -13,3 +13,13 @@ export async function within<T>(ms: number, work: Promise<T>, complaint: string)
     clearTimeout(timer);
   }
 }
+
+/** The result of `work`, or this Error as soon as the signal is aborted. */
+export function untilAborted<T>(signal: AbortSignal, work: Promise<T>, error: Error): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const aborted = (): void => reject(error);
+    if (signal.aborted) aborted();
+    signal.addEventListener('abort', aborted, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', aborted));
+  });
+}
