@@ -91,7 +91,9 @@ export class FaultRig {
   }
 
   leg(suffix: string, overrides: LegOverrides = {}): Leg {
-    return legTo(this.carrier.port, `${NUMBER}${suffix}`, overrides);
+    // Longer than a busy machine is late.
+    const timeouts = { lingerMs: 200, ...overrides.timeouts };
+    return legTo(this.carrier.port, `${NUMBER}${suffix}`, { ...overrides, timeouts });
   }
 
   /** Starts a leg and reads its events. */

@@ -7,11 +7,15 @@ const WINDOW_MS = 50;
 const LOWEST_HZ = 400;
 const STEP_HZ = 100;
 const AMPLITUDE = 8000;
+/** Then it begins again from the lowest. */
+const RANGE = 26;
+/** So many windows have to agree: one alone may lie across two notes, or across a gap. */
+const WINDOWS = 3;
 
 /** A prompt whose parts can be told from one another: notes that rise, a quarter of a second each. */
 export function melody(notes: number): Speech {
   const parts = Array.from({ length: notes }, (_, note) => {
-    const hz = LOWEST_HZ + note * STEP_HZ;
+    const hz = LOWEST_HZ + (note % RANGE) * STEP_HZ;
     return Int16Array.from(
       { length: (NOTE_MS * SAMPLE_RATE) / 1000 },
       (_, i) => AMPLITUDE * Math.sin((2 * Math.PI * hz * i) / SAMPLE_RATE),
@@ -29,12 +33,13 @@ export function allNotes(notes: number): string {
 export function notesIn({ samples }: Pcm): string {
   const length = (WINDOW_MS * SAMPLE_RATE) / 1000;
   let heard = '';
-  let before: string | undefined;
+  let letter: string | undefined;
+  let windows = 0;
   for (let at = 0; at + length <= samples.length; at += length) {
-    const letter = noteOf(samples.subarray(at, at + length));
-    // Two windows that agree: one alone may lie across two notes.
-    if (letter !== undefined && letter === before && !heard.endsWith(letter)) heard += letter;
-    before = letter;
+    const found = noteOf(samples.subarray(at, at + length));
+    windows = found === letter ? windows + 1 : 1;
+    letter = found;
+    if (windows === WINDOWS && letter !== undefined && !heard.endsWith(letter)) heard += letter;
   }
   return heard;
 }
@@ -49,5 +54,5 @@ function noteOf(window: Int16Array): string | undefined {
 }
 
 function letterOf(note: number): string {
-  return String.fromCharCode('a'.charCodeAt(0) + note);
+  return String.fromCharCode('a'.charCodeAt(0) + (note % RANGE));
 }

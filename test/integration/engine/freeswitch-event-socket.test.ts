@@ -35,6 +35,7 @@ describeWithPeer(['drachtio', 'freeswitch'], 'the engine when the event socket f
     await Promise.all([inbound.close(), outbound.close()]);
   });
   afterEach(async () => {
+    outbound.admit();
     await rig.expectNothingHeld();
     expect(rig.faults).toEqual([]);
   });
@@ -51,14 +52,14 @@ describeWithPeer(['drachtio', 'freeswitch'], 'the engine when the event socket f
   });
 
   it('takes a call whose channel cannot be steered any more for lost', async () => {
-    const call = rig.call('200', { prompt: melody(12) });
+    const call = rig.call('200', { prompt: melody(40) });
     const phone = await call.speaking();
     outbound.refuse();
     const [end, ms] = await timed(call.over);
     expect(end).toEqual(FAILED);
     expect(ms).toBeLessThan(4000);
     expect(phone.record.end).toBe('they_hung_up');
-    await eventually(async () => expect(await channelsOf(rig.freeswitch())).toBe(0), { timeoutMs: 1000 });
+    await eventually(async () => expect(await channelsOf(rig.freeswitch())).toBe(0), { timeoutMs: 3000 });
     outbound.admit();
     await rig.expectCallWorks();
   });
@@ -90,7 +91,7 @@ describeWithPeer(['drachtio', 'freeswitch'], 'the engine when the event socket f
     const [end, ms] = await timed(call.over);
     expect(end).toEqual(FAILED);
     expect(ms).toBeLessThan(4000);
-    await eventually(async () => expect(await channelsOf(rig.freeswitch())).toBe(0), { timeoutMs: 1000 });
+    await eventually(async () => expect(await channelsOf(rig.freeswitch())).toBe(0), { timeoutMs: 3000 });
     outbound.admit();
     await rig.expectCallWorks();
   });
