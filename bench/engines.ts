@@ -15,7 +15,7 @@ import type { CallEvent, Engine } from '../src/engine/engine.ts';
 import { startFreeswitchEngine } from '../test/support/freeswitch.ts';
 import { channelsOf, startDrachtio, startFreeswitch } from '../test/support/freeswitch-servers.ts';
 import { legTo, tone } from '../test/support/legs.ts';
-import { usageOf } from './process-usage.ts';
+import { cpuMsOf } from './process-usage.ts';
 
 const { values } = parseArgs({
   options: {
@@ -156,9 +156,9 @@ async function measure(name: string, start: () => Promise<EngineRun>): Promise<v
   try {
     await makeCalls(run.engine, carrier.port, WARM_UP_CALLS, '+49301');
     const processes = { ...run.processes, 'lab carrier': carrier.child.pid ?? 0 };
-    const before = Object.entries(processes).map(([who, pid]) => [who, pid, usageOf(pid).cpuMs] as const);
+    const before = Object.entries(processes).map(([who, pid]) => [who, pid, cpuMsOf(pid)] as const);
     const { askedAt, ends } = await makeCalls(run.engine, carrier.port, CALLS, '+49302');
-    const cpu = before.map(([who, pid, ms]) => `${who} ${((usageOf(pid).cpuMs - ms) / CALLS).toFixed(1)} ms`);
+    const cpu = before.map(([who, pid, ms]) => `${who} ${((cpuMsOf(pid) - ms) / CALLS).toFixed(1)} ms`);
     await sleep(1500);
     const heard = [...askedAt.keys()].flatMap((number) => carrier.heard.get(number) ?? []);
     const setUps = heard.map(({ number, invitedAt }) => invitedAt - (askedAt.get(number) ?? Number.NaN));

@@ -27,6 +27,11 @@ export function usageOf(pid: number): Usage {
   };
 }
 
+/** CPU time of all threads of a process so far, milliseconds. */
+export function cpuMsOf(pid: number): number {
+  return cpuOf(`/proc/${pid}/stat`);
+}
+
 /** Percent of one core between two readings, and that of the busiest threads, largest first. */
 export function cpuPercent(from: Usage, to: Usage): { all: number; threads: number[] } {
   const percent = (ms: number): number => (100 * ms) / (to.atMs - from.atMs);

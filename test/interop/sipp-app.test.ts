@@ -6,6 +6,7 @@ import { eventually } from '../support/eventually.ts';
 import { describeWithPeer } from '../support/peers.ts';
 import { Ear } from '../support/peers-audio.ts';
 import { openSince, resources } from '../support/peers-calls.ts';
+import { embeddedFooting, type Footing, freeswitchFooting, heldBy } from '../support/peers-services.ts';
 import { Sipp } from '../support/peers-sipp.ts';
 
 const CALLS = 100;
@@ -13,12 +14,25 @@ const CALLS = 100;
 const CALLS_PER_SECOND = 33;
 
 describeWithPeer('sipp', 'the whole service with SIPp as its trunk', () => {
+  describeHundred(embeddedFooting);
+});
+
+describeWithPeer(
+  ['sipp', 'drachtio', 'freeswitch'],
+  'the whole service on drachtio and FreeSWITCH with SIPp as its trunk',
+  () => {
+    describeHundred(freeswitchFooting);
+  },
+);
+
+function describeHundred(footingOf: () => Promise<Footing>): void {
   it('carries a hundred verifications to their end and leaves nothing behind', async () => {
     const before = resources();
+    const footing = await footingOf();
     const ear = await Ear.open();
     const sipp = await Sipp.start({ scenario: 'answers', calls: CALLS, mediaPort: ear.port });
     const site = await startSite({
-      settings: { sip: { t1Ms: 200 } },
+      settings: { sip: { t1Ms: 200 }, ...footing.settings() },
       trunks: () => [{ id: 'sipp', host: '127.0.0.1', port: sipp.port, cli: '+442079460999' }],
     });
     try {
@@ -45,17 +59,18 @@ describeWithPeer('sipp', 'the whole service with SIPp as its trunk', () => {
       // Four digits alone are longer than two seconds.
       for (const { length } of ear.streams) expect(length).toBeGreaterThan(100);
       expect(rowsOf(join(site.folder, 'store.db'))).toMatchObject({ calls: CALLS, unfinished: 0, sealed: 0 });
-      const nothing = { legs: 0, streams: 0, clients: 0, servers: 0, dialogs: 0 };
-      await eventually(() => expect(site.engine.held()).toEqual(nothing), { timeoutMs: 20_000 });
+      await eventually(() => expect(heldBy(site)).toEqual({}), { timeoutMs: 20_000 });
+      await eventually(async () => expect(await footing.channels()).toBe(0));
       expect(site.faults()).toEqual([]);
     } finally {
       await site.close();
       await sipp.stop();
       await ear.close();
+      await footing.close();
     }
     expect(await openSince(before)).toEqual({});
   });
-});
+}
 
 function rowsOf(path: string): unknown {
   const database = new Database(path);

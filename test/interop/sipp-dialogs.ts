@@ -3,6 +3,7 @@ import type { LegEnd } from '../../src/engine/engine.ts';
 import { tone } from '../support/legs.ts';
 import { longestGapMs } from '../support/peers-audio.ts';
 import { assertAll, type Runs, requestsOf } from '../support/peers-calls.ts';
+import { deviates } from './sipp-deviations.ts';
 
 const FINISHED: LegEnd = { kind: 'hung_up', by: 'us', why: 'prompt_finished' };
 const SAID = 'answered prompt_finished ended';
@@ -44,6 +45,16 @@ export function describeDialogs(runs: Runs): void {
       },
     );
 
+    it.concurrent('keeps the prompt for a phone that is on hold from the beginning', async () => {
+      const result = await runs.run({ scenario: 'hold-at-once', leg: { prompt: tone(800) } });
+      assertAll(result, `trying ${SAID}`, FINISHED);
+      expect(result.streams.length).toBe(100);
+      for (const { length } of result.streams) {
+        expect(length).toBeGreaterThanOrEqual(40);
+        expect(length).toBeLessThan(80);
+      }
+    });
+
     it.concurrent.each(['udp', 'tcp'] as const)(
       'acknowledges a reliable 183 by PRACK, over %s',
       async (transport) => {
@@ -59,7 +70,7 @@ export function describeDialogs(runs: Runs): void {
       for (const stream of result.streams) expect(longestGapMs(stream)).toBeGreaterThan(400);
     });
 
-    it.concurrent.each([
+    it.skipIf(deviates(runs, 'session refresh')).concurrent.each([
       ['session-timer', 'UPDATE', 100],
       ['session-timer-reinvite', 'INVITE', 200],
     ] as const)('refreshes a session that asks for it: %s', async (scenario, method, count) => {

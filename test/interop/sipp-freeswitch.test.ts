@@ -3,6 +3,7 @@ import { describeWithPeer } from '../support/peers.ts';
 import { Runs } from '../support/peers-calls.ts';
 import { freeswitchEngines } from '../support/peers-engines.ts';
 import { describeCalls } from './sipp-calls.ts';
+import { describeDeviations } from './sipp-deviations.ts';
 import { describeDialogs } from './sipp-dialogs.ts';
 import { describeRaces } from './sipp-races.ts';
 
@@ -15,6 +16,7 @@ describeWithPeer(
     describeCalls(runs);
     describeDialogs(runs);
     describeRaces(runs);
+    describeDeviations(runs);
 
     it('leaves nothing behind', async () => {
       expect(await runs.end()).toEqual({ held: {}, open: {} });

@@ -12,6 +12,8 @@ import { channelsOf, type TestServer } from './freeswitch-servers.ts';
 import { startCarrier } from './lab.ts';
 import { endOf, eventsOf, type LegOverrides, legTo } from './legs.ts';
 
+/** For `beforeAll`: FreeSWITCH takes two seconds to start, and far longer on a busy machine. */
+export const START_MS = 90_000;
 const NUMBER = '+442079460';
 
 /** A leg that is under way. */
@@ -96,20 +98,28 @@ export class FaultRig {
     return legTo(this.carrier.port, `${NUMBER}${suffix}`, { ...overrides, timeouts });
   }
 
-  /** Starts a leg and reads its events. */
-  call(suffix: string, overrides: LegOverrides = {}): RunningLeg {
+  /** Starts a leg and reads its events; `on` sees each before the next one is asked for. */
+  call(
+    suffix: string,
+    overrides: LegOverrides = {},
+    options: { readonly engine?: FreeswitchEngine; readonly on?: (event: CallEvent) => unknown } = {},
+  ): RunningLeg {
     const events: CallEvent[] = [];
     const abort = new AbortController();
     const before = this.carrier.calls.length;
     const waiting: { type: CallEvent['type']; resolve: () => void; reject: (error: Error) => void }[] = [];
     const on = (event: CallEvent): void => {
       events.push(event);
+      options.on?.(event);
       for (const { type, resolve, reject } of waiting) {
         if (event.type === type) resolve();
         else if (event.type === 'ended') reject(new Error(`the leg ended: ${JSON.stringify(event.end)}`));
       }
     };
-    const running = eventsOf(this.engine, this.leg(suffix, overrides), { signal: abort.signal, on });
+    const running = eventsOf(options.engine ?? this.engine, this.leg(suffix, overrides), {
+      signal: abort.signal,
+      on,
+    });
     const over = running.then((all) => endOf(all).end);
     over.catch(() => undefined);
     const phone = () =>

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Secret } from '../../src/secret.ts';
-import { freePorts, PeerGone, PeerProcess } from './peers.ts';
+import { freePorts, freeRtpPorts, PeerGone, PeerProcess } from './peers.ts';
 
 const DEPLOY = fileURLToPath(new URL('../../deploy', import.meta.url));
 /** What drachtio is started with where a test brings nothing of its own. */
@@ -66,8 +66,8 @@ export async function startFreeswitch(
     await mkdir(join(folder, name));
   for (;;) {
     const rtpPorts = options.rtpPorts ?? RTP_PORTS;
-    const first = await freePorts(rtpPorts + 2);
-    const [port, sipPort] = [first + rtpPorts, first + rtpPorts + 1];
+    const [port, sipPort] = [await freePorts(1), await freePorts(1)];
+    const first = await freeRtpPorts(rtpPorts);
     await writeFile(
       join(folder, 'conf/vars.xml'),
       variables({
@@ -98,7 +98,9 @@ export async function startFreeswitch(
     try {
       return serverOf(port, secret, await start(), start, folder);
     } catch (error) {
-      if (!(error instanceof PeerGone)) throw error;
+      if (error instanceof PeerGone) continue;
+      await rm(folder, { recursive: true, force: true });
+      throw error;
     }
   }
 }
@@ -174,6 +176,15 @@ async function eventSocket(port: number, secret: string, command: string, host =
   } finally {
     socket.destroy();
   }
+}
+
+/** Ends all channels, as if FreeSWITCH had ended them of its own. */
+export async function endChannels({
+  host,
+  port,
+  secret,
+}: Pick<TestServer, 'host' | 'port' | 'secret'>): Promise<void> {
+  await eventSocket(port, secret.reveal(), 'hupall', host);
 }
 
 /** Channels that FreeSWITCH has up. */

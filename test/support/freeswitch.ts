@@ -52,18 +52,24 @@ export async function startServers(
   const folder = await mkdtemp(join(tmpdir(), 'voice-otp-prompts-'));
   const drachtio: TestServer[] = [];
   const freeswitch: TestServer[] = [];
-  // One after the other: each looks for ports that are free.
-  for (let i = 0; i < drachtioCount; i++) drachtio.push(await startDrachtio(each));
-  for (let i = 0; i < freeswitchCount; i++) freeswitch.push(await startFreeswitch(each));
+  const close = async (): Promise<void> => {
+    await Promise.all([...drachtio, ...freeswitch].map((server) => server.stop()));
+    await rm(folder, { recursive: true, force: true });
+  };
+  try {
+    // One after the other: each looks for ports that are free.
+    for (let i = 0; i < drachtioCount; i++) drachtio.push(await startDrachtio(each));
+    for (let i = 0; i < freeswitchCount; i++) freeswitch.push(await startFreeswitch(each));
+  } catch (error) {
+    await close();
+    throw error;
+  }
   return {
     drachtio,
     freeswitch,
     folder,
     engine: (options = {}) =>
       startFreeswitchEngine(drachtio, freeswitch, { promptFolder: folder, ...options }),
-    close: async () => {
-      await Promise.all([...drachtio, ...freeswitch].map((server) => server.stop()));
-      await rm(folder, { recursive: true, force: true });
-    },
+    close,
   };
 }

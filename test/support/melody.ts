@@ -3,18 +3,18 @@ import type { Speech } from '../../src/media/speech.ts';
 
 const SAMPLE_RATE = 8000;
 const NOTE_MS = 250;
-const WINDOW_MS = 50;
+const WINDOW_MS = 20;
 const LOWEST_HZ = 400;
 const STEP_HZ = 100;
 const AMPLITUDE = 8000;
 /** Then it begins again from the lowest. */
 const RANGE = 26;
 /** So many windows have to agree: one alone may lie across two notes, or across a gap. */
-const WINDOWS = 3;
+const WINDOWS = 4;
 
 /** A prompt whose parts can be told from one another: notes that rise, a quarter of a second each. */
 export function melody(notes: number): Speech {
-  const parts = Array.from({ length: notes }, (_, note) => {
+  const parts = Array.from({ length: notes }, (_note, note) => {
     const hz = LOWEST_HZ + (note % RANGE) * STEP_HZ;
     return Int16Array.from(
       { length: (NOTE_MS * SAMPLE_RATE) / 1000 },

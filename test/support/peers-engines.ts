@@ -9,7 +9,7 @@ import { channelsOf, DRACHTIO_CONFIG, startDrachtio, type TestServer } from './f
 
 /** An engine that tells what it holds: all zero when no call is up. */
 export interface CountedEngine extends Engine {
-  held(): object;
+  held(): Readonly<Record<string, number>>;
 }
 
 export interface EngineWishes {
@@ -59,7 +59,7 @@ export function freeswitchEngines(options: { readonly logLevel?: string } = {}):
     tellsWire: false,
     // FreeSWITCH needs more than ten milliseconds of a processor to set up a channel.
     runsAtOnce: 3,
-    callsPerSecond: 17,
+    callsPerSecond: 15,
     start: async ({ t1Ms, onFault }) => {
       site ??= startServers({ drachtio: 0, rtpPorts: RTP_PORTS, ...options });
       const { folder, freeswitch } = await site;

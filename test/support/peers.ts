@@ -18,7 +18,7 @@ const INSTALL = {
 
 export type PeerName = keyof typeof INSTALL;
 
-const READY_MS = 10_000;
+const READY_MS = 25_000;
 const STOP_MS = 3000;
 /** What is kept of a peer's output; the end of it says why it failed. */
 const OUTPUT_CHARS = 20_000;
@@ -43,6 +43,11 @@ export function describeWithPeer(
   describe(title, () => {
     it(`finds ${missing}`, () => expect.fail(`REQUIRE_PEERS names ${missing}, and ${reason}`));
   });
+}
+
+/** Where the system can do it, the program goes when we go: a run that is killed leaves no server behind. */
+function mortal(command: readonly string[]): readonly string[] {
+  return inPath('setpriv') ? ['setpriv', '--pdeathsig', 'KILL', ...command] : command;
 }
 
 function inPath(program: string): boolean {
@@ -93,7 +98,7 @@ export class PeerProcess {
   /**
    * Starts a program and waits until `ready` does not throw.
    *
-   * @throws where the program ends before that, or takes longer than ten seconds, with what it wrote
+   * @throws where the program ends before that, or takes far too long, with what it wrote
    */
   static async start(
     program: PeerName,
@@ -105,7 +110,8 @@ export class PeerProcess {
     },
   ): Promise<PeerProcess> {
     const env = { ...process.env, ...options.env };
-    const child = spawn(program, args, { cwd: options.cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const [command = program, ...rest] = mortal([program, ...args]);
+    const child = spawn(command, rest, { cwd: options.cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
     const peer = new PeerProcess(child);
     try {
       await eventually(() => (peer.#gone ? undefined : options.ready(peer)), { timeoutMs: READY_MS });
@@ -161,6 +167,20 @@ export async function freePorts(count: number): Promise<number> {
     const ports = Array.from({ length: count }, (_, i) => first + i);
     const free = await Promise.all(ports.flatMap((port) => [isFreeUdp(port), isFreeTcp(port)]));
     if (free.every(Boolean)) return first;
+  }
+}
+
+/** Below the ports that systems give out for port 0. */
+const FIRST_RTP_PORT = 16_500;
+const LAST_RTP_PORT = 32_000;
+
+/** The first of a range of UDP ports, even, that nobody has bound at the moment (proc(5)). */
+export async function freeRtpPorts(count: number): Promise<number> {
+  const rows = (await readFile('/proc/net/udp', 'utf8')).split('\n').slice(1);
+  const bound = rows.map((row) => Number.parseInt(row.trim().split(/\s+/)[1]?.split(':')[1] ?? '', 16));
+  for (;;) {
+    const first = 2 * randomInt(FIRST_RTP_PORT / 2, (LAST_RTP_PORT - count) / 2);
+    if (!bound.some((port) => port >= first && port < first + count)) return first;
   }
 }
 

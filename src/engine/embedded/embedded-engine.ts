@@ -7,6 +7,7 @@ import { ALLOW } from '../../sip/session.ts';
 import { timersFor } from '../../sip/timers.ts';
 import type { WireMessage } from '../../sip/transport.ts';
 import type { CallEvent, DigestCredentials, Engine, Leftover, Leg } from '../engine.ts';
+import { carryLeg, endLegs } from '../leg/carry-leg.ts';
 import { endLeftover } from './leftover.ts';
 import { LegRun } from './leg-run.ts';
 
@@ -93,7 +94,7 @@ export class EmbeddedEngine implements Engine {
     return missing;
   }
 
-  async *originate(leg: Leg, signal: AbortSignal): AsyncGenerator<CallEvent, void, undefined> {
+  originate(leg: Leg, signal: AbortSignal): AsyncGenerator<CallEvent, void, undefined> {
     const { sip, rtp } = this.#options;
     const run = new LegRun(leg, {
       endpoint: this.#endpoint,
@@ -102,23 +103,7 @@ export class EmbeddedEngine implements Engine {
       mediaAddress:
         rtp.externalAddress ?? sip.externalAddress ?? (isWildcard(rtp.host) ? undefined : rtp.host),
     });
-    const abort = () => run.abort();
-    this.#runs.add(run);
-    try {
-      yield await run.prepare();
-      signal.addEventListener('abort', abort, { once: true });
-      if (signal.aborted) run.abort();
-      else run.begin();
-      for (;;) {
-        const event = await run.next();
-        yield event;
-        if (event.type === 'ended') return;
-      }
-    } finally {
-      signal.removeEventListener('abort', abort);
-      await run.release();
-      this.#runs.delete(run);
-    }
+    return carryLeg(run, this.#runs, signal);
   }
 
   async endLeftover(leftover: Leftover, credentials?: DigestCredentials): Promise<boolean> {
@@ -132,11 +117,7 @@ export class EmbeddedEngine implements Engine {
 
   async close(signal: AbortSignal): Promise<void> {
     this.#started = false;
-    const given = new Promise<void>((resolve) => {
-      if (signal.aborted) resolve();
-      else signal.addEventListener('abort', () => resolve(), { once: true });
-    });
-    await Promise.race([given, Promise.all([...this.#runs].map((run) => run.release()))]);
+    await endLegs(this.#runs, signal);
     await Promise.all([this.#rtp.close(), this.#endpoint.close()]);
   }
 

@@ -11,14 +11,13 @@ import { resolveDestination } from '../../sip/resolver.ts';
 import { responseTo } from '../../sip/response.ts';
 import type { ServerHandle } from '../../sip/server-transactions.ts';
 import { ALLOW, Session } from '../../sip/session.ts';
-import { TimerSet } from '../../sip/timer-set.ts';
 import type { Peer } from '../../sip/transport.ts';
 import { formatHost } from '../../sip/uri.ts';
 import type { CallEvent, Codec, Leftover, Leg, LegEnd } from '../engine.ts';
+import type { CarriedLeg } from '../leg/carry-leg.ts';
 import { within } from '../leg/deadline.ts';
-import { EventQueue } from '../leg/event-queue.ts';
-import { LegClock } from '../leg/leg-clock.ts';
 import { hungUpByCallee, unanswered } from '../leg/leg-end.ts';
+import { LegProgress } from '../leg/leg-progress.ts';
 import { invitingLeftover, upLeftover } from './leftover.ts';
 import { LegMedia } from './leg-media.ts';
 
@@ -34,12 +33,10 @@ type HungUp = Extract<LegEnd, { kind: 'hung_up' }>;
 type Why = HungUp['why'];
 
 /** One leg from its first to its last event. */
-export class LegRun {
+export class LegRun implements CarriedLeg {
   readonly #leg: Leg;
   readonly #around: LegSurroundings;
-  readonly #clock = new LegClock();
-  readonly #events = new EventQueue<CallEvent>();
-  readonly #timers = new TimerSet<'setup' | 'ring' | 'max' | 'linger'>();
+  readonly #progress: LegProgress;
   readonly #callId = randomBytes(16).toString('hex');
   readonly #dialogs = new Map<string, Dialog>();
   #peers: Peer[] = [];
@@ -50,9 +47,6 @@ export class LegRun {
   #trouble: LegEnd | undefined;
   /** The end that we are working towards, from the moment that we want it. */
   #wanted: LegEnd | undefined;
-  #progressed = false;
-  #rang = false;
-  #earlyMedia = false;
   #ended = false;
   #over: Promise<void>;
   #markOver: () => void = () => {};
@@ -60,6 +54,11 @@ export class LegRun {
   constructor(leg: Leg, around: LegSurroundings) {
     this.#leg = leg;
     this.#around = around;
+    this.#progress = new LegProgress({
+      timeouts: leg.timeouts,
+      leftover: () => this.#inviting(),
+      giveUp: (end) => this.#giveUp(end),
+    });
     this.#over = new Promise((resolve) => {
       this.#markOver = resolve;
     });
@@ -76,19 +75,21 @@ export class LegRun {
       this.#trouble ??=
         error instanceof RtpError ? { kind: 'failed', detail } : { kind: 'unreachable', detail };
     }
-    return { type: 'trying', at: this.#clock.now(), leftover };
+    return { type: 'trying', at: this.#progress.now(), leftover };
   }
 
   /** Sends the INVITE. */
   begin(): void {
     if (this.#ended) return;
     if (this.#trouble !== undefined) return this.#finish(this.#trouble);
-    this.#timers.start('setup', this.#leg.timeouts.setupMs, () => this.#giveUp({ kind: 'setup_timeout' }));
+    this.#progress.timers.start('setup', this.#leg.timeouts.setupMs, () =>
+      this.#giveUp({ kind: 'setup_timeout' }),
+    );
     this.#invite?.send();
   }
 
   next(): Promise<CallEvent> {
-    return this.#events.next();
+    return this.#progress.next();
   }
 
   /** Ends the leg the way that fits: not at all sent, CANCEL or BYE. */
@@ -115,7 +116,7 @@ export class LegRun {
     if (peer === undefined) throw new Error(`no address for ${leg.nextHop.host}`);
     const localAddress = await endpoint.localAddress(peer);
     this.#media = await LegMedia.open(rtp, leg, this.#around.mediaAddress ?? localAddress, {
-      onDtmf: (digit, durationMs) => this.#tell({ type: 'dtmf', digit, durationMs }),
+      onDtmf: (digit, durationMs) => this.#progress.tell({ type: 'dtmf', digit, durationMs }),
       onFinished: () => this.#promptFinished(),
       onError: (error) => this.#hangUp('aborted', { kind: 'failed', detail: error.message }),
     });
@@ -161,23 +162,8 @@ export class LegRun {
   }
 
   #provisional(response: SipResponse, dialog: Dialog | undefined): void {
-    const { status } = response;
-    if (status === 100 || this.#ended) return;
-    if (dialog !== undefined) this.#dialogs.set(dialog.remoteTag, dialog);
-    const { ringMs } = this.#leg.timeouts;
-    const firstRing = status === 180 && !this.#rang;
-    if (!this.#progressed || firstRing) {
-      this.#timers.stop('setup');
-      this.#timers.start('ring', ringMs, () => this.#giveUp({ kind: 'ring_timeout' }));
-    }
-    this.#progressed = true;
-    if (firstRing) {
-      this.#rang = true;
-      this.#tell({ type: 'ringing', leftover: this.#inviting() });
-    } else if (status === 183 && response.body !== '') {
-      if (!this.#earlyMedia) this.#tell({ type: 'early_media' });
-      this.#earlyMedia = true;
-    } else if (status !== 180) this.#tell({ type: 'progress', status });
+    if (dialog !== undefined && !this.#ended) this.#dialogs.set(dialog.remoteTag, dialog);
+    this.#progress.provisional(response);
   }
 
   #inviting(): Leftover {
@@ -193,11 +179,11 @@ export class LegRun {
   #giveUp(wanted: LegEnd): void {
     if (this.#ended || this.#wanted !== undefined) return;
     this.#wanted = wanted;
-    this.#timers.clear();
+    this.#progress.timers.clear();
     const sent = this.#invite?.sent !== undefined;
     this.#invite?.cancel();
     if (!sent) this.#forget();
-    if (!sent || !this.#progressed) this.#finish(wanted);
+    if (!sent || !this.#progress.made) this.#finish(wanted);
   }
 
   #failed(failure: InviteFailure): void {
@@ -229,20 +215,20 @@ export class LegRun {
       },
     });
     this.#session = session;
-    this.#timers.clear();
+    this.#progress.timers.clear();
     // Too late for us: nobody is waiting for this answer any more.
     if (this.#ended) return void session.bye().then(() => this.#forget());
     const leftover = upLeftover(answer.dialog, answer.peer);
     if (this.#invite?.canceled === true) {
-      this.#tell({ type: 'answered', codec: null, leftover });
+      this.#progress.tell({ type: 'answered', codec: null, leftover });
       return this.#hangUp('crossed_cancel');
     }
     const played = this.#play(answer.sdp);
-    this.#tell({ type: 'answered', codec: played.codec, leftover });
+    this.#progress.tell({ type: 'answered', codec: played.codec, leftover });
     if (played.refused !== undefined)
       return this.#hangUp('aborted', { kind: 'media_rejected', detail: played.refused });
     session.obeySessionTimer(answer.response);
-    this.#timers.start('max', this.#leg.timeouts.maxCallMs, () => this.#hangUp('max_duration'));
+    this.#progress.timers.start('max', this.#leg.timeouts.maxCallMs, () => this.#hangUp('max_duration'));
   }
 
   #play(sdp: string): { codec: Codec | null; refused?: string } {
@@ -256,35 +242,31 @@ export class LegRun {
 
   #promptFinished(): void {
     if (this.#wanted !== undefined) return;
-    this.#tell({ type: 'prompt_finished' });
-    this.#timers.start('linger', this.#leg.timeouts.lingerMs, () => this.#hangUp('prompt_finished'));
+    this.#progress.tell({ type: 'prompt_finished' });
+    this.#progress.timers.start('linger', this.#leg.timeouts.lingerMs, () => this.#hangUp('prompt_finished'));
   }
 
   /** BYE; the audio stops at once, the event follows when the peer has answered or Timer F is over. */
   #hangUp(why: Why, end: LegEnd = { kind: 'hung_up', by: 'us', why }): void {
     if (this.#ended || (this.#wanted !== undefined && why !== 'crossed_cancel')) return;
     this.#wanted = end;
-    this.#timers.clear();
+    this.#progress.timers.clear();
     const session = this.#session;
     // The RTP worker can fail before the answer too.
     if (session === undefined) {
       this.#wanted = undefined;
       return this.#giveUp(end);
     }
-    const at = this.#clock.now();
+    const at = this.#progress.now();
     void this.#media?.close();
     void session.bye().then(() => this.#finish(end, at));
   }
 
-  #tell(event: Untimed<CallEvent>, at = this.#clock.now()): void {
-    if (!this.#ended) this.#events.push({ ...event, at });
-  }
-
-  #finish(end: LegEnd, at = this.#clock.now()): void {
+  #finish(end: LegEnd, at = this.#progress.now()): void {
     if (this.#ended) return;
     this.#ended = true;
     this.#wanted = end;
-    this.#timers.clear();
+    this.#progress.silence();
     this.#session?.close();
     // An INVITE that is still out there keeps the Call-ID until it is settled.
     if (this.#session !== undefined || this.#invite?.sent === undefined) this.#forget();
@@ -294,7 +276,7 @@ export class LegRun {
   async #closing(end: LegEnd, at: number): Promise<void> {
     const media = await this.#media?.close();
     const heard = this.#session === undefined ? undefined : media;
-    this.#events.push({ type: 'ended', at, end, ...(heard === undefined ? {} : { media: heard }) });
+    this.#progress.ended({ type: 'ended', at, end, ...(heard === undefined ? {} : { media: heard }) });
     this.#markOver();
   }
 
@@ -303,8 +285,6 @@ export class LegRun {
     this.#disown = undefined;
   }
 }
-
-type Untimed<Event> = Event extends unknown ? Omit<Event, 'at'> : never;
 
 function lostEnd(why: 'no_ack' | 'session_expired' | 'gone'): LegEnd {
   return { kind: 'hung_up', by: 'us', why: why === 'session_expired' ? 'session_expired' : 'peer_lost' };

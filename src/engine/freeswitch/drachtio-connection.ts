@@ -5,6 +5,7 @@ import { parseMessage, type SipResponse } from '../../sip/message.ts';
 import { untilAborted, within } from '../leg/deadline.ts';
 import {
   createSrf,
+  readAsSrf,
   type SrfAgent,
   type SrfApp,
   type SrfDialog,
@@ -189,8 +190,11 @@ export class DrachtioConnection {
     const listeners = wp.listeners('msg');
     wp.removeAllListeners('msg');
     wp.on('msg', (socket, message) => {
-      if (!MESSAGE_TYPES.has(message.split('\r', 1)[0]?.split('|', 2)[1])) throw new Error('no such message');
+      const [, type] = message.split('|', 2);
+      if (!MESSAGE_TYPES.has(type?.split('\r', 1)[0])) throw new Error('no such message');
       try {
+        // drachtio-srf would write it to the console, with all that it holds.
+        if (type === 'sip') readAsSrf(message.slice(message.indexOf('\r\n') + 2));
         for (const listener of listeners) listener(socket, message);
       } catch (error) {
         this.#onFault(new Error('drachtio-srf could not take a message', { cause: error }));

@@ -72,7 +72,7 @@ function guardParser(connection: Connection, onFault: (error: unknown) => void):
   });
 }
 
-/** Cuts off who connects and does not introduce itself as a channel. */
+/** Cuts off who connects and does not introduce itself as a channel, or has too much to say before. */
 export function guardCaller(connection: Connection, onFault: (error: unknown) => void): void {
   guardParser(connection, onFault);
   const { socket } = connection;
@@ -80,6 +80,11 @@ export function guardCaller(connection: Connection, onFault: (error: unknown) =>
     if (connection.getInfo() === null) socket?.destroy();
   }, INTRODUCTION_MS);
   timer.unref();
+  let bytes = 0;
+  socket?.on('data', (data: Buffer) => {
+    bytes += data.length;
+    if (bytes > MAX_BUFFERED_BYTES && connection.getInfo() === null) socket.destroy();
+  });
   socket?.once('close', () => clearTimeout(timer));
 }
 
@@ -87,6 +92,8 @@ export function guardCaller(connection: Connection, onFault: (error: unknown) =>
 export function dismiss(caller: Connection): void {
   const { socket } = caller;
   caller.execute('hangup', 'NORMAL_CLEARING');
+  // Whatever it says to that is of no interest.
+  socket?.removeAllListeners('data').pause();
   setTimeout(() => socket?.destroy(), DISMISSAL_MS).unref();
 }
 

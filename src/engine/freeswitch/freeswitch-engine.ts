@@ -1,4 +1,5 @@
 import type { CallEvent, DigestCredentials, Engine, Leftover, Leg } from '../engine.ts';
+import { carryLeg, endLegs } from '../leg/carry-leg.ts';
 import type { ServerAddress } from './drachtio-connection.ts';
 import { endLeftover, leftChannel } from './leftover.ts';
 import { LegRun } from './leg-run.ts';
@@ -89,30 +90,14 @@ export class FreeswitchEngine implements Engine {
     return missing;
   }
 
-  async *originate(leg: Leg, signal: AbortSignal): AsyncGenerator<CallEvent, void, undefined> {
+  originate(leg: Leg, signal: AbortSignal): AsyncGenerator<CallEvent, void, undefined> {
     const run = new LegRun(leg, {
       drachtioServers: this.#drachtioServers,
       mediaServers: this.#mediaServers,
       folder: this.#folder,
       userAgent: this.#options.userAgent,
     });
-    const abort = () => run.abort();
-    this.#runs.add(run);
-    try {
-      yield await run.prepare();
-      signal.addEventListener('abort', abort, { once: true });
-      if (signal.aborted) run.abort();
-      else run.begin();
-      for (;;) {
-        const event = await run.next();
-        yield event;
-        if (event.type === 'ended') return;
-      }
-    } finally {
-      signal.removeEventListener('abort', abort);
-      await run.release();
-      this.#runs.delete(run);
-    }
+    return carryLeg(run, this.#runs, signal);
   }
 
   async endLeftover(leftover: Leftover, credentials?: DigestCredentials): Promise<boolean> {
@@ -138,11 +123,7 @@ export class FreeswitchEngine implements Engine {
 
   async close(signal: AbortSignal): Promise<void> {
     this.#started = false;
-    const given = new Promise<void>((resolve) => {
-      if (signal.aborted) resolve();
-      else signal.addEventListener('abort', () => resolve(), { once: true });
-    });
-    await Promise.race([given, Promise.all([...this.#runs].map((run) => run.release()))]);
+    await endLegs(this.#runs, signal);
     for (const { standing } of [...this.#drachtioServers, ...this.#mediaServers]) standing.close();
   }
 }

@@ -1,4 +1,10 @@
-/** What we use of two packages that have no types of their own. */
+/** What we use of packages, or parts of them, that have no types of their own. */
+declare module 'drachtio-srf/lib/sip-parser/message.js' {
+  /** Throws where it cannot be parsed. */
+  const SipMessage: new (raw: string) => object;
+  export default SipMessage;
+}
+
 declare module 'drachtio-modesl' {
   import type { EventEmitter } from 'node:events';
   import type { Socket } from 'node:net';

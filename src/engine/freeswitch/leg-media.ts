@@ -1,15 +1,7 @@
-import { randomInt } from 'node:crypto';
 import { join } from 'node:path';
-import {
-  answerOffer,
-  createOffer,
-  type LocalMedia,
-  maySend,
-  type Negotiated,
-  readAnswer,
-  SdpError,
-} from '../../media/sdp.ts';
+import { maySend, type Negotiated, SdpError } from '../../media/sdp.ts';
 import type { Codec, Leg, MediaStats } from '../engine.ts';
+import { LegDescription } from '../leg/leg-description.ts';
 import type { DrachtioConnection } from './drachtio-connection.ts';
 import type { Channel } from './leftover.ts';
 import type { PacketCounts } from './media-endpoint.ts';
@@ -47,11 +39,11 @@ export class LegMedia {
   readonly #file: PromptFile;
   #allocated: Promise<Allocated>;
   #current: Allocated;
-  #local: LocalMedia;
-  #description: string;
-  #negotiated: Negotiated | undefined;
+  readonly #description: LegDescription;
   /** Changes are told to FreeSWITCH one after the other. */
   #changes: Promise<void> = Promise.resolve();
+  /** Wakes who waits for the phone to listen. */
+  #wake: () => void = () => {};
   #moves = 0;
   #playing: { readonly sinceMs: number } | undefined;
   #finished = false;
@@ -62,16 +54,7 @@ export class LegMedia {
     this.#file = file;
     this.#current = allocated;
     this.#allocated = Promise.resolve(allocated);
-    this.#local = {
-      // RFC 8866 §5.2 wants it unique; a random one says nothing about us.
-      sessionId: String(randomInt(1, 2 ** 47)),
-      version: 1,
-      address: allocated.endpoint.address,
-      port: allocated.endpoint.port,
-      codecs: options.leg.codecs,
-      telephoneEvent: true,
-    };
-    this.#description = createOffer(this.#local);
+    this.#description = new LegDescription(options.leg.codecs, placeOf(allocated));
   }
 
   /** Writes the file and takes an endpoint. Rejects with an Error, and holds nothing then. */
@@ -103,40 +86,27 @@ export class LegMedia {
 
   /** What we say of our side: the offer, or the last answer. */
   get description(): string {
-    return this.#description;
+    return this.#description.text;
   }
 
   /** Takes the answer to our offer, and begins to play. Throws SdpError. */
   start(answer: string): Codec {
-    const negotiated = readAnswer(answer, this.#local);
-    this.#negotiated = negotiated;
+    const { codec } = this.#description.answered(answer);
     void this.#run();
-    return negotiated.codec;
+    return codec;
   }
 
   /** Answers an offer within the call; undefined where nothing in it can be used. The prompt pauses on hold. */
   reoffered(offer: string): string | undefined {
-    const current = this.#negotiated?.codec;
-    const codecs = [...this.#options.leg.codecs].sort(
-      (a, b) => Number(b === current) - Number(a === current),
-    );
-    const local = { ...this.#local, version: this.#local.version + 1, codecs };
-    try {
-      const { sdp, negotiated } = answerOffer(offer, local);
-      this.#local = local;
-      this.#description = sdp;
-      this.#changed(negotiated);
-      return sdp;
-    } catch (error) {
-      if (error instanceof SdpError) return undefined;
-      throw error;
-    }
+    const answer = this.#description.reoffered(offer);
+    if (answer !== undefined) this.#changed(answer.negotiated);
+    return answer?.sdp;
   }
 
   /** Takes the answer to an offer that the phone asked us for; one that cannot be used changes nothing. */
   answered(answer: string): void {
     try {
-      this.#changed(readAnswer(answer, this.#local));
+      this.#changed(this.#description.answered(answer));
     } catch (error) {
       if (!(error instanceof SdpError)) throw error;
     }
@@ -152,6 +122,7 @@ export class LegMedia {
       onLost: (why) => this.lost(why),
     });
     this.#allocated = replacing;
+    this.#wake();
     replacing.then(
       (allocated) => this.#replaced(allocated),
       (error: Error) => {
@@ -163,6 +134,7 @@ export class LegMedia {
   /** Stops the sound, gives back the endpoint and removes the file; may be called again. Never rejects. */
   close(): Promise<MediaStats> {
     this.#closing ??= this.#close();
+    this.#wake();
     return this.#closing;
   }
 
@@ -180,6 +152,7 @@ export class LegMedia {
       if (allocated === undefined) return;
       try {
         await this.#introduce(allocated);
+        await this.#listening(allocated);
         await this.#play(allocated);
         this.#finished = true;
         if (this.#closing === undefined) listener.onFinished();
@@ -196,14 +169,14 @@ export class LegMedia {
   }
 
   /** Makes the endpoint and the phone know one another. */
-  async #introduce({ endpoint }: Allocated): Promise<void> {
-    if (endpoint.address !== this.#local.address || endpoint.port !== this.#local.port) {
-      const { address, port } = endpoint;
-      this.#local = { ...this.#local, version: this.#local.version + 1, address, port };
-      this.#description = createOffer(this.#local);
-      this.#negotiated = readAnswer(await this.#options.listener.reinvite(this.#description), this.#local);
+  async #introduce(allocated: Allocated): Promise<void> {
+    const { endpoint } = allocated;
+    const { place } = this.#description;
+    if (endpoint.address !== place.address || endpoint.port !== place.port) {
+      const offer = this.#description.moved(placeOf(allocated));
+      this.#description.answered(await this.#options.listener.reinvite(offer));
     }
-    const phone = this.#negotiated;
+    const phone = this.#description.negotiated;
     if (phone === undefined) throw new Error('nothing was negotiated');
     this.#changes = endpoint.connect(phone);
     await this.#changes;
@@ -212,26 +185,38 @@ export class LegMedia {
   async #play({ endpoint, server }: Allocated): Promise<void> {
     this.#playing = { sinceMs: performance.now() };
     const { path, name } = this.#file;
-    const playing = endpoint.play(server.promptFolder === undefined ? path : join(server.promptFolder, name));
-    // The phone may have put us on hold meanwhile.
-    if (this.#negotiated !== undefined && !maySend(this.#negotiated.direction))
-      this.#changed(this.#negotiated);
-    await playing;
+    await endpoint.play(server.promptFolder === undefined ? path : join(server.promptFolder, name));
+  }
+
+  /** Until FreeSWITCH may send: the phone may have put us on hold before the first word. */
+  async #listening({ endpoint }: Allocated): Promise<void> {
+    for (;;) {
+      await this.#changes;
+      const { negotiated } = this.#description;
+      if (negotiated === undefined || maySend(negotiated.direction)) return;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+      if (this.#closing !== undefined || !endpoint.alive) throw new Error('nothing can be played here');
+    }
   }
 
   #changed(phone: Negotiated): void {
-    this.#negotiated = phone;
     const { endpoint } = this.#current;
+    const held = !maySend(phone.direction);
     this.#changes = this.#changes
       .catch(() => undefined)
       .then(async () => {
+        // Not a word while FreeSWITCH may not send.
+        if (held) await endpoint.pause(true);
         await endpoint.connect(phone);
-        await endpoint.pause(!maySend(phone.direction));
+        if (!held) await endpoint.pause(false);
       })
       .catch((error: unknown) => {
         if (endpoint.alive && this.#closing === undefined)
           this.#options.listener.onFailed(error instanceof Error ? error.message : String(error));
       });
+    this.#wake();
   }
 
   async #close(): Promise<MediaStats> {
@@ -244,7 +229,7 @@ export class LegMedia {
 
   #stats(counts: PacketCounts | undefined, elapsedMs: number): MediaStats {
     const durationMs = this.#file.durationMs;
-    const packetMs = this.#negotiated?.ptimeMs ?? 20;
+    const packetMs = this.#description.negotiated?.ptimeMs ?? 20;
     // Where FreeSWITCH cannot be asked any more, the time that it had is all that is known.
     const sentMs = counts === undefined ? elapsedMs : counts.sent * packetMs;
     return {
@@ -259,4 +244,8 @@ export class LegMedia {
 function channelSeconds({ timeouts }: Leg): number {
   const { setupMs, ringMs, maxCallMs } = timeouts;
   return Math.ceil((setupMs + ringMs + maxCallMs) / 1000) + CHANNEL_MARGIN_SECONDS;
+}
+
+function placeOf({ endpoint: { address, port } }: Allocated): { address: string; port: number } {
+  return { address, port };
 }

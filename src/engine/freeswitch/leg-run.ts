@@ -1,14 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { SdpError } from '../../media/sdp.ts';
 import type { InviteFailure } from '../../sip/invite.ts';
-import type { SipRequest, SipResponse } from '../../sip/message.ts';
+import type { SipRequest } from '../../sip/message.ts';
 import { resolveDestination } from '../../sip/resolver.ts';
-import { TimerSet } from '../../sip/timer-set.ts';
 import type { CallEvent, Codec, Leftover, Leg, LegEnd, MediaStats } from '../engine.ts';
+import type { CarriedLeg } from '../leg/carry-leg.ts';
 import { within } from '../leg/deadline.ts';
-import { EventQueue } from '../leg/event-queue.ts';
-import { LegClock } from '../leg/leg-clock.ts';
 import { hungUpByCallee, unanswered } from '../leg/leg-end.ts';
+import { LegProgress } from '../leg/leg-progress.ts';
 import type { DrachtioConnection } from './drachtio-connection.ts';
 import { authorizationOf } from './hang-up.ts';
 import { checkLeg, inviteHeaders } from './invite-headers.ts';
@@ -31,16 +30,16 @@ type Why = HungUp['why'];
 
 /** How long a call that has to end waits for its drachtio server to come back. */
 const DRACHTIO_PATIENCE_MS = 10_000;
+/** How long after its end a call is remembered whose BYE could not be sent. */
+const BYE_DEBT_MS = 300_000;
 /** drachtio says BYE by itself when our CANCEL crossed the answer; if it does not, we do. */
 const CROSSED_MS = 1000;
 
 /** One leg from its first to its last event. */
-export class LegRun {
+export class LegRun implements CarriedLeg {
   readonly #leg: Leg;
   readonly #around: LegSurroundings;
-  readonly #clock = new LegClock();
-  readonly #events = new EventQueue<CallEvent>();
-  readonly #timers = new TimerSet<'setup' | 'ring' | 'max' | 'linger' | 'crossed'>();
+  readonly #progress: LegProgress;
   readonly #callId = randomBytes(16).toString('hex');
   readonly #fromTag = randomBytes(8).toString('hex');
   #server: DrachtioServer | undefined;
@@ -54,9 +53,6 @@ export class LegRun {
   /** The end that we are working towards, from the moment that we want it. */
   #wanted: LegEnd | undefined;
   #begun = false;
-  #progressed = false;
-  #rang = false;
-  #earlyMedia = false;
   #ended = false;
   readonly #over: Promise<void>;
   #markOver: () => void = () => {};
@@ -64,6 +60,11 @@ export class LegRun {
   constructor(leg: Leg, around: LegSurroundings) {
     this.#leg = leg;
     this.#around = around;
+    this.#progress = new LegProgress({
+      timeouts: leg.timeouts,
+      leftover: () => this.#inviting(),
+      giveUp: (end) => this.#giveUp(end),
+    });
     this.#over = new Promise((resolve) => {
       this.#markOver = resolve;
     });
@@ -79,7 +80,7 @@ export class LegRun {
       const detail = error instanceof Error ? error.message : String(error);
       this.#trouble ??= { kind: 'failed', detail };
     }
-    return { type: 'trying', at: this.#clock.now(), leftover: this.#inviting() };
+    return { type: 'trying', at: this.#progress.now(), leftover: this.#inviting() };
   }
 
   /** Sends the INVITE. */
@@ -87,7 +88,7 @@ export class LegRun {
     if (this.#ended) return;
     if (this.#trouble !== undefined) return this.#finish(this.#trouble);
     this.#begun = true;
-    this.#timers.start('setup', this.#leg.timeouts.setupMs, () => {
+    this.#progress.timers.start('setup', this.#leg.timeouts.setupMs, () => {
       const sent = this.#invite !== undefined && this.#invite.transactionId !== '';
       this.#giveUp(
         sent ? { kind: 'setup_timeout' } : { kind: 'failed', detail: 'drachtio does not take the INVITE' },
@@ -97,7 +98,7 @@ export class LegRun {
   }
 
   next(): Promise<CallEvent> {
-    return this.#events.next();
+    return this.#progress.next();
   }
 
   /** Ends the leg the way that fits: not at all sent, CANCEL or BYE. */
@@ -136,7 +137,7 @@ export class LegRun {
       folder,
       via,
       listener: {
-        onDtmf: (digit, durationMs) => this.#tell({ type: 'dtmf', digit, durationMs }),
+        onDtmf: (digit, durationMs) => this.#progress.tell({ type: 'dtmf', digit, durationMs }),
         onFinished: () => this.#promptFinished(),
         onFailed: (detail) => this.#hangUp('aborted', { kind: 'failed', detail }),
         reinvite: (offer) => this.#session?.reinvite(offer) ?? Promise.reject(new Error('no call is up')),
@@ -153,8 +154,8 @@ export class LegRun {
       peers,
       authorization,
       listener: {
-        sent: () => this.#tell({ type: 'sent', leftover: this.#inviting() }),
-        provisional: (response) => this.#provisional(response),
+        sent: () => this.#progress.tell({ type: 'sent', leftover: this.#inviting() }),
+        provisional: (response) => this.#progress.provisional(response),
         answered: (answer) => this.#answered(answer, via, authorization),
         unusable: (detail) => this.#unusable(detail),
         failed: (failure) => this.#failed(failure),
@@ -170,9 +171,9 @@ export class LegRun {
     const end: LegEnd = this.#wanted ?? { kind: 'failed', detail: 'the connection to drachtio is lost' };
     // No INVITE has left, and none will.
     if (!this.#begun) return void (this.#trouble ??= end);
-    this.#timers.clear();
+    this.#progress.timers.clear();
     this.#wanted = end;
-    const at = this.#clock.now();
+    const at = this.#progress.now();
     void endLeftover(this.#inviting(), () => this.#reconnected(), undefined)
       .catch(() => false)
       .then(() => this.#finish(end, at));
@@ -180,25 +181,6 @@ export class LegRun {
 
   #reconnected(): Promise<DrachtioConnection | undefined> {
     return this.#server?.standing.within(DRACHTIO_PATIENCE_MS) ?? Promise.resolve(undefined);
-  }
-
-  #provisional(response: SipResponse): void {
-    const { status } = response;
-    if (status === 100 || this.#ended) return;
-    const { ringMs } = this.#leg.timeouts;
-    const firstRing = status === 180 && !this.#rang;
-    if (!this.#progressed || firstRing) {
-      this.#timers.stop('setup');
-      this.#timers.start('ring', ringMs, () => this.#giveUp({ kind: 'ring_timeout' }));
-    }
-    this.#progressed = true;
-    if (firstRing) {
-      this.#rang = true;
-      this.#tell({ type: 'ringing', leftover: this.#inviting() });
-    } else if (status === 183 && response.body !== '') {
-      if (!this.#earlyMedia) this.#tell({ type: 'early_media' });
-      this.#earlyMedia = true;
-    } else if (status !== 180) this.#tell({ type: 'progress', status });
   }
 
   #inviting(): Leftover {
@@ -217,9 +199,9 @@ export class LegRun {
   #giveUp(wanted: LegEnd): void {
     if (this.#ended || this.#wanted !== undefined) return;
     this.#wanted = wanted;
-    this.#timers.clear();
+    this.#progress.timers.clear();
     this.#invite?.cancel();
-    if (!this.#progressed) this.#finish(wanted);
+    if (!this.#progress.made) this.#finish(wanted);
   }
 
   #failed(failure: InviteFailure): void {
@@ -229,7 +211,7 @@ export class LegRun {
 
   #unusable(detail: string): void {
     if (this.#ended) return;
-    this.#tell({ type: 'answered', codec: null, leftover: this.#inviting() });
+    this.#progress.tell({ type: 'answered', codec: null, leftover: this.#inviting() });
     this.#finish({ kind: 'media_rejected', detail });
   }
 
@@ -255,7 +237,7 @@ export class LegRun {
       },
     });
     this.#session = session;
-    this.#timers.clear();
+    this.#progress.timers.clear();
     const crossed = this.#invite?.canceled === true;
     // Too late for us: nobody is waiting for this answer any more.
     if (this.#ended) return void (crossed ? this.#afterCrossing(session) : session.bye());
@@ -266,19 +248,25 @@ export class LegRun {
     });
     if (crossed) {
       this.#wanted = lostEnd('crossed_cancel');
-      this.#tell({ type: 'answered', codec: null, leftover });
+      this.#progress.tell({ type: 'answered', codec: null, leftover });
       return this.#afterCrossing(session);
     }
     const played = this.#play(sdp);
-    this.#tell({ type: 'answered', codec: played.codec, leftover });
+    this.#progress.tell({ type: 'answered', codec: played.codec, leftover });
     if (played.refused !== undefined)
       return this.#hangUp('aborted', { kind: 'media_rejected', detail: played.refused });
-    this.#timers.start('max', this.#leg.timeouts.maxCallMs, () => this.#hangUp('max_duration'));
+    this.#progress.timers.start('max', this.#leg.timeouts.maxCallMs, () => this.#hangUp('max_duration'));
+  }
+
+  /** The phone may still be up, and be billed: it gets its BYE when drachtio is back. */
+  #sayByeLater(session: PhoneSession): void {
+    if (this.#via?.lost.aborted === true)
+      void session.byeLater(async () => this.#server?.standing.within(BYE_DEBT_MS));
   }
 
   /** drachtio sends ACK and BYE by itself, and tells. */
   #afterCrossing(session: PhoneSession): void {
-    this.#timers.start('crossed', CROSSED_MS, () => {
+    this.#progress.timers.start('crossed', CROSSED_MS, () => {
       void session.bye().then(() => this.#finish(lostEnd('crossed_cancel')));
     });
   }
@@ -294,8 +282,8 @@ export class LegRun {
 
   #promptFinished(): void {
     if (this.#wanted !== undefined) return;
-    this.#tell({ type: 'prompt_finished' });
-    this.#timers.start('linger', this.#leg.timeouts.lingerMs, () => this.#hangUp('prompt_finished'));
+    this.#progress.tell({ type: 'prompt_finished' });
+    this.#progress.timers.start('linger', this.#leg.timeouts.lingerMs, () => this.#hangUp('prompt_finished'));
   }
 
   #byeCame(bye: SipRequest | undefined): void {
@@ -311,25 +299,22 @@ export class LegRun {
     const session = this.#session;
     if (session === undefined) return this.#giveUp(end);
     this.#wanted = end;
-    this.#timers.clear();
-    const at = this.#clock.now();
+    this.#progress.timers.clear();
+    const at = this.#progress.now();
     void this.#media?.close();
     void session.bye().then((result) => {
+      if (result === 'silent') this.#sayByeLater(session);
       // The connection was lost meanwhile, and with it the callee's BYE.
       const byCallee = result === 'over' && this.#via?.lost.aborted === true && end.kind === 'hung_up';
       this.#finish(byCallee ? { kind: 'hung_up', by: 'callee', why: 'peer' } : end, at);
     });
   }
 
-  #tell(event: Untimed<CallEvent>, at = this.#clock.now()): void {
-    if (!this.#ended) this.#events.push({ ...event, at });
-  }
-
-  #finish(end: LegEnd, at = this.#clock.now()): void {
+  #finish(end: LegEnd, at = this.#progress.now()): void {
     if (this.#ended) return;
     this.#ended = true;
     this.#wanted = end;
-    this.#timers.clear();
+    this.#progress.silence();
     this.#via?.lost.removeEventListener('abort', this.#onLost);
     void this.#closing(end, at);
   }
@@ -341,13 +326,11 @@ export class LegRun {
     } finally {
       this.#free?.();
       const heard = this.#session === undefined ? undefined : media;
-      this.#events.push({ type: 'ended', at, end, ...(heard === undefined ? {} : { media: heard }) });
+      this.#progress.ended({ type: 'ended', at, end, ...(heard === undefined ? {} : { media: heard }) });
       this.#markOver();
     }
   }
 }
-
-type Untimed<Event> = Event extends unknown ? Omit<Event, 'at'> : never;
 
 function lostEnd(why: 'session_expired' | 'crossed_cancel' | 'gone'): LegEnd {
   return { kind: 'hung_up', by: 'us', why: why === 'gone' ? 'peer_lost' : why };

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import MediaServer, { type Endpoint } from 'drachtio-fsmrf/lib/mediaserver.js';
 import type { Connection } from 'drachtio-modesl';
 import { isWildcard } from '../../sip/local-address.ts';
@@ -42,6 +43,8 @@ export class MediaConnection {
 
   private constructor(connection: Connection, { callback, profile }: MediaConnectionOptions) {
     this.#connection = connection;
+    // Every endpoint that is being made listens.
+    setMaxListeners(0, this.#lost.signal);
     const advertised =
       callback.advertisedAddress ??
       (isWildcard(callback.host) ? ownAddress(connection.socket) : callback.host);

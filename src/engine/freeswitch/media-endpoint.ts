@@ -1,7 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Endpoint } from 'drachtio-fsmrf/lib/mediaserver.js';
 import { createOffer, type Direction, type Negotiated } from '../../media/sdp.ts';
 import { readSdp } from '../../media/sdp-reader.ts';
-
 import { within } from '../leg/deadline.ts';
 import type { DrachtioConnection } from './drachtio-connection.ts';
 import type { SrfDialog } from './srf.ts';
@@ -32,6 +32,7 @@ export interface PacketCounts {
 const CONNECT_MS = 2000;
 const RELEASE_MS = 3000;
 const STATS_MS = 1000;
+const RETRY_MS = 20;
 /** FreeSWITCH counts the length of a key in samples. */
 const SAMPLES_PER_MS = 8;
 
@@ -45,6 +46,7 @@ export class MediaEndpoint {
   readonly #gone = new AbortController();
   readonly #dialog: SrfDialog;
   #version = 0;
+  #playing = false;
   #paused = false;
   #releasing = false;
   /** Resolves when the channel was given back, or is gone. */
@@ -118,17 +120,28 @@ export class MediaEndpoint {
 
   /** Plays a file to its end. Rejects when it cannot be played, or the channel goes. */
   async play(path: string): Promise<void> {
-    const event = await this.#orGone(this.#options.endpoint.execute('playback', path));
+    this.#playing = true;
+    this.#paused = false;
+    const playback = this.#orGone(this.#options.endpoint.execute('playback', path));
+    const event = await playback.finally(() => {
+      this.#playing = false;
+    });
     const response = event.getHeader('Application-Response') ?? '';
     if (response !== 'FILE PLAYED') throw new Error(`FreeSWITCH did not play the prompt: ${response}`);
   }
 
-  /** Stops the file where it is, or goes on with it. */
+  /** Stops the file where it is, or goes on with it; where none is played, nothing. Rejects with an Error. */
   async pause(paused: boolean): Promise<void> {
-    if (paused === this.#paused || !this.alive) return;
-    this.#paused = paused;
     const { endpoint } = this.#options;
-    await within(CONNECT_MS, endpoint.api('uuid_fileman', [endpoint.uuid, 'pause']), 'no answer to a pause');
+    const until = performance.now() + CONNECT_MS;
+    // The command turns it over, and fails until FreeSWITCH has opened the file.
+    while (this.#playing && this.alive && paused !== this.#paused) {
+      const asked = endpoint.api('uuid_fileman', [endpoint.uuid, 'pause']);
+      const answer = await within(CONNECT_MS, asked, 'no answer to a pause');
+      if (answer.getBody().startsWith('+OK')) this.#paused = paused;
+      else if (performance.now() > until) throw new Error('FreeSWITCH cannot pause the prompt');
+      else await sleep(RETRY_MS);
+    }
   }
 
   /** Undefined where FreeSWITCH cannot be asked any more. */
@@ -170,7 +183,7 @@ export class MediaEndpoint {
   async #end(): Promise<void> {
     const { endpoint, via, kill } = this.#options;
     try {
-      if (this.alive) await within(RELEASE_MS, this.#hangUp(), 'FreeSWITCH does not end a channel');
+      if (this.alive) await this.#hangUp();
       // Lost by its own connection alone, it would play on until the file ends.
       else void kill(endpoint.uuid).catch(() => undefined);
     } catch {
@@ -188,14 +201,19 @@ export class MediaEndpoint {
       endpoint.once('destroy', resolve);
       endpoint.conn?.once('esl::end', resolve);
     });
+    let stop = (): void => {};
     const dialog = new Promise<void>((resolve) => {
       this.#dialog.once('destroy', resolve);
-      via.lost.addEventListener('abort', () => resolve(), { once: true });
-      if (via.lost.aborted) resolve();
+      const lost = (): void => resolve();
+      stop = () => via.lost.removeEventListener('abort', lost);
+      via.lost.addEventListener('abort', lost, { once: true });
+      if (via.lost.aborted) lost();
     });
     // Its completion is not awaited: the channel ends before it can be told.
     endpoint.execute('hangup', 'NORMAL_CLEARING').catch(() => undefined);
-    await Promise.all([channel, dialog]);
+    const over = Promise.all([channel, dialog]);
+    // The connection outlives all of its calls: whatever stays with it is never freed.
+    await within(RELEASE_MS, over, 'FreeSWITCH does not end a channel').finally(stop);
   }
 
   #orGone<T>(work: Promise<T>): Promise<T> {

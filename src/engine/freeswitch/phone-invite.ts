@@ -12,6 +12,7 @@ import {
 import type { Peer } from '../../sip/transport.ts';
 import { formatHost } from '../../sip/uri.ts';
 import { type DrachtioConnection, DrachtioError, sipResponse } from './drachtio-connection.ts';
+import { spelledApart } from './invite-headers.ts';
 import type { SrfDialog, SrfMessage, SrfRequest, SrfResponse } from './srf.ts';
 
 export interface PhoneAnswer {
@@ -61,6 +62,8 @@ export class PhoneInvite {
   #sessionInterval: number | undefined;
   #request: SrfRequest | undefined;
   #invite: SipRequest | undefined;
+  /** In the INVITE that is under way. */
+  #credentials: readonly SipHeader[] = [];
   #provisional = false;
   #cancelWanted = false;
   #settled = false;
@@ -87,7 +90,8 @@ export class PhoneInvite {
     if (peer === undefined || this.#settled) return;
     this.#cseq++;
     const bare = { method: 'INVITE', uri: requestUri, body: offer };
-    const added = [...this.#intervalHeaders(), ...(authorization?.headersFor(bare) ?? [])];
+    this.#credentials = authorization?.headersFor(bare) ?? [];
+    const added = [...this.#intervalHeaders(), ...this.#credentials];
     this.#request = undefined;
     this.#provisional = false;
     connection.createUac(
@@ -114,6 +118,7 @@ export class PhoneInvite {
     this.#request = request;
     const parsed = parseMessage(Buffer.from(request.msg.raw ?? '', 'utf8'));
     if (parsed.kind === 'request') this.#invite = parsed;
+    acknowledgeWith(request, this.#credentials);
     if (this.#cancelWanted) this.#sendCancel();
     this.#options.listener.sent();
   }
@@ -220,6 +225,19 @@ export class PhoneInvite {
     this.#settled = true;
     this.#options.listener.failed(failure);
   }
+}
+
+/** RFC 3261 §13.2.2.4: the ACK to a 2xx has the credentials of its INVITE. drachtio-srf sends it, and leaves them out. */
+function acknowledgeWith(request: SrfRequest, credentials: readonly SipHeader[]): void {
+  if (credentials.length === 0) return;
+  const headers = Object.fromEntries(spelledApart(credentials));
+  const emit = request.emit.bind(request);
+  request.emit = (event, ...parts) => {
+    const [response, ack] = parts;
+    if (event !== 'response' || response === undefined || ack === undefined || response.status < 200)
+      return emit(event, ...parts);
+    return emit(event, response, (more) => ack({ ...more, headers }));
+  };
 }
 
 /** Whether drachtio made the response itself, for what could not be sent (503) or was not answered (408). */

@@ -1,7 +1,8 @@
 import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Authorization } from '../../sip/authorization.ts';
-import { parseMessage, type SipRequest } from '../../sip/message.ts';
+import { parseSessionExpires } from '../../sip/header.ts';
+import { header, parseMessage, type SipMessage, type SipRequest } from '../../sip/message.ts';
 import { ALLOW } from '../../sip/session.ts';
 import type { DrachtioConnection } from './drachtio-connection.ts';
 import { type HangUp, hangUp, type PhoneLeg } from './hang-up.ts';
@@ -37,11 +38,15 @@ export class PhoneSession {
   #answerAwaited = false;
   #inviting = false;
   #over = false;
+  /** drachtio refreshes the session (RFC 4028). */
+  #weRefresh: boolean;
   #bye: Promise<HangUp> | undefined;
 
   constructor(options: PhoneSessionOptions) {
     this.#options = options;
     const { srfDialog } = options;
+    const agreed = sessionExpires(parsed(srfDialog.res));
+    this.#weRefresh = agreed !== undefined && agreed.refresher !== 'uas';
     srfDialog.on('destroy', (request, reason) => this.#destroyed(request, reason));
     srfDialog.on('modify', (request, answer) => this.#reinvite(request, answer));
     srfDialog.on('ack', ({ body }) => this.#acked(body));
@@ -54,6 +59,11 @@ export class PhoneSession {
   bye(): Promise<HangUp> {
     this.#bye ??= this.#sayBye();
     return this.#bye;
+  }
+
+  /** Says the BYE that nobody could be asked to send, once there is a connection again. Never rejects. */
+  async byeLater(connect: () => Promise<DrachtioConnection | undefined>): Promise<void> {
+    await hangUp(this.#options.leg, connect, this.#options.authorization);
   }
 
   /** Offers a new description and gives the answer. Rejects when the phone refuses it, or cannot be reached. */
@@ -114,7 +124,10 @@ export class PhoneSession {
     const sdp = request.body === '' ? listener.currentOffer() : listener.offer(request.body);
     if (sdp === undefined) return answer.send(488);
     this.#answerAwaited = request.body === '';
-    answer.send(200, { body: sdp, headers: this.#descriptionHeaders() });
+    answer.send(200, {
+      body: sdp,
+      headers: { ...this.#descriptionHeaders(), ...this.#timerHeaders(request) },
+    });
   }
 
   #acked(body: string): void {
@@ -124,11 +137,25 @@ export class PhoneSession {
 
   #update(request: SrfRequest, answer: SrfAnswer): void {
     const headers = this.#descriptionHeaders();
-    if (request.body === '') return answer.send(200, { headers: { Contact: headers.Contact } });
+    const timer = this.#timerHeaders(request);
+    if (request.body === '') return answer.send(200, { headers: { Contact: headers.Contact, ...timer } });
     if (this.#inviting || this.#answerAwaited) return answer.send(491);
     const sdp = this.#options.listener.offer(request.body);
     if (sdp === undefined) return answer.send(488);
-    answer.send(200, { body: sdp, headers });
+    answer.send(200, { body: sdp, headers: { ...headers, ...timer } });
+  }
+
+  /**
+   * RFC 4028 §9: the interval that the phone asks for. drachtio has set its timer by it, and where the phone does
+   * not say who refreshes, to the side that did not do so before.
+   */
+  #timerHeaders(request: SrfMessage): Record<string, string> {
+    const interval = sessionExpires(parsed(request));
+    const refresher = interval?.refresher ?? (this.#weRefresh ? 'uac' : 'uas');
+    this.#weRefresh = interval !== undefined && refresher === 'uas';
+    return interval === undefined
+      ? {}
+      : { 'Session-Expires': `${interval.seconds};refresher=${refresher}`, Require: 'timer' };
   }
 
   #descriptionHeaders(): { Contact: string; Allow: string; 'Content-Type': string } {
@@ -141,6 +168,15 @@ export class PhoneSession {
 }
 
 function requestOf(message: SrfMessage): SipRequest | undefined {
-  const parsed = parseMessage(Buffer.from(message.msg.raw ?? '', 'utf8'));
-  return parsed.kind === 'request' ? parsed : undefined;
+  const request = parsed(message);
+  return request?.kind === 'request' ? request : undefined;
+}
+
+function parsed(message: SrfMessage): SipMessage | undefined {
+  const read = parseMessage(Buffer.from(message.msg.raw ?? '', 'utf8'));
+  return read.kind === 'request' || read.kind === 'response' ? read : undefined;
+}
+
+function sessionExpires(message: SipMessage | undefined): ReturnType<typeof parseSessionExpires> {
+  return message === undefined ? undefined : parseSessionExpires(header(message, 'Session-Expires'));
 }

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import Srf from 'drachtio-srf';
+import SipMessage from 'drachtio-srf/lib/sip-parser/message.js';
 
 /**
  * What we use of drachtio-srf, as it behaves at run time. Its own types say otherwise in places: `cbRequest`
@@ -20,13 +21,15 @@ export interface SrfResponse extends SrfMessage {
   readonly status: number;
 }
 
+/** Sends the ACK to a final response, or the PRACK to a provisional one. */
+export type SrfAck = (parts?: { body?: string; headers?: Record<string, string> }) => void;
+
 export interface SrfRequest extends SrfMessage {
   readonly method: string;
   readonly body: string;
-  on(
-    event: 'response',
-    listener: (response: SrfResponse, ack: (parts?: { body?: string }) => void) => void,
-  ): void;
+  on(event: 'response', listener: (response: SrfResponse, ack: SrfAck) => void): void;
+  /** Other events have other parts. */
+  emit(event: string, response?: SrfResponse, ack?: SrfAck): boolean;
   cancel(callback: (error?: Error | null) => void): void;
 }
 
@@ -104,6 +107,11 @@ export interface SrfApp {
   ): void;
   removeDialog(dialog: SrfDialog): void;
   readonly _dialogs: ReadonlyMap<string, unknown>;
+}
+
+/** Reads a SIP message as drachtio-srf does. Throws where it cannot. */
+export function readAsSrf(raw: string): object {
+  return new SipMessage(raw);
 }
 
 export function createSrf(): SrfApp {

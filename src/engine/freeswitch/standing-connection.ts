@@ -22,7 +22,7 @@ const FIRST_DELAY_MS = 200;
 const MAX_DELAY_MS = 5000;
 const BACKOFF = 1.7;
 /** A connection that is lost sooner counts as one that could not be made: a server that drops all is not hammered. */
-const STEADY_MS = 5000;
+const STEADY_MS = 1000;
 /** A server that hangs, or a cable that is out, shows only in what is not answered. */
 const PING_INTERVAL_MS = 4000;
 

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { eventually } from '../../support/eventually.ts';
-import { FaultRig, timed } from '../../support/fault-rig.ts';
+import { FaultRig, START_MS, timed } from '../../support/fault-rig.ts';
 import { allNotes, melody, notesIn } from '../../support/melody.ts';
 import { describeWithPeer } from '../../support/peers.ts';
 import { TcpRelay } from '../../support/tcp-relay.ts';
@@ -18,7 +18,7 @@ describeWithPeer(['drachtio', 'freeswitch'], 'the engine when drachtio fails', (
       relay = await TcpRelay.start(drachtio);
       return { drachtio: [{ host: '127.0.0.1', port: relay.port, secret: drachtio.secret }] };
     });
-  });
+  }, START_MS);
   afterAll(async () => {
     await rig.close();
     await relay.close();
@@ -49,6 +49,31 @@ describeWithPeer(['drachtio', 'freeswitch'], 'the engine when drachtio fails', (
     );
     expect(end).toEqual(FAILED);
     expect(ms).toBeLessThan(8000);
+    await rig.expectCallWorks();
+  });
+
+  it('sends no INVITE when the connection is cut just before', async () => {
+    const before = rig.carrier.calls.length;
+    const call = rig.call('200', {}, { on: ({ type }) => type === 'trying' && relay.cut() });
+    const [end, ms] = await timed(call.over);
+    expect(end).toEqual(FAILED);
+    expect(ms).toBeLessThan(2000);
+    await rig.expectCallWorks();
+    expect(rig.carrier.calls.length).toBe(before + 1);
+  });
+
+  it('takes the blame when it does not take an INVITE, and cancels it when it does at last', async () => {
+    const stop = (): void => rig.drachtio().process.signal('SIGSTOP');
+    const call = rig.call(
+      '201',
+      { timeouts: { setupMs: 1000 } },
+      { on: ({ type }) => type === 'trying' && stop() },
+    );
+    expect(await call.over).toEqual(FAILED);
+    rig.drachtio().process.signal('SIGCONT');
+    const phone = await call.phone();
+    await phone.over;
+    expect(phone.record.end).toBe('canceled');
     await rig.expectCallWorks();
   });
 

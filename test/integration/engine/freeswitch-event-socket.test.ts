@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { eventually } from '../../support/eventually.ts';
-import { FaultRig, timed } from '../../support/fault-rig.ts';
+import { FaultRig, START_MS, timed } from '../../support/fault-rig.ts';
 import { channelsOf } from '../../support/freeswitch-servers.ts';
 import { allNotes, melody, notesIn } from '../../support/melody.ts';
 import { describeWithPeer, freePorts } from '../../support/peers.ts';
@@ -29,7 +29,7 @@ describeWithPeer(['drachtio', 'freeswitch'], 'the engine when the event socket f
         options: { callback: { host: '127.0.0.1', port, advertisedAddress: ADVERTISED } },
       };
     });
-  });
+  }, START_MS);
   afterAll(async () => {
     await rig.close();
     await Promise.all([inbound.close(), outbound.close()]);

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../../support/eventually.ts';
-import { FaultRig, type RunningLeg, timed } from '../../support/fault-rig.ts';
+import { FaultRig, type RunningLeg, START_MS, timed } from '../../support/fault-rig.ts';
 import type { TestServer } from '../../support/freeswitch-servers.ts';
 import { endOf } from '../../support/legs.ts';
 import { allNotes, melody, notesIn } from '../../support/melody.ts';
@@ -15,7 +15,7 @@ describeWithPeer(['drachtio', 'freeswitch'], 'the engine when FreeSWITCH fails',
 
   beforeAll(async () => {
     rig = await FaultRig.start({ freeswitch: 2 });
-  });
+  }, START_MS);
   afterAll(async () => {
     await rig.close();
   });

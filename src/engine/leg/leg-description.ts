@@ -1,0 +1,71 @@
+import { randomInt } from 'node:crypto';
+import { answerOffer, createOffer, type LocalMedia, type Negotiated, readAnswer } from '../../media/sdp.ts';
+import { SdpError } from '../../media/sdp-reader.ts';
+import type { Codec } from '../engine.ts';
+
+/** What was said of the audio of a leg, by both sides: our offers and answers, and what they came to. */
+export class LegDescription {
+  readonly #codecs: readonly Codec[];
+  #local: LocalMedia;
+  #text: string;
+  #negotiated: Negotiated | undefined;
+
+  /** @param codecs in order of preference */
+  constructor(codecs: readonly Codec[], place: Pick<LocalMedia, 'address' | 'port' | 'rtcpPort'>) {
+    this.#codecs = codecs;
+    this.#local = {
+      // RFC 8866 §5.2 wants it unique; a random one says nothing about us.
+      sessionId: String(randomInt(1, 2 ** 47)),
+      version: 1,
+      ...place,
+      codecs,
+      telephoneEvent: true,
+    };
+    this.#text = createOffer(this.#local);
+  }
+
+  /** What we say of our side: the offer, or the last answer. */
+  get text(): string {
+    return this.#text;
+  }
+
+  /** What was agreed on last; undefined before the answer. */
+  get negotiated(): Negotiated | undefined {
+    return this.#negotiated;
+  }
+
+  /** Where we want RTP. */
+  get place(): { readonly address: string; readonly port: number } {
+    return this.#local;
+  }
+
+  /** The audio is elsewhere from now on: a new offer. */
+  moved(place: Pick<LocalMedia, 'address' | 'port'>): string {
+    this.#local = { ...this.#local, version: this.#local.version + 1, ...place };
+    this.#text = createOffer(this.#local);
+    return this.#text;
+  }
+
+  /** Takes the answer to our offer. Throws SdpError where nothing in it can be used. */
+  answered(answer: string): Negotiated {
+    this.#negotiated = readAnswer(answer, this.#local);
+    return this.#negotiated;
+  }
+
+  /** Answers an offer within the call; undefined where nothing in it can be used. */
+  reoffered(offer: string): { readonly sdp: string; readonly negotiated: Negotiated } | undefined {
+    const current = this.#negotiated?.codec;
+    const codecs = [...this.#codecs].sort((a, b) => Number(b === current) - Number(a === current));
+    const local = { ...this.#local, version: this.#local.version + 1, codecs };
+    try {
+      const answer = answerOffer(offer, local);
+      this.#local = local;
+      this.#text = answer.sdp;
+      this.#negotiated = answer.negotiated;
+      return answer;
+    } catch (error) {
+      if (error instanceof SdpError) return undefined;
+      throw error;
+    }
+  }
+}
