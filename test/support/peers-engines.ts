@@ -50,7 +50,7 @@ export function embeddedEngines(): EngineSource {
 const RTP_PORTS = 1000;
 
 /** Engines that share one FreeSWITCH, and one drachtio for each T1, which is a matter of its configuration. */
-export function freeswitchEngines(options: { readonly logLevel?: string } = {}): EngineSource {
+export function freeswitchEngines(): EngineSource {
   let site: Promise<ServerSite> | undefined;
   const drachtios = new Map<number, Promise<TestServer>>();
   let engines = 0;
@@ -61,11 +61,11 @@ export function freeswitchEngines(options: { readonly logLevel?: string } = {}):
     runsAtOnce: 3,
     callsPerSecond: 15,
     start: async ({ t1Ms, onFault }) => {
-      site ??= startServers({ drachtio: 0, rtpPorts: RTP_PORTS, ...options });
+      site ??= startServers({ drachtio: 0, rtpPorts: RTP_PORTS });
       const { folder, freeswitch } = await site;
       let drachtio = drachtios.get(t1Ms);
       if (drachtio === undefined) {
-        drachtio = drachtioWith(t1Ms, folder, options);
+        drachtio = drachtioWith(t1Ms, folder);
         drachtios.set(t1Ms, drachtio);
       }
       const promptFolder = join(folder, `engine-${engines++}`);
@@ -85,11 +85,7 @@ export function freeswitchEngines(options: { readonly logLevel?: string } = {}):
   };
 }
 
-async function drachtioWith(
-  t1Ms: number,
-  folder: string,
-  options: { readonly logLevel?: string },
-): Promise<TestServer> {
+async function drachtioWith(t1Ms: number, folder: string): Promise<TestServer> {
   const { t2Ms, t4Ms } = timersFor(t1Ms);
   const values = { t1: t1Ms, t2: t2Ms, t4: t4Ms, t1x64: 64 * t1Ms };
   let text = await readFile(DRACHTIO_CONFIG, 'utf8');
@@ -97,5 +93,5 @@ async function drachtioWith(
     text = text.replace(new RegExp(`<${name}>\\d+</${name}>`), `<${name}>${value}</${name}>`);
   const config = join(folder, `drachtio-${t1Ms}.conf.xml`);
   await writeFile(config, text);
-  return startDrachtio({ config, ...options });
+  return startDrachtio({ config });
 }

@@ -92,7 +92,7 @@ describeWithPeer(['drachtio', 'freeswitch'], 'the engine when drachtio fails', (
     },
   );
 
-  it('ends a call in bounded time when it is killed and does not come back', async () => {
+  it('ends a call in bounded time when it is killed, and hangs up whenever it comes back', async () => {
     const call = rig.call('200', { prompt: melody(4) });
     const phone = await call.speaking();
     await rig.drachtio().process.kill();
@@ -100,10 +100,12 @@ describeWithPeer(['drachtio', 'freeswitch'], 'the engine when drachtio fails', (
     expect(end).toEqual(HUNG_UP);
     expect(ms).toBeLessThan(15_000);
     expect(notesIn(phone.heard)).toBe(allNotes(4));
-    // Nobody could tell it.
+    // Nobody could tell it so far.
     expect(phone.record.end).toBeNull();
     await rig.expectNothingHeld();
     await rig.drachtio().restart();
+    await phone.over;
+    expect(phone.record.end).toBe('they_hung_up');
     await rig.expectCallWorks();
   });
 
