@@ -33,6 +33,7 @@ export interface FreeswitchEngineOptions {
 
 /** Files of other hosts that are older than any call are left over. */
 const PROMPT_MAX_AGE_MS = 30 * 60_000;
+const SWEEP_INTERVAL_MS = 300_000;
 /** How long an end of an earlier leg waits for its drachtio server. */
 const LEFTOVER_PATIENCE_MS = 10_000;
 
@@ -44,6 +45,7 @@ export class FreeswitchEngine implements Engine {
   readonly #mediaServers: readonly MediaServer[];
   readonly #folder: PromptFolder;
   readonly #runs = new Set<LegRun>();
+  #sweeping: NodeJS.Timeout | undefined;
   #started = false;
 
   constructor(options: FreeswitchEngineOptions) {
@@ -76,6 +78,7 @@ export class FreeswitchEngine implements Engine {
   /** Rejects when prompts cannot be written. Servers that cannot be reached are tried again and again. */
   async start(): Promise<void> {
     await this.#folder.open();
+    this.#sweeping = setInterval(() => void this.#folder.sweep(), SWEEP_INTERVAL_MS);
     const servers = [...this.#drachtioServers, ...this.#mediaServers];
     await Promise.all(servers.map(({ standing }) => standing.start()));
     this.#started = true;
@@ -123,6 +126,7 @@ export class FreeswitchEngine implements Engine {
 
   async close(signal: AbortSignal): Promise<void> {
     this.#started = false;
+    clearInterval(this.#sweeping);
     await endLegs(this.#runs, signal);
     for (const { standing } of [...this.#drachtioServers, ...this.#mediaServers]) standing.close();
   }

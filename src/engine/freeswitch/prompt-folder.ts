@@ -10,17 +10,19 @@ export interface PromptFolderOptions {
   readonly folder: string;
   /** Mode 0640 instead of 0600, for a FreeSWITCH that runs as another user of the same group. */
   readonly groupReadable: boolean;
-  /** Files of other hosts that are older are taken for left behind; longer than any call. */
+  /** Files of others that are older are taken for left behind; longer than any call. */
   readonly maxAgeMs: number;
   /** A file that cannot be removed, at once or by a sweep. */
   readonly onFault: (error: unknown) => void;
-  /** Tells this process from others that share the folder, and is the same after a restart; the host's name if not given. */
+  /** Tells this host from others that share the folder, and is the same after a restart; its name if not given. */
   readonly instance?: string;
+  /** Of this process, if not given. */
+  readonly pid?: number;
 }
 
 /** What is to be heard in one call, as a file. */
 export interface PromptFile {
-  /** `otp-<instance>-<random>.wav`; it says nothing of what the file holds. */
+  /** `otp-<instance>-<pid>-<random>.wav`; it says nothing of what the file holds. */
   readonly name: string;
   /** Absolute, as this process sees it. */
   readonly path: string;
@@ -29,23 +31,25 @@ export interface PromptFile {
   remove(): Promise<void>;
 }
 
-const NAME = /^otp-([0-9a-f]{12})-[0-9a-f]{32}\.wav$/;
+const NAME = /^otp-([0-9a-f]{12})-(\d{1,10})-[0-9a-f]{32}\.wav$/;
 
 /**
  * The folder that FreeSWITCH reads prompts from. A file is there from `write` to its `remove`; what a process
- * that died left behind goes when the next one on this host opens the folder. Two processes on one host need
- * two folders or two instance names: each removes the other's files otherwise.
+ * that died left behind goes when the next one on this host opens the folder. Several processes may share it, on
+ * one host or on several.
  */
 export class PromptFolder {
   readonly #folder: string;
   readonly #options: PromptFolderOptions;
   readonly #instance: string;
+  readonly #pid: number;
   /** Names of files that are there or being written. */
   readonly #held = new Set<string>();
 
   constructor(options: PromptFolderOptions) {
     this.#options = options;
     this.#folder = resolve(options.folder);
+    this.#pid = options.pid ?? process.pid;
     this.#instance = createHash('sha256')
       .update(options.instance ?? hostname())
       .digest('hex')
@@ -96,8 +100,8 @@ export class PromptFolder {
   }
 
   /**
-   * Removes what was left behind: files of this instance that this object does not hold, and old ones of other
-   * instances. Files with other names, links and folders stay. Never rejects.
+   * Removes what was left behind: files of this process that this object does not hold, those of processes of this
+   * host that are gone, and old ones of others. Files with other names, links and folders stay. Never rejects.
    *
    * @param nowMs what the age of a file is counted from. One that seems to come from later is young, so that a
    *   clock that was set back costs nobody a file that is in use.
@@ -105,20 +109,22 @@ export class PromptFolder {
   async sweep(nowMs = Date.now()): Promise<void> {
     try {
       for (const name of await readdir(this.#folder)) {
-        const instance = NAME.exec(name)?.[1];
-        if (instance !== undefined && !this.#held.has(name)) await this.#sweepOne(name, instance, nowMs);
+        const [, instance, pid] = NAME.exec(name) ?? [];
+        if (instance === undefined || this.#held.has(name)) continue;
+        const orphaned = instance === this.#instance && (Number(pid) === this.#pid || !isAlive(Number(pid)));
+        await this.#sweepOne(name, orphaned, nowMs);
       }
     } catch (error) {
       this.#options.onFault(error);
     }
   }
 
-  async #sweepOne(name: string, instance: string, nowMs: number): Promise<void> {
+  async #sweepOne(name: string, orphaned: boolean, nowMs: number): Promise<void> {
     const path = join(this.#folder, name);
     try {
       const found = await lstat(path);
       const old = nowMs - found.mtimeMs > this.#options.maxAgeMs;
-      if (found.isFile() && (old || instance === this.#instance)) await unlink(path);
+      if (found.isFile() && (old || orphaned)) await unlink(path);
     } catch (error) {
       // Its owner may have been faster.
       if (codeOf(error) !== 'ENOENT') this.#options.onFault(error);
@@ -127,7 +133,7 @@ export class PromptFolder {
 
   /** Random, so that nobody guesses it, and FreeSWITCH's log says nothing. */
   #newName(): string {
-    return `otp-${this.#instance}-${randomBytes(16).toString('hex')}.wav`;
+    return `otp-${this.#instance}-${this.#pid}-${randomBytes(16).toString('hex')}.wav`;
   }
 
   /** A folder that is there already keeps its mode: it is its operator's. */
@@ -167,6 +173,16 @@ export class PromptFolder {
       if (code !== 'ENOENT' && code !== 'ENOTDIR') return this.#options.onFault(error);
     }
     this.#held.delete(name);
+  }
+}
+
+/** Whether a process of this host has the number: ours, or that of somebody else (EPERM). */
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return codeOf(error) === 'EPERM';
   }
 }
 

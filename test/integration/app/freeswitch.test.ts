@@ -92,7 +92,7 @@ describeWithPeer(['drachtio', 'freeswitch'], 'the service on drachtio and FreeSW
     const { client } = service;
     const asked = await client.start({ to: number('407'), code: HEARD, repeat: 2 });
     const call = await phone('407');
-    expect(await prompts()).toEqual([expect.stringMatching(/^otp-[0-9a-f]{12}-[0-9a-f]{32}\.wav$/)]);
+    expect(await prompts()).toEqual([expect.stringMatching(/^otp-[0-9a-f]{12}-\d+-[0-9a-f]{32}\.wav$/)]);
     const during = await places();
     const ended = await client.ended(asked.callId);
     expect(ended).toMatchObject({ disposition: 'answered', promptFinished: true });

@@ -1,4 +1,5 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   lstat,
   mkdir,
@@ -60,7 +61,7 @@ describe('a prompt file', () => {
     const prompts = await opened(folder);
     const speech = { sampleRate: 8000, parts: [...tone(120).parts, 800, ...tone(50, 700).parts] };
     const file = await prompts.write(speech);
-    expect(file.name).toMatch(/^otp-[0-9a-f]{12}-[0-9a-f]{32}\.wav$/);
+    expect(file.name).toMatch(/^otp-[0-9a-f]{12}-\d+-[0-9a-f]{32}\.wav$/);
     expect(file).toMatchObject({ path: join(folder, file.name), durationMs: 270 });
     expect(parseWav(await readFile(file.path))).toEqual(joined(speech));
     expect([await modeOf(folder), await modeOf(file.path)]).toEqual(['700', '600']);
@@ -205,7 +206,7 @@ describe.skipIf(tiny === undefined)('a small disk (skipped where it cannot be mo
 
 describe('a sweep', () => {
   const RANDOM = '0123456789abcdef0123456789abcdef';
-  const FOREIGN = `otp-ffffffffffff-${RANDOM}.wav`;
+  const FOREIGN = `otp-ffffffffffff-1-${RANDOM}.wav`;
 
   async function aged(name: string, ageMs: number): Promise<void> {
     await writeFile(join(base, name), 'x');
@@ -221,6 +222,19 @@ describe('a sweep', () => {
     const file = await prompts.write(tone(20));
     await prompts.sweep();
     expect(await readdir(base)).toEqual([file.name]);
+  });
+
+  it('leaves the files of another process of this host alone, until that is gone', async () => {
+    const other = spawn('sleep', ['60']);
+    const gone = once(other, 'exit');
+    const neighbour = await opened(base, { pid: other.pid ?? 0 });
+    const ringing = await neighbour.write(tone(20));
+    const prompts = await opened(base);
+    expect(await readdir(base)).toEqual([ringing.name]);
+    other.kill('SIGKILL');
+    await gone;
+    await prompts.sweep();
+    expect(await readdir(base)).toEqual([]);
   });
 
   it('leaves the files of another host that may be in use, and removes old ones', async () => {
