@@ -253,8 +253,7 @@ export class LegRun implements CarriedLeg {
     }
     const played = this.#play(sdp);
     this.#progress.tell({ type: 'answered', codec: played.codec, leftover });
-    if (played.refused !== undefined)
-      return this.#hangUp('aborted', { kind: 'media_rejected', detail: played.refused });
+    if (played.refused !== undefined) return this.#hangUp('aborted', played.refused);
     this.#progress.timers.start('max', this.#leg.timeouts.maxCallMs, () => this.#hangUp('max_duration'));
   }
 
@@ -271,12 +270,14 @@ export class LegRun implements CarriedLeg {
     });
   }
 
-  #play(sdp: string): { codec: Codec | null; refused?: string } {
+  #play(sdp: string): { codec: Codec | null; refused?: LegEnd } {
     try {
       return { codec: this.#media?.start(sdp) ?? null };
     } catch (error) {
-      if (error instanceof SdpError) return { codec: null, refused: error.message };
-      throw error;
+      const detail = error instanceof Error ? error.message : String(error);
+      // Whatever it is, the phone is off the hook and must not stay so.
+      const kind = error instanceof SdpError ? 'media_rejected' : 'failed';
+      return { codec: null, refused: { kind, detail } };
     }
   }
 
