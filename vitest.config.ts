@@ -1,6 +1,9 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
+/** They start drachtio and FreeSWITCH, and let them fail. */
+const ON_SERVERS = ['test/contract/freeswitch.*.test.ts', 'test/integration/**/freeswitch*.test.ts'];
+
 const layer = (name: string, testTimeout: number, more: object = {}) => ({
   test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout, hookTimeout: 30_000, ...more },
 });
@@ -11,10 +14,11 @@ export default defineConfig({
     maxWorkers: Math.max(2, Math.floor(availableParallelism() / 2)),
     projects: [
       layer('unit', 10_000),
-      layer('contract', 60_000),
-      layer('integration', 60_000),
-      // Alone, and one file after the other: hundreds of calls at a time need the whole processor.
-      layer('interop', 120_000, { maxWorkers: 1, sequence: { groupOrder: 1 } }),
+      layer('contract', 60_000, { exclude: ON_SERVERS }),
+      layer('integration', 60_000, { exclude: ON_SERVERS }),
+      // Alone, and one file after the other: servers, and hundreds of calls at a time, need the whole processor.
+      layer('servers', 60_000, { include: ON_SERVERS, maxWorkers: 1, sequence: { groupOrder: 1 } }),
+      layer('interop', 120_000, { maxWorkers: 1, sequence: { groupOrder: 2 } }),
     ],
     coverage: { provider: 'v8', include: ['src/**'] },
   },
