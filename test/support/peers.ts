@@ -160,11 +160,16 @@ export class PeerGone extends Error {}
 const FIRST_PORT = 10_000;
 const LAST_PORT = 16_000;
 
+/** A peer may bind a port of its own much later, for its first call: nobody else gets it until then. */
+const given = new Set<number>();
+
 /** The first of so many neighbouring ports, even, that nobody on loopback has over UDP or TCP at the moment. */
 export async function freePorts(count: number): Promise<number> {
   for (;;) {
     const first = 2 * randomInt(FIRST_PORT / 2, LAST_PORT / 2);
     const ports = Array.from({ length: count }, (_, i) => first + i);
+    if (ports.some((port) => given.has(port))) continue;
+    for (const port of ports) given.add(port);
     const free = await Promise.all(ports.flatMap((port) => [isFreeUdp(port), isFreeTcp(port)]));
     if (free.every(Boolean)) return first;
   }
@@ -180,7 +185,7 @@ export async function freeRtpPorts(count: number): Promise<number> {
   const bound = rows.map((row) => Number.parseInt(row.trim().split(/\s+/)[1]?.split(':')[1] ?? '', 16));
   for (;;) {
     const first = 2 * randomInt(FIRST_RTP_PORT / 2, (LAST_RTP_PORT - count) / 2);
-    if (!bound.some((port) => port >= first && port < first + count)) return first;
+    if (![...bound, ...given].some((port) => port >= first && port < first + count)) return first;
   }
 }
 
