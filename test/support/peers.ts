@@ -185,7 +185,9 @@ export async function freeRtpPorts(count: number): Promise<number> {
   const bound = rows.map((row) => Number.parseInt(row.trim().split(/\s+/)[1]?.split(':')[1] ?? '', 16));
   for (;;) {
     const first = 2 * randomInt(FIRST_RTP_PORT / 2, (LAST_RTP_PORT - count) / 2);
-    if (![...bound, ...given].some((port) => port >= first && port < first + count)) return first;
+    if ([...bound, ...given].some((port) => port >= first && port < first + count)) continue;
+    for (let port = first; port < first + count; port++) given.add(port);
+    return first;
   }
 }
 
