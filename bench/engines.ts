@@ -60,7 +60,7 @@ const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function startCarrier(): Promise<Carrier> {
   const cwd = fileURLToPath(new URL('..', import.meta.url));
-  const child = spawn(process.execPath, ['--import', 'tsx', 'bench/listening-carrier.ts'], {
+  const child = spawn(process.execPath, ['--import', 'tsx', 'bench/carrier.ts'], {
     cwd,
     stdio: ['ignore', 'pipe', 'inherit'],
   });

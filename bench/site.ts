@@ -26,9 +26,9 @@ export async function startBenchSite(
   const invitedAt = new Map<string, number>();
   const carrierPort = await new Promise<number>((resolve) => {
     lines(carrier, (line) => {
-      const [number = '', at] = line.split(' ');
-      if (at === undefined) resolve(Number(number));
-      else invitedAt.set(number, Number(at));
+      if (!line.startsWith('{')) return resolve(Number(line));
+      const call = JSON.parse(line) as { number: string; invitedAt: number };
+      invitedAt.set(call.number, call.invitedAt);
     });
   });
   const config = join(folder, 'config.yaml');

@@ -90,11 +90,6 @@ export class MediaConnection {
     return this.#lost.signal;
   }
 
-  /** Endpoints that are not given back yet. */
-  get endpoints(): number {
-    return this.#endpoints.size;
-  }
-
   /** Rejects when FreeSWITCH does not answer; its endpoints are given up then. */
   async ping(): Promise<void> {
     try {

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Endpoint } from 'drachtio-fsmrf/lib/mediaserver.js';
 import { createOffer, type Direction, type Negotiated } from '../../media/sdp.ts';
 import { readSdp } from '../../media/sdp-reader.ts';
-import { within } from '../leg/deadline.ts';
+import { untilAborted, within } from '../leg/deadline.ts';
 import type { DrachtioConnection } from './drachtio-connection.ts';
 import type { SrfDialog } from './srf.ts';
 
@@ -217,13 +217,7 @@ export class MediaEndpoint {
   }
 
   #orGone<T>(work: Promise<T>): Promise<T> {
-    const { signal } = this.#gone;
-    return new Promise((resolve, reject) => {
-      const gone = (): void => reject(new Error('the media endpoint is gone'));
-      if (signal.aborted) gone();
-      signal.addEventListener('abort', gone, { once: true });
-      work.then(resolve, reject).finally(() => signal.removeEventListener('abort', gone));
-    });
+    return untilAborted(this.#gone.signal, work, new Error('the media endpoint is gone'));
   }
 }
 

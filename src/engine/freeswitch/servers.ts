@@ -89,18 +89,10 @@ export interface Allocated {
   readonly endpoint: MediaEndpoint;
 }
 
-/** No media server can take a call at the moment. */
-class NoMediaError extends Error {
-  constructor(detail: string, cause?: unknown) {
-    super(detail, { cause });
-    this.name = 'NoMediaError';
-  }
-}
-
 /**
  * An endpoint on the media server that has most room; where it gives none, on another one.
  *
- * @throws NoMediaError
+ * @throws Error that says why none can take the call
  */
 export async function allocate(
   servers: readonly MediaServer[],
@@ -127,5 +119,5 @@ export async function allocate(
     if (tried.size >= 2 || via.lost.aborted) break;
   }
   const why = last instanceof Error ? last.message : 'no media server is connected';
-  throw new NoMediaError(`no media endpoint: ${why}`, last);
+  throw new Error(`no media endpoint: ${why}`, { cause: last });
 }
