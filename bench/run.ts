@@ -8,7 +8,7 @@
 import { parseArgs } from 'node:util';
 import { speechMs } from '../src/media/speech.ts';
 import { PromptLibrary } from '../src/prompt/library.ts';
-import { otpPlaylist } from '../src/prompt/playlist.ts';
+import { otpPlaylist } from '../src/prompt/otp-prompt.ts';
 import { Secret } from '../src/secret.ts';
 import { cpuPercent, type Usage, usageOf } from './process-usage.ts';
 import { startSink } from './rtp.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { durationMs, type Pcm } from '../src/media/pcm.ts';
 import { formatWav, parseWav } from '../src/media/wav.ts';
-import type { ClipName } from '../src/prompt/playlist.ts';
+import type { ClipName } from '../src/prompt/otp-prompt.ts';
 
 const VOICE = 'slt';
 const FOLDER = join(import.meta.dirname, 'en-US', VOICE);

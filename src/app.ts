@@ -11,7 +11,7 @@ import type { Config } from './config.ts';
 import type { Engine } from './engine/engine.ts';
 import { engineOf, startComplaint } from './engine-choice.ts';
 import { PromptLibrary } from './prompt/library.ts';
-import { otpPlaylist } from './prompt/playlist.ts';
+import { otpPlaylist } from './prompt/otp-prompt.ts';
 import type { WireMessage } from './sip/transport.ts';
 import { SqliteStore } from './store/sqlite.ts';
 import type { Store } from './store/store.ts';

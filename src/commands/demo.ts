@@ -6,7 +6,7 @@ import { Recogniser } from '../lab/recogniser.ts';
 import { createLogger } from '../log.ts';
 import { speechMs } from '../media/speech.ts';
 import { formatWav } from '../media/wav.ts';
-import { otpPlaylist } from '../prompt/playlist.ts';
+import { otpPlaylist } from '../prompt/otp-prompt.ts';
 import { Secret } from '../secret.ts';
 import { ladderHead, ladderLine } from '../sip/ladder.ts';
 import type { WireMessage } from '../sip/transport.ts';

@@ -6,7 +6,7 @@ import type { Speech, SpeechPart } from '../media/speech.ts';
 import { parseWav, WavError } from '../media/wav.ts';
 import type { Secret } from '../secret.ts';
 import { nearestLocale } from './locale.ts';
-import { type ClipName, DIGIT_CLIPS, PHRASE_CLIPS, type Playlist, type PlaylistItem } from './playlist.ts';
+import { type ClipName, DIGIT_CLIPS, PHRASE_CLIPS, type Playlist, type PlaylistItem } from './otp-prompt.ts';
 
 /** The rates at which clips are kept, Hz. */
 export type PromptRate = 8000 | 16_000;

@@ -1,63 +1,42 @@
-/** The digit clips of every sound set; a clip is named after the digit that it says. */
-export const DIGIT_CLIPS = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'] as const;
+import type { Gender } from './tts.ts';
 
-/** The phrase clips of every sound set. */
-export const PHRASE_CLIPS = ['greeting', 'again', 'goodbye'] as const;
+/** How the characters of a code are said: `pairs` are digits one by one too, with a longer pause after each two. */
+export type SayAs = 'digits' | 'pairs' | 'nato';
 
-export type ClipName = (typeof DIGIT_CLIPS)[number] | (typeof PHRASE_CLIPS)[number];
+/** How a voice is to sound; what is left out is the service's choice. */
+export interface VoiceWish {
+  /** BCP 47. */
+  readonly locale?: string | undefined;
+  /** A voice of the provider by its own name. */
+  readonly voice?: string | undefined;
+  readonly gender?: Gender | undefined;
+  /** 0.5–2; 1 is the voice's own pace. */
+  readonly speed?: number | undefined;
+}
 
-/** One thing that a prompt says. The list is plain data and can be kept or shown: the code is not in it. */
+/** One thing that a prompt says. */
 export type PlaylistItem =
-  /** A prerecorded clip. */
-  | { readonly clip: ClipName }
+  /** Synthesised. Codes in it (`codesIn`) are said character by character, whatever `sayAs` is. */
+  | ({ readonly tts: string; readonly sayAs?: SayAs | undefined } & VoiceWish)
+  /** A clip of `sounds/`: a path in it such as `en-US/slt/greeting`, with or without `.wav`. */
+  | { readonly file: string }
+  /** A WAV by http or https. */
+  | { readonly url: string }
+  /** A code: digits, with `nato` letters too. */
+  | ({
+      readonly digits: string;
+      readonly sayAs?: SayAs | undefined;
+      /** Silence between two of them. */
+      readonly digitPauseMs?: number | undefined;
+    } & VoiceWish)
   /** Silence. */
-  | { readonly pauseMs: number }
-  /** The place of the code, said digit by digit. Only rendering puts the code there. */
-  | { readonly code: { readonly digitPauseMs: number } };
+  | { readonly pauseMs: number };
 
-export type Playlist = readonly PlaylistItem[];
-
-export interface OtpPrompt {
-  /** How often the code is said: 1–5, default 2. */
-  readonly repeat?: number;
-  /** Silence before the first word: media paths open late, and the callee is still lifting the phone. Default 300. */
-  readonly leadInMs?: number;
-  /** Silence between a phrase and the first digit after it. Default 400. */
-  readonly phrasePauseMs?: number;
-  /** Silence between two digits: enough to write one down. Default 400. */
-  readonly digitPauseMs?: number;
-  /** Silence after the last digit, before whatever follows. Default 1000. */
-  readonly codePauseMs?: number;
-}
-
-const MAX_REPEAT = 5;
-const MAX_PAUSE_MS = 10_000;
-
-/**
- * The prompt of a verification call: greeting, code, then for each further time the `again` phrase and the
- * code, and goodbye.
- *
- * @throws {RangeError} for a repeat outside 1–5 or a pause outside 0–10,000 ms.
- */
-export function otpPlaylist(prompt: OtpPrompt = {}): Playlist {
-  const repeat = prompt.repeat ?? 2;
-  if (!Number.isInteger(repeat) || repeat < 1 || repeat > MAX_REPEAT) {
-    throw new RangeError(`repeat must be 1 to ${MAX_REPEAT}`);
-  }
-  const phrasePause = pause(prompt.phrasePauseMs ?? 400);
-  const codePause = pause(prompt.codePauseMs ?? 1000);
-  const code: PlaylistItem = { code: { digitPauseMs: pause(prompt.digitPauseMs ?? 400).pauseMs } };
-  const items: PlaylistItem[] = [pause(prompt.leadInMs ?? 300)];
-  for (let time = 0; time < repeat; time++) {
-    items.push({ clip: time === 0 ? 'greeting' : 'again' }, phrasePause, code, codePause);
-  }
-  items.push({ clip: 'goodbye' });
-  return items;
-}
-
-function pause(pauseMs: number): { readonly pauseMs: number } {
-  if (!Number.isInteger(pauseMs) || pauseMs < 0 || pauseMs > MAX_PAUSE_MS) {
-    throw new RangeError(`a pause must be 0 to ${MAX_PAUSE_MS} ms`);
-  }
-  return { pauseMs };
+/** What a call says. A client's playlist may hold a code: it is kept like one. */
+export interface Playlist {
+  readonly items: readonly PlaylistItem[];
+  /** How often all of it is said. */
+  readonly repeat: number;
+  /** Silence between two times. */
+  readonly repeatPauseMs: number;
 }

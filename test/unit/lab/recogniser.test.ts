@@ -10,7 +10,7 @@ import { resample } from '../../../src/media/resample.ts';
 import { joined as joinedSpeech } from '../../../src/media/speech.ts';
 import { parseWav } from '../../../src/media/wav.ts';
 import { PromptLibrary } from '../../../src/prompt/library.ts';
-import { otpPlaylist } from '../../../src/prompt/playlist.ts';
+import { otpPlaylist } from '../../../src/prompt/otp-prompt.ts';
 import { Secret } from '../../../src/secret.ts';
 import {
   joined,

@@ -7,7 +7,7 @@ import { durationMs } from '../../../src/media/pcm.ts';
 import { joined, speechMs } from '../../../src/media/speech.ts';
 import { formatWav } from '../../../src/media/wav.ts';
 import { PromptLibrary, SoundsError } from '../../../src/prompt/library.ts';
-import { DIGIT_CLIPS, otpPlaylist } from '../../../src/prompt/playlist.ts';
+import { DIGIT_CLIPS, otpPlaylist } from '../../../src/prompt/otp-prompt.ts';
 import { Secret } from '../../../src/secret.ts';
 
 const SOUNDS = join(import.meta.dirname, '../../../sounds');

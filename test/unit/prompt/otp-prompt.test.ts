@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { otpPlaylist } from '../../../src/prompt/playlist.ts';
+import { otpPlaylist } from '../../../src/prompt/otp-prompt.ts';
 
 describe('otpPlaylist', () => {
   it('greets, says the code twice and says goodbye', () => {
