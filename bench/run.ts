@@ -8,8 +8,7 @@
 import { parseArgs } from 'node:util';
 import { speechMs } from '../src/media/speech.ts';
 import { PromptLibrary } from '../src/prompt/library.ts';
-import { otpPlaylist } from '../src/prompt/otp-prompt.ts';
-import { Secret } from '../src/secret.ts';
+import { recordedPrompts } from '../test/support/recorded-prompt.ts';
 import { cpuPercent, type Usage, usageOf } from './process-usage.ts';
 import { startSink } from './rtp.ts';
 import { type BenchSite, startBenchSite } from './site.ts';
@@ -104,7 +103,7 @@ async function flatOut(site: BenchSite): Promise<number> {
 }
 
 const library = await PromptLibrary.load(new URL('../sounds', import.meta.url).pathname);
-const prompt = library.render('en-US', otpPlaylist({ repeat: REPEAT }), new Secret('123456'), 8000);
+const prompt = (await recordedPrompts(library))('123456', REPEAT);
 const holdMs = Math.min(HOLD_MS, speechMs(prompt)) + BEFORE_ANSWER_MS;
 const rampMs = holdMs + 2000;
 const expected = Math.round((ratePerSecond * holdMs) / 1000);

@@ -1,18 +1,18 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
-import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import { createMetrics } from './api/metrics.ts';
 import { buildServer } from './api/server.ts';
+import { CallService } from './call/call-service.ts';
 import { Dialer } from './call/dialer.ts';
 import { CallFeed } from './call/feed.ts';
 import type { Config } from './config.ts';
 import type { Engine } from './engine/engine.ts';
 import { engineOf, startComplaint } from './engine-choice.ts';
-import { PromptLibrary } from './prompt/library.ts';
-import { otpPlaylist } from './prompt/otp-prompt.ts';
+import type { PromptLibrary } from './prompt/library.ts';
 import type { WireMessage } from './sip/transport.ts';
+import { startSpeech } from './speech.ts';
 import { SqliteStore } from './store/sqlite.ts';
 import type { Store } from './store/store.ts';
 import { loadMasterKey } from './verification/master-key.ts';
@@ -50,13 +50,9 @@ function reasonsOf(error: unknown): string[] {
   return error instanceof Error ? [error.message, ...reasonsOf(error.cause)] : [];
 }
 
-/** The sounds that come with the package: beside src/ as beside dist/. */
-const SOUNDS = fileURLToPath(new URL('../sounds', import.meta.url));
 const PACKAGE = new URL('../package.json', import.meta.url);
 const SWEEP_INTERVAL_MS = 60_000;
 const DAY_MS = 86_400_000;
-/** Both codecs of today sample at this rate. */
-const PROMPT_RATE = 8000;
 /** What BYE and CANCEL get after the calls were told to end. */
 const ENGINE_CLOSE_MS = 5000;
 
@@ -69,9 +65,8 @@ const ENGINE_CLOSE_MS = 5000;
 export async function startApp(config: Config, { logger, onWire }: Surroundings): Promise<App> {
   const opened: (() => Promise<unknown>)[] = [];
   try {
-    const library = await needed('The sounds cannot be used', () =>
-      PromptLibrary.load(config.sounds.folder ?? SOUNDS, config.sounds.voice),
-    );
+    const speech = await needed('The sounds cannot be used', () => startSpeech(config, logger));
+    opened.push(() => speech.close());
     const masterKey = await needed('The master key cannot be used', () =>
       loadMasterKey(config.store.keyFile, randomBytes),
     );
@@ -99,17 +94,27 @@ export async function startApp(config: Config, { logger, onWire }: Surroundings)
       now: Date.now,
       log: logger,
       settings: config.calls,
-      render: ({ locale, repeat }, code) =>
-        library.render(locale, otpPlaylist({ repeat }), code, PROMPT_RATE),
+      prompts: speech.prompter,
       onEnded: (call) => metrics.callEnded(call),
+    });
+    const newId = (prefix: string): string => `${prefix}_${randomUUID().replaceAll('-', '')}`;
+    const calls = new CallService({
+      store,
+      dialer,
+      vault,
+      trunks: config.trunks,
+      callees: config.verification,
+      prompts: speech.prompter,
+      now: Date.now,
+      newId,
     });
     const verifications = new VerificationService({
       store,
       dialer,
       vault,
-      resolveLocale: (locale) => library.resolveLocale(locale),
+      resolveLocale: (locale, sayAs) => speech.voices.resolve(locale, sayAs),
       now: Date.now,
-      newId: (prefix) => `${prefix}_${randomUUID().replaceAll('-', '')}`,
+      newId,
       randomBytes,
       settings: config.verification,
     });
@@ -126,6 +131,9 @@ export async function startApp(config: Config, { logger, onWire }: Surroundings)
       logger,
       metrics,
       verifications,
+      calls,
+      prompts: speech.prompter,
+      trunks: config.trunks,
       feed,
       dialer,
       store,
@@ -139,7 +147,7 @@ export async function startApp(config: Config, { logger, onWire }: Surroundings)
     logger.info({ url, engine: engine.name, authentication: config.api.keys.length > 0 }, 'listening');
     return {
       url,
-      library,
+      library: speech.library,
       engine,
       close: async (signal) => {
         await dialer.drain(signal);

@@ -1,8 +1,21 @@
-import { isIP } from 'node:net';
 import { z } from 'zod';
+import { speech } from './config-speech.ts';
+import {
+  address,
+  host,
+  locale,
+  milliseconds,
+  name,
+  network,
+  path,
+  port,
+  portOrAny,
+  secret,
+  section,
+  sipText,
+} from './config-values.ts';
 import { LOG_LEVELS } from './log.ts';
-import { Secret } from './secret.ts';
-import { NUMBER_FORMAT, TRUNK_IDENTITIES, UNSAFE_IN_SIP } from './trunk/definition.ts';
+import { NUMBER_FORMAT, TRUNK_IDENTITIES } from './trunk/definition.ts';
 
 /** What stands for an API key in the configuration, as `createKey` makes it. */
 export const KEY_HASH = /^sha256:[0-9a-f]{64}$/;
@@ -11,48 +24,10 @@ export const EXPECTED_KEY_HASH = 'expected `sha256:` and 64 hexadecimal digits, 
 /** What FreeSWITCH takes as syntax in the argument of `playback`: variables, parameters, lists and schemes. */
 const UNSAFE_IN_PLAYBACK = /[\p{Cc}:!@${}\\]/u;
 
-/**
- * A section: a strict object (an unknown key is an error) that may be left out, since every key in it then
- * has its default.
- */
-function section<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
-  return z.strictObject(shape).prefault({} as never);
-}
-
-const port = z.int().min(1).max(65_535);
-const portOrAny = z.int().min(0).max(65_535);
-const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/, {
-  error: 'expected 1 to 64 letters, digits, `_`, `.` or `-`, the first a letter or digit',
-});
-const host = z.string().regex(/^(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252})|[0-9A-Fa-f:.]{2,45})$/, {
-  error: 'expected a host name or an IP address, without a port',
-});
-const address = z.string().refine((text) => isIP(text) !== 0, { error: 'expected an IP address' });
-const network = z
-  .string()
-  .refine(isNetwork, { error: 'expected an IP address, or a network such as 10.0.0.0/8' });
-const path = z.string().min(1).max(4096);
-const milliseconds = (min: number, max: number) => z.int().min(min).max(max);
-/** Text that goes into a SIP header. */
-const sipText = z
-  .string()
-  .min(1)
-  .max(128)
-  .refine((text) => !UNSAFE_IN_SIP.test(text), {
-    error: 'expected no control characters and none of `"`, `\\`, `<`, `>`',
-  });
-
 /** A folder whose files FreeSWITCH is told to play. */
 const promptFolder = path.refine((text) => !UNSAFE_IN_PLAYBACK.test(text), {
   error: 'expected no control characters and none of `:`, `!`, `@`, `$`, `{`, `}`, `\\`',
 });
-/** A text that is kept from whoever prints the configuration. */
-const secret = z
-  .string()
-  .min(1)
-  .max(256)
-  .transform((text) => new Secret(text));
-
 const apiKey = z.strictObject({
   id: name,
   hash: z.string().regex(KEY_HASH, { error: EXPECTED_KEY_HASH }).optional(),
@@ -68,7 +43,8 @@ const api = section({
     max: z.int().min(1).max(1_000_000).default(600),
     windowSeconds: z.int().min(1).max(3600).default(60),
   }),
-  bodyLimit: z.int().min(1024).max(1_048_576).default(16_384),
+  dataTechLabs: z.boolean().default(true),
+  bodyLimit: z.int().min(1024).max(1_048_576).default(65_536),
 });
 
 const sip = section({
@@ -128,6 +104,10 @@ const transport = z.enum(['udp', 'tcp']);
 const setupTimeoutMs = milliseconds(500, 60_000);
 const ringTimeoutMs = milliseconds(1000, 180_000);
 
+const cli = z.string().regex(/^\+?[A-Za-z0-9_.-]{1,64}$/, {
+  error: 'expected a number such as `+4930123456`, or another user part of a SIP address',
+});
+
 const trunk = z.strictObject({
   id: name,
   host,
@@ -137,9 +117,8 @@ const trunk = z.strictObject({
   username: sipText.optional(),
   password: secret.optional(),
   passwordFile: path.optional(),
-  cli: z.string().regex(/^\+?[A-Za-z0-9_.-]{1,64}$/, {
-    error: 'expected a number such as `+4930123456`, or another user part of a SIP address',
-  }),
+  cli,
+  allowedClis: z.array(cli).max(10_000).default([]),
   displayName: sipText.optional(),
   codecs: z
     .array(z.enum(['PCMU', 'PCMA']))
@@ -173,10 +152,8 @@ const verification = section({
   maxTtlSeconds: z.int().min(30).max(86_400).default(600),
   maxChecks: z.int().min(1).max(10).default(5),
   repeat: z.int().min(1).max(5).default(2),
-  locale: z
-    .string()
-    .regex(/^[a-z]{2,3}(?:-[A-Z]{2})?$/, { error: 'expected a locale such as `en-US`' })
-    .default('en-US'),
+  sayAs: z.enum(['digits', 'pairs', 'nato']).default('digits'),
+  locale: locale.default('en-US'),
   sipTargets: z.array(host).max(100).default([]),
 });
 
@@ -208,19 +185,10 @@ export const configSchema = z.strictObject({
   calls,
   verification,
   sounds,
+  speech,
   store,
   log,
 });
 
 /** The configuration as the schema alone leaves it: defaults filled in, relations between keys unchecked. */
 export type ParsedConfig = z.output<typeof configSchema>;
-
-function isNetwork(text: string): boolean {
-  const [start = '', bits, ...more] = text.split('/');
-  const version = isIP(start);
-  return (
-    version !== 0 &&
-    more.length === 0 &&
-    (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128)))
-  );
-}

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { ParsedConfig } from './config-schema.ts';
 import { EXPECTED_KEY_HASH, KEY_HASH } from './config-schema.ts';
+import type { TtsProviderConfig } from './config-tts.ts';
 import { Secret } from './secret.ts';
 import type { Trunk } from './trunk/definition.ts';
 
@@ -10,7 +11,8 @@ export type Report = (path: readonly PropertyKey[], message: string) => void;
 type WithSecret<Server> = Omit<Server, 'secret' | 'secretFile'> & { secret: Secret };
 
 /** The configuration with every secret in its place, wherever it was kept. */
-export type CompleteConfig = Omit<ParsedConfig, 'api' | 'trunks' | 'freeswitch'> & {
+export type CompleteConfig = Omit<ParsedConfig, 'api' | 'trunks' | 'freeswitch' | 'speech'> & {
+  speech: Omit<ParsedConfig['speech'], 'providers'> & { providers: TtsProviderConfig[] };
   api: Omit<ParsedConfig['api'], 'keys'> & { keys: { id: string; hash: string }[] };
   trunks: Trunk[];
   freeswitch: Omit<ParsedConfig['freeswitch'], 'drachtioServers' | 'mediaServers'> & {
@@ -22,7 +24,7 @@ export type CompleteConfig = Omit<ParsedConfig, 'api' | 'trunks' | 'freeswitch'>
 /** A value that a key holds itself, or that stands in the file which `<key>File` names instead. */
 interface Kept<Value> {
   readonly owner: readonly PropertyKey[];
-  readonly key: 'hash' | 'password' | 'secret';
+  readonly key: 'hash' | 'key' | 'password' | 'secret';
   readonly given: Value | undefined;
   readonly file: string | undefined;
   readonly from: (line: string) => Value;
@@ -35,6 +37,7 @@ export function readSecrets(config: ParsedConfig, report: Report): CompleteConfi
     ...config,
     api: { ...config.api, keys: apiKeysOf(config, report) },
     trunks: trunksOf(config, report),
+    speech: { ...config.speech, providers: providersOf(config, report) },
     freeswitch: {
       ...config.freeswitch,
       drachtioServers: config.freeswitch.drachtioServers.flatMap((server, index) =>
@@ -68,6 +71,16 @@ function trunksOf({ trunks, calls }: ParsedConfig, report: Report): Trunk[] {
       ringTimeoutMs: trunk.ringTimeoutMs ?? calls.ringTimeoutMs,
       ...(password === undefined ? {} : { password }),
     };
+  });
+}
+
+function providersOf({ speech }: ParsedConfig, report: Report): TtsProviderConfig[] {
+  return speech.providers.map((provider, index) => {
+    if (provider.type !== 'http') return provider;
+    const { key: given, keyFile: file, ...rest } = provider;
+    const from = (line: string) => new Secret(line);
+    const key = kept({ owner: ['speech', 'providers', index], key: 'key', given, file, from, report });
+    return { ...rest, ...(key === undefined ? {} : { key }) };
   });
 }
 

@@ -6,15 +6,8 @@ import type { ParsedConfig } from './config-schema.ts';
 import { configSchema } from './config-schema.ts';
 import type { CompleteConfig, Report } from './config-secrets.ts';
 import { readSecrets } from './config-secrets.ts';
-import type { Secret } from './secret.ts';
-
-type DeepReadonly<T> = T extends Secret
-  ? T
-  : T extends readonly (infer Item)[]
-    ? readonly DeepReadonly<Item>[]
-    : T extends object
-      ? { readonly [Key in keyof T]: DeepReadonly<T[Key]> }
-      : T;
+import type { DeepReadonly } from './config-values.ts';
+import { checkTemplate } from './prompt/templates.ts';
 
 /** All settings of the process, checked and frozen to the bottom. Secrets are read wherever they were kept. */
 export type Config = DeepReadonly<CompleteConfig>;
@@ -173,6 +166,7 @@ function reportContradictions(config: ParsedConfig, report: Report): void {
       break;
   }
   reportCallbackPorts(config, report);
+  reportSpeech(config, report);
   reportTwins(config, report);
 }
 
@@ -218,6 +212,22 @@ function reportTwins({ freeswitch }: ParsedConfig, report: Report): void {
       if (places.indexOf(place) < index) {
         report(['freeswitch', list, index, 'host'], 'expected a host and port that no other server has');
       }
+    }
+  }
+}
+
+function reportSpeech({ speech }: ParsedConfig, report: Report): void {
+  const ids = speech.providers.map(({ id }) => id);
+  for (const [index, id] of ids.entries()) {
+    if (ids.indexOf(id) < index) {
+      report(['speech', 'providers', index, 'id'], 'expected an id that no other provider has');
+    }
+  }
+  for (const [locale, template] of Object.entries(speech.templates)) {
+    try {
+      checkTemplate(template);
+    } catch (error) {
+      report(['speech', 'templates', locale], error instanceof Error ? error.message : 'cannot be used');
     }
   }
 }

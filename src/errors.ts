@@ -20,7 +20,14 @@ export const ERROR_TABLE = {
     retryable: false,
     message: 'SIP addresses are not allowed by the configuration.',
   },
-  unsupported_locale: { status: 400, retryable: false, message: 'There are no sounds for this locale.' },
+  unsupported_locale: { status: 400, retryable: false, message: 'Nothing here speaks this language.' },
+  invalid_playlist: { status: 400, retryable: false, message: 'This playlist cannot be played.' },
+  unknown_carrier: { status: 400, retryable: false, message: 'There is no carrier with this id.' },
+  cli_not_allowed: {
+    status: 400,
+    retryable: false,
+    message: 'The configuration does not allow this calling number.',
+  },
   unauthorized: { status: 401, retryable: false, message: 'A valid API key is required.' },
   not_found: { status: 404, retryable: false, message: 'There is no such resource.' },
   method_not_allowed: { status: 405, retryable: false, message: 'This method is not allowed here.' },
@@ -32,11 +39,17 @@ export const ERROR_TABLE = {
     retryable: false,
     message: 'This Idempotency-Key was used before with another request.',
   },
+  prompt_failed: {
+    status: 422,
+    retryable: false,
+    message: 'A part of the playlist could not be fetched, or is no sound.',
+  },
   too_many_requests: { status: 429, retryable: true, message: 'Too many requests.' },
   internal: { status: 500, retryable: true, message: 'Something went wrong on our side.' },
   capacity: { status: 503, retryable: true, message: 'All lines are in use.' },
   engine_unavailable: { status: 503, retryable: true, message: 'Calls cannot be carried at the moment.' },
   not_ready: { status: 503, retryable: true, message: 'The service cannot carry calls at the moment.' },
+  speech_unavailable: { status: 503, retryable: true, message: 'Text cannot be spoken at the moment.' },
   store_unavailable: { status: 503, retryable: true, message: 'The store cannot be reached.' },
 } as const satisfies Record<string, ErrorKind>;
 

@@ -9,10 +9,13 @@ const USAGE = `voice-otp <command>
   lab-carrier [--port PORT] [--host HOST]
                                      the lab carrier alone, as a trunk for any SIP system (SIP on 5080)
   key ID                             a new API key, and the line for the configuration
+  sounds check|import …              recorded sounds: what a set lacks, and sets of your own recordings
 `;
 
 /** Each command loads only what it needs. */
 async function run(args: readonly string[]): Promise<number> {
+  // It has options of its own.
+  if (args[0] === 'sounds') return (await import('./commands/sounds.ts')).sounds(args.slice(1));
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,

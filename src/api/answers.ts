@@ -5,6 +5,7 @@ import type {
   AttemptAnswer,
   CallAnswer,
   CallSummaryAnswer,
+  PromptReportAnswer,
   TimelineEntryAnswer,
   VerificationAnswer,
 } from './schemas.ts';
@@ -18,6 +19,7 @@ export function verificationAnswerOf(verification: VerificationView): Verificati
     locale: verification.locale,
     codeLength: verification.codeLength,
     repeat: verification.repeat,
+    sayAs: verification.sayAs,
     checks: verification.checks,
     maxChecks: verification.maxChecks,
     checksLeft: checksLeft(verification),
@@ -56,6 +58,9 @@ function shared(call: Call): Omit<CallSummaryAnswer, 'attempts'> {
     id: call.id,
     verificationId: call.verificationId,
     to: call.to,
+    reference: call.reference,
+    carrierId: call.wishes.trunkId,
+    prompt: call.prompt === null ? null : promptReportOf(call.prompt),
     state: call.state,
     disposition: call.disposition,
     blame: call.blame,
@@ -67,6 +72,18 @@ function shared(call: Call): Omit<CallSummaryAnswer, 'attempts'> {
     durations: last === undefined ? { pddMs: null, ringMs: null, talkMs: null } : durations(last),
     createdAt: iso(call.createdAt),
     endedAt: isoOrNull(call.endedAt),
+  };
+}
+
+export function promptReportOf(report: NonNullable<Call['prompt']>): PromptReportAnswer {
+  return {
+    locale: report.locale,
+    voices: [...report.voices],
+    fallback: report.fallback,
+    durationMs: report.durationMs,
+    synthesised: report.synthesised,
+    fetched: report.fetched,
+    preparedMs: report.preparedMs,
   };
 }
 
@@ -92,10 +109,11 @@ function attemptAnswerOf(attempt: Attempt): AttemptAnswer {
   };
 }
 
-function iso(at: number): string {
+/** ISO 8601, UTC, with milliseconds. */
+export function iso(at: number): string {
   return new Date(at).toISOString();
 }
 
-function isoOrNull(at: number | null): string | null {
+export function isoOrNull(at: number | null): string | null {
   return at === null ? null : iso(at);
 }

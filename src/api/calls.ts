@@ -1,11 +1,11 @@
 import { z } from 'zod';
-import type { Call } from '../call/call.ts';
 import type { CallFeed } from '../call/feed.ts';
 import { AppError } from '../errors.ts';
 import type { Store } from '../store/store.ts';
 import { callAnswerOf, callSummaryOf } from './answers.ts';
 import { clientOf } from './auth.ts';
 import { callEventStream } from './call-events.ts';
+import { ownedCall } from './owned-call.ts';
 import {
   answer,
   callAnswer,
@@ -156,17 +156,4 @@ function eventRoute(api: Api, feed: CallFeed): void {
       );
     },
   });
-}
-
-/** The call as it is now: of one that is under way the store may lag behind what the feed knows. */
-async function ownedCall(feed: CallFeed, id: string, clientId: string | null): Promise<Call> {
-  let latest: Call | undefined;
-  const unsubscribe = await feed.subscribe(id, ({ call }) => {
-    latest = call;
-  });
-  unsubscribe();
-  if (latest === undefined || latest.clientId !== clientId) {
-    throw new AppError('not_found');
-  }
-  return latest;
 }

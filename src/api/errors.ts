@@ -1,6 +1,7 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ErrorCode } from '../errors.ts';
 import { AppError } from '../errors.ts';
+import type { ErrorDialect } from './error-dialect.ts';
 
 /** What every answer of 400 and above carries. */
 interface ErrorBody {
@@ -21,9 +22,12 @@ const FOREIGN: Readonly<Record<string, readonly [code: ErrorCode, message?: stri
   FST_ERR_MAX_PARAM_LENGTH: ['not_found'],
 };
 
-/** Gives every failure of `app` the one documented shape, and logs those that are ours to look at. */
-export function installErrorHandler(app: FastifyInstance): void {
-  app.setErrorHandler((error: FastifyError, request, reply) => sendError(error, request, reply));
+/**
+ * Gives every failure of `app` the one documented shape, or on the paths of a dialect that one's, and logs those
+ * that are ours to look at.
+ */
+export function installErrorHandler(app: FastifyInstance, dialects: readonly ErrorDialect[]): void {
+  app.setErrorHandler((error: FastifyError, request, reply) => sendError(error, request, reply, dialects));
 }
 
 /** Answers `error` in the documented shape. Also used where Fastify fails before it has a route. */
@@ -31,6 +35,7 @@ export async function sendError(
   error: unknown,
   request: FastifyRequest,
   reply: FastifyReply,
+  dialects: readonly ErrorDialect[],
 ): Promise<FastifyReply> {
   const known = toAppError(error);
   if (known === undefined) {
@@ -48,13 +53,15 @@ export async function sendError(
   if (answer.retryAfterSeconds !== undefined) {
     void reply.header('retry-after', String(answer.retryAfterSeconds));
   }
+  const path = request.url.replace(/\?.*$/s, '');
+  const dialect = dialects.find((one) => one.covers(path));
   return (
     reply
       .code(answer.status)
       // Set already, but for what failed before any hook ran.
       .header('x-request-id', request.id)
       .type('application/json; charset=utf-8')
-      .send(JSON.stringify(errorBody(answer, request.id)))
+      .send(JSON.stringify(dialect?.body(answer) ?? errorBody(answer, request.id)))
   );
 }
 

@@ -64,7 +64,7 @@ export function createMetrics(activeCalls: () => number): ApiMetrics {
     callEnded: (call) => {
       const disposition: Disposition = call.disposition ?? 'failed';
       calls.inc({ disposition });
-      if (!mayHaveBeenHeard(call) && disposition !== 'canceled') {
+      if (call.verificationId !== null && !mayHaveBeenHeard(call) && disposition !== 'canceled') {
         ended.inc({ status: 'failed' });
       }
       for (const { pddMs } of call.attempts.map(durations)) {

@@ -27,12 +27,15 @@ export async function describeApi(api: Api, version: string): Promise<void> {
       info: {
         title: 'voice-otp',
         version,
-        description: 'Proves a phone number by calling it and saying a one-time code.',
+        description:
+          'Proves a phone number by calling it and saying a one-time code, or calls it and says what it is given.',
         license: { name: 'MIT' },
       },
       tags: [
         { name: 'verifications', description: 'Proving a number' },
-        { name: 'calls', description: 'The calls that verifications place' },
+        { name: 'calls', description: 'Calls that say something, and those that verifications place' },
+        { name: 'prompts', description: 'What calls say' },
+        { name: 'datatechlabs', description: 'For programs that were written for DataTechLabs' },
         { name: 'service', description: 'For operators' },
       ],
       components: {

@@ -15,7 +15,8 @@ export const requestValidator: FastifySchemaCompiler<z.ZodType> = ({ schema, htt
     if (result.success) {
       return { value: result.data };
     }
-    const [issue] = result.error.issues;
+    const [first] = result.error.issues;
+    const issue = first === undefined ? undefined : nearest(first, data);
     const part = PARTS[httpPart ?? ''] ?? httpPart ?? 'request';
     const path = [part, ...(issue?.path ?? [])].map(String).join('.');
     return {
@@ -36,5 +37,28 @@ function expected(issue: z.core.$ZodRawIssue): string | undefined {
 
 /** The key's name where it looks like a mistyped one of ours, and not like data. */
 function knownName(key: string | undefined): string {
-  return key !== undefined && /^[a-zA-Z_-]{1,32}$/.test(key) ? `: ${key}` : '';
+  return key !== undefined && /^[a-z][a-zA-Z_-]{1,31}$/.test(key) ? `: ${key}` : '';
+}
+
+/**
+ * Where a value fits none of several kinds, but has all keys that one of them must have, and only that one, the
+ * problem with this kind; otherwise the issue as it is.
+ */
+function nearest(issue: z.core.$ZodIssue, data: unknown): Pick<z.core.$ZodIssue, 'path' | 'message'> {
+  if (issue.code !== 'invalid_union') {
+    return issue;
+  }
+  const value = issue.path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown>)[key], data);
+  const meant = issue.errors.filter((issues) => !issues.some((one) => isMissing(one, value)));
+  const [problem] = meant.length === 1 ? (meant[0] ?? []) : [];
+  return problem === undefined ? issue : { ...problem, path: [...issue.path, ...problem.path] };
+}
+
+/** Whether the issue is that the value lacks a key, or is nothing that could have one. */
+function isMissing(issue: z.core.$ZodIssue, value: unknown): boolean {
+  if (issue.code !== 'invalid_type') {
+    return false;
+  }
+  const [key] = issue.path;
+  return key === undefined || !Object.hasOwn(value as object, key);
 }

@@ -1,20 +1,26 @@
 import { z } from 'zod';
-import type { Blame, CallState, Disposition, TimelineEntry } from '../call/call.ts';
+import type { Blame, Call, CallState, Disposition, TimelineEntry } from '../call/call.ts';
 import type { ErrorCode } from '../errors.ts';
 import { ERROR_TABLE } from '../errors.ts';
 import { Secret } from '../secret.ts';
+import type { StartRequest } from '../verification/terms.ts';
 import type { VerificationStatus } from '../verification/verification.ts';
 
 /** Gives a schema the name under which OpenAPI lists it. */
-function named<Schema extends z.ZodType>(id: string, schema: Schema): Schema {
+export function named<Schema extends z.ZodType>(id: string, schema: Schema): Schema {
   return schema.meta({ id });
 }
 
-const CODE = z.string().regex(/^[0-9]{4,10}$/, { error: 'expected 4 to 10 digits' });
+type Wish<Name extends 'sayAs' | 'gender'> = NonNullable<StartRequest[Name]>;
+
+/** Which of them a code may have depends on how it is said: that is for the service to judge. */
+const CODE = z
+  .string()
+  .regex(/^[0-9A-Za-z]{4,10}$/, { error: 'expected 4 to 10 digits, or letters and digits' });
 /** From here on the code is a secret: whatever prints the request prints `[redacted]`. */
 const secretCode = CODE.transform((text) => new Secret(text));
 
-const timestamp = z.iso.datetime().describe('ISO 8601, UTC, with milliseconds');
+export const timestamp = z.iso.datetime().describe('ISO 8601, UTC, with milliseconds');
 const verificationId = z
   .string()
   .regex(/^ver_[A-Za-z0-9_-]{1,60}$/, { error: 'expected the id of a verification' });
@@ -28,14 +34,14 @@ const verificationStatus = z.enum([
   'canceled',
   'max_checks_reached',
 ] as const satisfies readonly VerificationStatus[]);
-const callState = z.enum([
+export const callState = z.enum([
   'queued',
   'dialing',
   'ringing',
   'answered',
   'ended',
 ] as const satisfies readonly CallState[]);
-const disposition = z.enum([
+export const disposition = z.enum([
   'answered',
   'busy',
   'no_answer',
@@ -51,12 +57,34 @@ const disposition = z.enum([
   'trunk_auth',
   'trunk_failure',
   'trunk_timeout',
+  'prompt_failed',
   'interrupted',
   'failed',
 ] as const satisfies readonly Disposition[]);
 const blame = z.enum(['none', 'callee', 'trunk', 'us', 'unknown'] as const satisfies readonly Blame[]);
 const hungUpBy = z.enum(['callee', 'us']);
 const count = z.int().min(0);
+
+export const sayAs = z
+  .enum(['digits', 'pairs', 'nato'] as const satisfies readonly Wish<'sayAs'>[])
+  .describe(
+    '`digits`: one by one; `pairs`: with a longer pause after each two; `nato`: letters too, in the words of the spelling alphabet',
+  );
+export const gender = z
+  .enum(['female', 'male'] as const satisfies readonly Wish<'gender'>[])
+  .describe('Of the voice, where there is a choice');
+export const locale = z
+  .string()
+  .regex(/^[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,2}$/, { error: 'expected a locale such as en-US' });
+export const callee = z
+  .string()
+  .min(1)
+  .max(256)
+  .describe('E.164 number with `+`, or a `sip:` address where the configuration allows its host');
+export const repeat = z.int().min(1).max(5);
+export const reference = z
+  .string()
+  .regex(/^[^\p{Cc}]{1,256}$/u, { error: 'expected 1 to 256 characters without control characters' });
 
 export const verificationParams = z.strictObject({ id: verificationId });
 export const callParams = z.strictObject({ id: callId });
@@ -74,29 +102,25 @@ export const idempotencyHeaders = z.looseObject({
 export const newVerification = named(
   'NewVerification',
   z.strictObject({
-    to: z
-      .string()
-      .min(1)
-      .max(256)
-      .describe('E.164 number with `+`, or a `sip:` address where the configuration allows its host'),
-    locale: z
-      .string()
-      .regex(/^[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,2}$/, { error: 'expected a locale such as en-US' })
-      .optional()
-      .describe('Language of the prompt, such as `en-US`'),
+    to: callee,
+    locale: locale.optional().describe('Language of the prompt, such as `en-US`'),
     codeLength: z
       .int()
       .min(4)
       .max(10)
       .optional()
-      .describe('Digits of the code; that of `code` where there is one'),
-    code: secretCode.optional().describe('A code of your own; without it one is made up'),
+      .describe('Characters of the code; that of `code` where there is one'),
+    code: secretCode
+      .optional()
+      .describe(
+        'A code of your own, of digits; with `sayAs: nato` of letters of either case too. Without it one is made up',
+      ),
+    sayAs: sayAs.optional(),
+    gender: gender.optional(),
     ttlSeconds: z.int().min(30).max(86_400).optional().describe('How long a check can approve'),
     maxChecks: z.int().min(1).max(10).optional().describe('How many submitted codes are compared'),
-    repeat: z.int().min(1).max(5).optional().describe('How often the code is said'),
-    reference: z
-      .string()
-      .regex(/^[^\p{Cc}]{1,256}$/u, { error: 'expected 1 to 256 characters without control characters' })
+    repeat: repeat.optional().describe('How often the code is said'),
+    reference: reference
       .optional()
       .describe('A text of yours that comes back with the verification; not unique, and never a code'),
   }),
@@ -113,6 +137,7 @@ export const verificationAnswer = named(
     locale: z.string(),
     codeLength: count,
     repeat: count,
+    sayAs,
     checks: count.describe('Codes compared so far'),
     maxChecks: count,
     checksLeft: count,
@@ -172,6 +197,7 @@ const timelineEntryAnswer = named(
     type: z.enum([
       'queued',
       'prepared',
+      'prompt_failed',
       'trying',
       'progress',
       'ringing',
@@ -185,10 +211,43 @@ const timelineEntryAnswer = named(
   }),
 );
 
+type Prompt = NonNullable<Call['prompt']>;
+
+const promptReport = named(
+  'PromptReport',
+  z.object({
+    locale: z
+      .string()
+      .nullable()
+      .describe('Of the code, or of the first thing that is spoken; null where only files are played'),
+    voices: z
+      .array(z.string())
+      .describe('Such as `recorded en-US/slt` or `tts espeak de`, in the order in which they are heard'),
+    fallback: z
+      .enum([
+        'none',
+        'other_provider',
+        'recorded',
+        'default_locale',
+        'code_only',
+      ] as const satisfies readonly Prompt['fallback'][])
+      .describe('What was said instead of what was asked for, because speech could not be had in time'),
+    durationMs: z.number().min(0),
+    synthesised: count.describe('Pieces that were synthesised now, and not found in the cache'),
+    fetched: count.describe('Addresses that were asked'),
+    preparedMs: z.number().min(0).describe('How long it took to make all of it ready'),
+  }),
+);
+
 const callShape = {
   id: callId,
-  verificationId,
+  verificationId: verificationId
+    .nullable()
+    .describe('What it proves; null for a call that only says something'),
   to: z.string(),
+  reference: z.string().nullable().describe('Of a call without a verification'),
+  carrierId: z.string().nullable().describe('The only trunk that was asked for'),
+  prompt: promptReport.nullable().describe('With what it spoke; null until its prompt was ready'),
   state: callState,
   disposition: disposition.nullable().describe('What became of it; null until it has ended'),
   blame: blame.nullable(),
@@ -265,21 +324,29 @@ export function answer<Schema extends z.ZodType>(description: string, schema: Sc
 
 /** The error answers of a route, by status: those it lists and those that any route can give. */
 export function errorAnswers(...codes: readonly ErrorCode[]): Record<number, JsonAnswer<typeof errorAnswer>> {
-  const told = new Map<number, string[]>();
-  for (const code of [...ALWAYS_POSSIBLE, ...codes]) {
-    const { status, message } = ERROR_TABLE[code];
-    told.set(status, [...(told.get(status) ?? []), `\`${code}\`: ${message}`]);
-  }
-  return Object.fromEntries(
-    [...told].map(([status, lines]) => [status, answer(lines.join('\n\n'), errorAnswer)]),
-  );
+  return answersByStatus(errorAnswer, codes, (code) => `\`${code}\``);
 }
 
 const ALWAYS_POSSIBLE: readonly ErrorCode[] = ['invalid_request', 'too_many_requests', 'internal'];
+
+/** Error answers with a body of another form; `label` tells which error a line of the description is of. */
+export function answersByStatus<Schema extends z.ZodType>(
+  body: Schema,
+  codes: readonly ErrorCode[],
+  label: (code: ErrorCode) => string,
+): Record<number, JsonAnswer<Schema>> {
+  const told = new Map<number, string[]>();
+  for (const code of [...ALWAYS_POSSIBLE, ...codes]) {
+    const { status, message } = ERROR_TABLE[code];
+    told.set(status, [...(told.get(status) ?? []), `${label(code)}: ${message}`]);
+  }
+  return Object.fromEntries([...told].map(([status, lines]) => [status, answer(lines.join('\n\n'), body)]));
+}
 
 export type VerificationAnswer = z.output<typeof verificationAnswer>;
 export type CheckAnswer = z.output<typeof checkAnswer>;
 export type CallAnswer = z.output<typeof callAnswer>;
 export type CallSummaryAnswer = z.output<typeof callSummary>;
+export type PromptReportAnswer = z.output<typeof promptReport>;
 export type AttemptAnswer = z.output<typeof attemptAnswer>;
 export type TimelineEntryAnswer = z.output<typeof timelineEntryAnswer>;

@@ -7,6 +7,7 @@ import { fastify, LogController } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { serializerCompiler } from 'fastify-type-provider-zod';
 import type { Logger } from 'pino';
+import type { CallService } from '../call/call-service.ts';
 import type { CallFeed } from '../call/feed.ts';
 import type { Config } from '../config.ts';
 import type { Engine } from '../engine/engine.ts';
@@ -16,12 +17,18 @@ import type { VerificationService } from '../verification/service.ts';
 import { callerOf, identifyClients, refuseForeignHosts, requireClient } from './auth.ts';
 import { callRoutes } from './calls.ts';
 import { answerClientError } from './client-error.ts';
+import { dataTechLabsRoutes } from './datatechlabs.ts';
+import { dataTechLabsErrors } from './datatechlabs-envelope.ts';
+import type { ErrorDialect } from './error-dialect.ts';
 import { installErrorHandler, sendError } from './errors.ts';
 import { healthRoutes } from './health.ts';
 import { answerOtherMethods, collectRoutes } from './methods.ts';
 import type { ApiMetrics } from './metrics.ts';
 import { metricsRoute } from './metrics.ts';
+import { newCallRoutes } from './new-calls.ts';
 import { describeApi, documentationRoutes } from './openapi.ts';
+import type { PreviewPort } from './prompts.ts';
+import { promptRoutes } from './prompts.ts';
 import { requestValidator } from './request-validator.ts';
 import { verificationRoutes } from './verifications.ts';
 
@@ -40,10 +47,13 @@ export interface ApiDependencies {
   readonly logger: Logger;
   readonly metrics: ApiMetrics;
   readonly verifications: VerificationService;
+  readonly calls: CallService;
+  readonly prompts: PreviewPort;
   readonly feed: CallFeed;
   readonly dialer: { hangUp(callId: string): boolean; draining(): boolean };
   readonly store: Store;
   readonly engine: Pick<Engine, 'missing'>;
+  readonly trunks: readonly { readonly id: string }[];
 }
 
 /** A request, its head and its body, must have arrived within this time. */
@@ -65,7 +75,7 @@ export async function buildServer(dependencies: ApiDependencies): Promise<Api> {
   api.setValidatorCompiler(requestValidator);
   api.setSerializerCompiler(serializerCompiler);
   readJsonOnly(api);
-  installErrorHandler(api);
+  installErrorHandler(api, dialectsOf(config));
   noteRequests(api, dependencies.metrics);
   identifyClients(api, config.keys);
   if (config.keys.length === 0) {
@@ -96,6 +106,11 @@ export async function buildServer(dependencies: ApiDependencies): Promise<Api> {
     requireClient(closed);
     verificationRoutes(closed, dependencies);
     callRoutes(closed, dependencies);
+    newCallRoutes(closed, dependencies);
+    promptRoutes(closed, dependencies);
+    if (config.dataTechLabs) {
+      dataTechLabsRoutes(closed, dependencies);
+    }
     metricsRoute(closed, dependencies.metrics);
   });
   await documentationRoutes(api);
@@ -120,9 +135,14 @@ function newInstance({ config, logger }: ApiDependencies): Api {
     return503OnClosing: false,
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
     http: { maxHeaderSize: MAX_HEADER_BYTES },
-    frameworkErrors: (error, request, reply) => void sendError(error, request, reply),
+    frameworkErrors: (error, request, reply) => void sendError(error, request, reply, dialectsOf(config)),
     clientErrorHandler: (error, socket) => answerClientError(error, socket, newRequestId()),
   }).withTypeProvider<ZodTypeProvider>();
+}
+
+/** An API that is switched off has no paths, and so no errors of its own. */
+function dialectsOf(config: Config['api']): readonly ErrorDialect[] {
+  return config.dataTechLabs ? [dataTechLabsErrors] : [];
 }
 
 /** JSON and nothing else: other types are 415, and an empty body is no body, whatever its type says. */

@@ -1,4 +1,6 @@
 import type { CallEvent, Leftover, LegEnd, SipResult } from '../engine/engine.ts';
+import type { PromptError } from '../prompt/prompt-error.ts';
+import type { PromptReport } from '../prompt/prompt-report.ts';
 import type { Attempt, Blame, Call, CallState, Disposition, TimelineEntry } from './call.ts';
 import { historyOf, judge } from './outcome.ts';
 
@@ -72,9 +74,16 @@ export function apply(call: Call, event: CallEvent, context: AttemptContext): Ca
   }
 }
 
-/** The call with a note that its prompt is ready: what comes after is signalling. */
-export function markPrepared(call: Call, at: number): Call {
-  return noted(call, notBeforeLast(call, at), 'prepared', {}, 0);
+/** The call with a note that its prompt is ready, and with which voices: what comes after is signalling. */
+export function markPrepared(call: Call, at: number, prompt: PromptReport): Call {
+  const { voices, locale, ...rest } = prompt;
+  const detail = { ...(locale === null ? {} : { locale }), voices: voices.join(', '), ...rest };
+  return noted({ ...call, prompt }, notBeforeLast(call, at), 'prepared', detail, 0);
+}
+
+/** The call with a note why its prompt cannot be played. */
+export function markUnprepared(call: Call, at: number, { fault, message }: PromptError): Call {
+  return noted(call, notBeforeLast(call, at), 'prompt_failed', { fault, message: clipped(message) }, 0);
 }
 
 /** The call in its final state. Its last timeline entry, `ended` of attempt 0, is what listeners wait for. */
@@ -93,6 +102,7 @@ export function endCall(call: Call, now: number, disposition: Disposition, blame
     disposition,
     blame,
     endedAt: at,
+    sealedPlaylist: null,
     attempts,
     timeline: [...call.timeline, entry],
   };

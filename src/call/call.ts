@@ -1,4 +1,5 @@
 import type { CallEvent, Codec, Leftover, MediaStats } from '../engine/engine.ts';
+import type { PromptReport } from '../prompt/prompt-report.ts';
 
 export type CallState = 'queued' | 'dialing' | 'ringing' | 'answered' | 'ended';
 
@@ -19,6 +20,7 @@ export type Disposition =
   | 'trunk_auth'
   | 'trunk_failure'
   | 'trunk_timeout'
+  | 'prompt_failed'
   | 'interrupted'
   | 'failed';
 
@@ -55,17 +57,36 @@ export interface TimelineEntry {
   readonly at: number;
   /** Number of the attempt, from 1; 0 for what concerns the whole call. */
   readonly attempt: number;
-  readonly type: 'queued' | 'prepared' | Exclude<CallEvent['type'], 'sent'>;
+  readonly type: 'queued' | 'prepared' | 'prompt_failed' | Exclude<CallEvent['type'], 'sent'>;
   readonly detail: Readonly<Record<string, string | number | boolean>>;
 }
+
+/** What a request asked of the way in which a call is placed; null: what the configuration says. */
+export interface CallWishes {
+  /** Calling number; one that the trunk is allowed to show. */
+  readonly cli: string | null;
+  /** The only trunk that may be used. */
+  readonly trunkId: string | null;
+  readonly ringTimeoutMs: number | null;
+}
+
+const NO_WISHES: CallWishes = { cli: null, trunkId: null, ringTimeoutMs: null };
 
 /** A call as data; `apply` is the only thing that changes it. */
 export interface Call {
   /** `call_…` */
   readonly id: string;
-  readonly verificationId: string;
+  /** What it proves; null for a call that only says something. */
+  readonly verificationId: string | null;
   readonly clientId: string | null;
   readonly to: string;
+  /** The client's own name for it; of a call without a verification. */
+  readonly reference: string | null;
+  readonly wishes: CallWishes;
+  /** What it says, sealed like a code, since it may hold one; null with a verification, and once it has ended. */
+  readonly sealedPlaylist: string | null;
+  /** With which voices it spoke; null until its prompt was ready. */
+  readonly prompt: PromptReport | null;
   readonly state: CallState;
   /** Null until the call has ended. */
   readonly disposition: Disposition | null;
@@ -79,13 +100,20 @@ export interface Call {
 /** A call that was accepted and not yet dialled. */
 export function createCall(known: {
   readonly id: string;
-  readonly verificationId: string;
+  readonly verificationId: string | null;
   readonly clientId: string | null;
   readonly to: string;
   readonly now: number;
+  readonly reference?: string | null;
+  readonly wishes?: CallWishes;
+  readonly sealedPlaylist?: string;
 }): Call {
   const { now, ...rest } = known;
   return {
+    reference: null,
+    wishes: NO_WISHES,
+    sealedPlaylist: null,
+    prompt: null,
     ...rest,
     state: 'queued',
     disposition: null,

@@ -1,12 +1,12 @@
 import type { CallEvent, Engine, LegEnd } from '../engine/engine.ts';
-import type { Speech } from '../media/speech.ts';
-import type { Secret } from '../secret.ts';
+import type { Playlist } from '../prompt/playlist.ts';
+import type { PreparedPrompt, PromptPort } from '../prompt/prepared-prompt.ts';
+import { PromptError } from '../prompt/prompt-error.ts';
 import type { Store } from '../store/store.ts';
 import type { Trunk } from '../trunk/definition.ts';
 import type { Vault } from '../verification/vault.ts';
-import type { Verification } from '../verification/verification.ts';
 import { expire } from '../verification/verification.ts';
-import { apply, endCall, markPrepared } from './apply.ts';
+import { apply, endCall, markPrepared, markUnprepared } from './apply.ts';
 import type { Call } from './call.ts';
 import { mayHaveBeenHeard } from './call.ts';
 import type { CallFeed } from './feed.ts';
@@ -41,7 +41,7 @@ export interface CoursePorts {
   readonly engine: Engine;
   readonly feed: CallFeed;
   readonly vault: Pick<Vault, 'open'>;
-  readonly render: (verification: Verification, code: Secret) => Promise<Speech> | Speech;
+  readonly prompts: PromptPort;
   /** In the order in which they are to be tried. */
   readonly trunks: readonly Trunk[];
   readonly now: () => number;
@@ -56,6 +56,12 @@ export interface CoursePorts {
 }
 
 type Result = Pick<Outcome, 'disposition' | 'blame'>;
+
+/** What a call is to say, and until when somebody waits for it, epoch milliseconds. */
+interface Said {
+  readonly prepare: (signal: AbortSignal) => Promise<PreparedPrompt>;
+  readonly until: number;
+}
 
 const FAILED: Result = { disposition: 'failed', blame: 'us' };
 const CANCELED: Result = { disposition: 'canceled', blame: 'none' };
@@ -123,35 +129,81 @@ export class CallCourse {
   }
 
   async #carry(): Promise<Result> {
-    const { store, giveUp, now } = this.#ports;
-    const stored = await insist(() => store.verification(this.#call.verificationId), giveUp);
-    const verification = stored === undefined ? undefined : expire(stored, now());
-    if (this.#signal.aborted || verification?.status === 'canceled') {
+    const said = await this.#whatToSay();
+    if (said === undefined || this.#signal.aborted) {
+      return this.#signal.aborted ? CANCELED : FAILED;
+    }
+    if (said === 'canceled') {
       return CANCELED;
     }
-    if (verification === undefined || verification.status !== 'pending' || verification.sealedCode === null) {
-      this.#ports.log.warn({ callId: this.#call.id }, 'a call whose code nobody waits for is not dialled');
-      return FAILED;
+    let prompt: PreparedPrompt;
+    try {
+      prompt = await said.prepare(this.#signal);
+    } catch (error) {
+      if (this.#signal.aborted) {
+        return CANCELED;
+      }
+      if (!(error instanceof PromptError)) {
+        throw error;
+      }
+      return this.#unprepared(error);
     }
-    const prompt = await this.#ports.render(
-      verification,
-      this.#ports.vault.open(verification.id, verification.sealedCode),
-    );
-    this.#call = markPrepared(this.#call, now());
-    this.#ports.feed.publish(this.#call);
-    return this.#dial(verification, prompt);
+    const { now, feed } = this.#ports;
+    this.#call = markPrepared(this.#call, now(), prompt.report);
+    feed.publish(this.#call);
+    return this.#dial(said.until, prompt.speech);
   }
 
-  async #dial(verification: Verification, prompt: Speech): Promise<Result> {
+  /** Undefined where there is nothing that could be said, or nobody who waits for it. */
+  async #whatToSay(): Promise<Said | 'canceled' | undefined> {
+    const { store, giveUp, now, prompts, vault, log } = this.#ports;
+    const { id, verificationId, sealedPlaylist } = this.#call;
+    if (verificationId === null) {
+      if (sealedPlaylist === null) {
+        return undefined;
+      }
+      const playlist = JSON.parse(vault.open(id, sealedPlaylist).reveal()) as Playlist;
+      return { prepare: (signal) => prompts.forPlaylist(playlist, signal), until: Number.POSITIVE_INFINITY };
+    }
+    const stored = await insist(() => store.verification(verificationId), giveUp);
+    const verification = stored === undefined ? undefined : expire(stored, now());
+    if (verification?.status === 'canceled') {
+      return 'canceled';
+    }
+    if (verification === undefined || verification.status !== 'pending' || verification.sealedCode === null) {
+      log.warn({ callId: id }, 'a call whose code nobody waits for is not dialled');
+      return undefined;
+    }
+    const code = vault.open(verificationId, verification.sealedCode);
+    return {
+      prepare: (signal) => prompts.forCode(verification, code, signal),
+      until: verification.expiresAt,
+    };
+  }
+
+  #unprepared(error: PromptError): Result {
+    const { now, log } = this.#ports;
+    this.#call = markUnprepared(this.#call, now(), error);
+    log.warn(
+      { callId: this.#call.id, fault: error.fault },
+      'a call whose prompt cannot be played is not dialled',
+    );
+    const ours = error.fault === 'tts_failed' || error.fault === 'tts_timeout';
+    return { disposition: 'prompt_failed', blame: ours ? 'us' : 'unknown' };
+  }
+
+  /** @param until nobody waits for the call any more: epoch milliseconds */
+  async #dial(until: number, prompt: PreparedPrompt['speech']): Promise<Result> {
     const { settings, restUntil, now } = this.#ports;
     const legs = plan({
       callId: this.#call.id,
       to: this.#call.to,
       trunks: restingLast(this.#ports.trunks, restUntil, now()),
+      wishes: this.#call.wishes,
       prompt,
       timeouts: { maxCallMs: settings.maxCallMs, lingerMs: settings.lingerMs },
     });
-    const lastMoment = Math.min(verification.expiresAt, this.#call.createdAt + settings.deadlineMs);
+    const lastMoment = Math.min(until, this.#call.createdAt + settings.deadlineMs);
     let result: Result = FAILED;
     let refused: PlannedLeg['leg']['codecs'] = [];
     for (const planned of legs.slice(0, settings.maxAttempts)) {

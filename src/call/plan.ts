@@ -4,11 +4,13 @@ import type { Trunk } from '../trunk/definition.ts';
 import {
   dialledNumber,
   hostPort,
+  mayShow,
   shownNumber,
   trunkCredentials,
   trunkNextHop,
   UNSAFE_IN_SIP,
 } from '../trunk/definition.ts';
+import type { CallWishes } from './call.ts';
 
 export interface PlanInput {
   readonly callId: string;
@@ -16,6 +18,7 @@ export interface PlanInput {
   readonly to: string;
   /** In the order in which they are to be tried. */
   readonly trunks: readonly Trunk[];
+  readonly wishes: CallWishes;
   readonly prompt: Speech;
   readonly timeouts: Pick<LegTimeouts, 'maxCallMs' | 'lingerMs'>;
 }
@@ -34,12 +37,20 @@ const SIP_ADDRESS = /^sip:[^@]+@(?<host>\[[^\]]+\]|[^:]+)(?::(?<port>\d+))?$/;
  * The legs of a call, in the order in which they are to be tried.
  *
  * A number goes to each trunk. A `sip:` address names its own way: it is asked for at its own host, by each
- * trunk that has an outbound proxy, or once directly; a trunk's password goes to that trunk only.
+ * trunk that has an outbound proxy, or once directly; a trunk's password goes to that trunk only. None where no
+ * trunk may do what the call wishes.
  *
  * @throws Error where a text of a trunk would change the syntax of a SIP message
  */
 export function plan(input: PlanInput): readonly PlannedLeg[] {
-  const legs = input.trunks.map((trunk) => ({ trunk, cli: shownNumber(trunk), leg: legOf(input, trunk) }));
+  const { cli, trunkId } = input.wishes;
+  const usable = input.trunks.filter(
+    (trunk) => (trunkId === null || trunk.id === trunkId) && (cli === null || mayShow(trunk, cli)),
+  );
+  const legs = usable.map((trunk) => {
+    const shown = shownNumber(trunk, cli ?? trunk.cli);
+    return { trunk, cli: shown, leg: legOf(input, trunk, shown) };
+  });
   return input.to.startsWith('sip:') ? withoutRepeats(legs) : legs;
 }
 
@@ -67,18 +78,22 @@ export function callCredentials(to: string, trunk: Trunk): DigestCredentials | u
   return destinationOf(to, trunk).isTrunk ? trunkCredentials(trunk) : undefined;
 }
 
-function legOf({ callId, to, prompt, timeouts }: PlanInput, trunk: Trunk): Leg {
+function legOf({ callId, to, prompt, timeouts, wishes }: PlanInput, trunk: Trunk, shown: string): Leg {
   const destination = destinationOf(to, trunk);
   const credentials = callCredentials(to, trunk);
   return {
     callId,
     requestUri: destination.requestUri,
     nextHop: destination.nextHop,
-    ...identity(trunk),
+    ...identity(trunk, shown),
     ...(credentials === undefined ? {} : { credentials }),
     codecs: trunk.codecs,
     prompt,
-    timeouts: { ...timeouts, setupMs: trunk.setupTimeoutMs, ringMs: trunk.ringTimeoutMs },
+    timeouts: {
+      ...timeouts,
+      setupMs: trunk.setupTimeoutMs,
+      ringMs: wishes.ringTimeoutMs ?? trunk.ringTimeoutMs,
+    },
   };
 }
 
@@ -119,8 +134,8 @@ function addressDestination(to: string, trunk: Trunk): Destination {
   };
 }
 
-function identity(trunk: Trunk): Pick<Leg, 'from' | 'headers'> {
-  const uri = harmless(`sip:${shownNumber(trunk)}@${hostPort(trunk.host, undefined)}`);
+function identity(trunk: Trunk, shown: string): Pick<Leg, 'from' | 'headers'> {
+  const uri = harmless(`sip:${shown}@${hostPort(trunk.host, undefined)}`);
   const name = trunk.displayName === undefined ? undefined : harmless(trunk.displayName);
   const asserted = `${name === undefined ? '' : `"${name}" `}<${uri}>`;
   const from = { uri, ...(name === undefined ? {} : { displayName: name }) };

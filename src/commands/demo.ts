@@ -4,10 +4,7 @@ import { join } from 'node:path';
 import type { CallAnswer, CheckAnswer, TimelineEntryAnswer, VerificationAnswer } from '../api/schemas.ts';
 import { Recogniser } from '../lab/recogniser.ts';
 import { createLogger } from '../log.ts';
-import { speechMs } from '../media/speech.ts';
 import { formatWav } from '../media/wav.ts';
-import { otpPlaylist } from '../prompt/otp-prompt.ts';
-import { Secret } from '../secret.ts';
 import { ladderHead, ladderLine } from '../sip/ladder.ts';
 import type { WireMessage } from '../sip/transport.ts';
 import { eventsOf, request } from './api-client.ts';
@@ -64,7 +61,7 @@ async function answered(site: LabSite, screen: Screen, show: Show): Promise<bool
   };
   const file = join(tmpdir(), `voice-otp-demo-${process.pid}.wav`);
   await writeFile(file, formatWav(recording), { mode: 0o600 });
-  const heard = new Recogniser(site.app.library.clips(LAB_LOCALE, 8000)).recognise(recording);
+  const heard = new Recogniser(site.app.library.clips(LAB_LOCALE)).recognise(recording);
   const [code = ''] = heard.groups;
   const spoken = heard.items.map(
     ({ clip, atMs }) => `${clip} ${screen.paint('gray', `${(atMs / 1000).toFixed(1)}s`)}`,
@@ -130,28 +127,28 @@ async function place(
       `${String(Date.now() - startAt).padStart(6)} ms   201 ${verification.status}, call ${verification.callId}`,
     ),
   );
-  const stopProgress = showProgress(site, screen);
+  let promptMs = 0;
+  const stopProgress = showProgress(site, screen, () => promptMs);
   const call = `${site.app.url}/v1/calls/${verification.callId}`;
   for await (const { data } of eventsOf(`${call}/events`)) {
     const { at, type, detail } = data as TimelineEntryAnswer;
     const details = Object.entries(detail).map(([key, value]) => `${key}=${value}`);
     const ms = String(Date.parse(at) - startAt).padStart(6);
     screen.line(screen.paint('cyan', `${ms} ms   ● ${type} ${details.join(' ')}`));
+    if (type === 'prepared') promptMs = Number(detail['durationMs']);
   }
   stopProgress();
   return { verification, call: (await request<CallAnswer>(call)).body };
 }
 
 /** What has reached the phone, as a bar, while the prompt plays. */
-function showProgress(site: LabSite, screen: Screen): () => void {
-  const sample = site.app.library.render(LAB_LOCALE, otpPlaylist(), new Secret('000000'), 8000);
-  const aboutMs = speechMs(sample);
+function showProgress(site: LabSite, screen: Screen, promptMs: () => number): () => void {
   const timer = setInterval(() => {
     const record = site.carrier.calls.at(-1)?.phone.record;
     if (record === undefined || record.answeredAt === null || record.end !== null) return;
     const heardMs = record.packets * 20;
     screen.live(
-      `            ${bar(heardMs / aboutMs)} ${(heardMs / 1000).toFixed(1)} s heard, ${record.packets} packets`,
+      `            ${bar(heardMs / Math.max(1, promptMs()))} ${(heardMs / 1000).toFixed(1)} s heard, ${record.packets} packets`,
     );
   }, REFRESH_MS);
   return () => clearInterval(timer);

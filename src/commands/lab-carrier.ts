@@ -22,7 +22,7 @@ export async function labCarrier(where: {
   const { host = '127.0.0.1', port = SIP_PORT } = where;
   const screen = new Screen();
   const library = await PromptLibrary.load(SOUNDS);
-  const recogniser = new Recogniser(library.clips(LAB_LOCALE, 8000));
+  const recogniser = new Recogniser(library.clips(LAB_LOCALE));
   const folder = await mkdtemp(join(tmpdir(), 'voice-otp-lab-'));
   const onCall = (call: LabCall): void => {
     reportCall(call, { screen, recogniser, folder }).catch((error: unknown) => screen.line(String(error)));

@@ -1,10 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import { type App, startApp } from '../app.ts';
 import { configFrom } from '../config.ts';
 import { type LabCall, LabCarrier } from '../lab/carrier.ts';
+import { VoiceServer } from '../lab/voice-server.ts';
 import { Secret } from '../secret.ts';
 import type { WireMessage } from '../sip/transport.ts';
 
@@ -13,6 +15,10 @@ export const LAB_PREFIX = '+442079460';
 export const LAB_USERNAME = 'lab';
 const LAB_PASSWORD = 'lab-secret';
 export const LAB_LOCALE = 'en-US';
+/** The carrier and the host of recordings of the examples in docs/datatechlabs.md, so that those work here as they are. */
+const LAB_TRUNK = '74445609';
+const VOICE_HOST = 'server.domain.com';
+const VOICES = fileURLToPath(new URL('../../sounds/en-US/slt', import.meta.url));
 
 export interface LabSite {
   readonly app: App;
@@ -53,15 +59,21 @@ export async function startLabSite(options: LabSiteOptions): Promise<LabSite> {
   const { apiHost, apiPort, logger, onWire } = options;
   const folder = await mkdtemp(join(tmpdir(), 'voice-otp-'));
   const carrier = labCarrierFor('127.0.0.1', 0, options);
-  const remove = () => rm(folder, { recursive: true, force: true });
+  const voices = new VoiceServer(servedVoices());
+  const remove = async (): Promise<void> => {
+    await carrier.close();
+    await voices.close();
+    await rm(folder, { recursive: true, force: true });
+  };
   try {
     await carrier.start();
+    await voices.start();
     const config = configFrom({
       api: { host: apiHost, port: apiPort },
       sip: { host: '127.0.0.1', port: 0 },
       trunks: [
         {
-          id: 'lab',
+          id: LAB_TRUNK,
           host: '127.0.0.1',
           port: carrier.port,
           username: LAB_USERNAME,
@@ -69,6 +81,10 @@ export async function startLabSite(options: LabSiteOptions): Promise<LabSite> {
           cli: '+442079460999',
         },
       ],
+      speech: {
+        cache: { folder: join(folder, 'speech') },
+        urls: { internalHosts: [{ host: VOICE_HOST, address: '127.0.0.1', port: voices.port }] },
+      },
       store: { path: join(folder, 'store.db'), keyFile: join(folder, 'master.key') },
     });
     const app = await startApp(config, { logger, ...(onWire === undefined ? {} : { onWire }) });
@@ -78,13 +94,20 @@ export async function startLabSite(options: LabSiteOptions): Promise<LabSite> {
       folder,
       close: async () => {
         await app.close(AbortSignal.timeout(DRAIN_MS));
-        await carrier.close();
         await remove();
       },
     };
   } catch (error) {
-    await carrier.close();
     await remove();
     throw error;
   }
+}
+
+/** What the examples say: a phrase and the digits. */
+function servedVoices(): ReadonlyMap<string, string> {
+  const digits = Array.from({ length: 10 }, (_, digit) => String(digit));
+  return new Map([
+    ['your-code-is', join(VOICES, 'greeting.wav')],
+    ...digits.map((digit) => [digit, join(VOICES, `${digit}.wav`)] as const),
+  ]);
 }

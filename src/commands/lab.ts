@@ -24,7 +24,7 @@ export async function lab({
     logger: createLogger({ level: 'warn' }),
     onCall: (call) => onCall(call),
   });
-  const recogniser = new Recogniser(site.app.library.clips(LAB_LOCALE, 8000));
+  const recogniser = new Recogniser(site.app.library.clips(LAB_LOCALE));
   onCall = (call) => {
     reportCall(call, { screen, recogniser, folder: site.folder }).catch((error: unknown) =>
       screen.line(String(error)),

@@ -2,19 +2,13 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Pcm } from '../media/pcm.ts';
 import { resample } from '../media/resample.ts';
-import type { Speech, SpeechPart } from '../media/speech.ts';
 import { parseWav, WavError } from '../media/wav.ts';
-import type { Secret } from '../secret.ts';
 import { nearestLocale } from './locale.ts';
-import { type ClipName, DIGIT_CLIPS, PHRASE_CLIPS, type Playlist, type PlaylistItem } from './otp-prompt.ts';
+import { SoundFiles } from './sound-files.ts';
+import { CLIP_NAMES, type ClipName, clipKind, isSetLocale, lacking } from './sound-set.ts';
 
-/** The rates at which clips are kept, Hz. */
-export type PromptRate = 8000 | 16_000;
-
-type Clips = ReadonlyMap<ClipName, Int16Array>;
-type Voice = Readonly<Record<PromptRate, Clips>>;
-
-const CLIP_NAMES: readonly ClipName[] = [...DIGIT_CLIPS, ...PHRASE_CLIPS];
+/** All clips are played at this rate, Hz. */
+const SAMPLE_RATE = 8000;
 /** A clip is a word or a sentence: a larger file is not one. */
 const MAX_CLIP_BYTES = 5_000_000;
 
@@ -26,39 +20,41 @@ export class SoundsError extends Error {
   }
 }
 
-/** All prerecorded sounds in memory, and the rendering of a playlist to one buffer of audio. */
+/**
+ * All prerecorded sets in memory, and any other sound of the folder on demand. Samples are at 8000 Hz and shared by
+ * all calls that play them: never change them.
+ */
 export class PromptLibrary {
-  readonly #voices: ReadonlyMap<string, Voice>;
+  readonly #sets: ReadonlyMap<string, SoundSet>;
+  readonly #files: SoundFiles;
 
-  private constructor(voices: ReadonlyMap<string, Voice>) {
-    this.#voices = voices;
+  private constructor(sets: ReadonlyMap<string, SoundSet>, files: SoundFiles) {
+    this.#sets = sets;
+    this.#files = files;
   }
 
   /**
    * Reads `<folder>/<locale>/<voice>/<clip>.wav`. A locale that has no voice of the given name, or any locale
-   * where none is given, speaks with its first voice by alphabet.
+   * where none is given, speaks with its first complete voice by alphabet. Folders that are not named like a
+   * locale hold files of the operator's own and are not looked into.
    *
-   * @throws {SoundsError} where there is no locale, no locale has the voice, a set is incomplete or a file is no
-   * usable WAV.
+   * @throws {SoundsError} where there is no locale, no locale has the voice, a locale has no complete set or the
+   * chosen one is not complete, or a clip is no usable WAV.
    */
   static async load(folder: string, voice?: string): Promise<PromptLibrary> {
-    const voices = new Map<string, Voice>();
-    let found = voice === undefined;
-    for (const locale of await folders(folder)) {
-      const present = await folders(join(folder, locale));
-      const chosen = present.find((name) => name === voice) ?? present[0];
-      if (chosen === undefined) continue;
-      found ||= chosen === voice;
-      voices.set(locale, await loadVoice(join(folder, locale, chosen)));
+    const locales = (await folders(folder)).filter(isSetLocale);
+    const sets = await Promise.all(locales.map((locale) => loadLocale(folder, locale, voice)));
+    const found = new Map(sets.flatMap((set) => (set === undefined ? [] : [[set.locale, set] as const])));
+    if (found.size === 0) throw new SoundsError(`there are no sounds in ${folder}`);
+    if (voice !== undefined && ![...found.values()].some((set) => set.voice === voice)) {
+      throw new SoundsError(`no locale in ${folder} has the voice ${voice}`);
     }
-    if (voices.size === 0) throw new SoundsError(`there are no sounds in ${folder}`);
-    if (!found) throw new SoundsError(`no locale in ${folder} has the voice ${voice}`);
-    return new PromptLibrary(voices);
+    return new PromptLibrary(found, await SoundFiles.open(folder));
   }
 
   /** BCP 47, as the folders are named, by alphabet. */
   locales(): string[] {
-    return [...this.#voices.keys()];
+    return [...this.#sets.keys()];
   }
 
   /** The locale that is spoken where `requested` was asked for; undefined where nothing of that language is there. */
@@ -66,64 +62,83 @@ export class PromptLibrary {
     return nearestLocale(requested, this.locales());
   }
 
-  /** The clips of a locale by name, to compare a recording with. The samples are shared: do not change them. */
-  clips(locale: string, sampleRate: PromptRate): ReadonlyMap<string, Pcm> {
-    const clips = this.#voice(locale)[sampleRate];
-    return new Map([...clips].map(([name, samples]) => [name, { sampleRate, samples }]));
+  /** Name of the voice that speaks a locale: the folder of its set. */
+  voice(locale: string): string {
+    return this.#set(locale).voice;
+  }
+
+  /** Whether the set of a locale can say letters, which it needs for codes as `nato`. */
+  has(locale: string, what: 'letters'): boolean {
+    const lacks = lacking(this.#set(locale).names());
+    return what === 'letters' && lacks.optional.length === 0;
+  }
+
+  /** One clip of a locale; undefined where its set does not hold it. */
+  samples(locale: string, name: ClipName): Int16Array | undefined {
+    return this.#set(locale).clip(name)?.samples;
+  }
+
+  /** The clips of a locale by name, to compare a recording with: digits and phrases, the letters if they matter. */
+  clips(locale: string, letters = false): ReadonlyMap<string, Pcm> {
+    const set = this.#set(locale);
+    const names = set.names().filter((name) => letters || clipKind(name) !== 'letter');
+    return new Map(
+      names.flatMap((name) => {
+        const clip = set.clip(name);
+        return clip === undefined ? [] : [[name, clip] as const];
+      }),
+    );
   }
 
   /**
-   * All that the playlist says, the code put in its places. Every digit takes as long as the longest one, so
-   * that the length of a call says nothing of the code.
+   * Any sound below the folder, with or without `.wav`: `en-US/slt/greeting`, `custom/welcome.wav`. The same object
+   * as long as the file does not change and is in use.
    *
-   * @param locale one of `locales()`; anything else is a bug of the caller.
-   * @param code digits only, at least one.
+   * @throws {PromptError} file_not_found, also for what is outside of the folder; not_audio; too_long: more than
+   * 60 s or 20 MB.
    */
-  render(locale: string, playlist: Playlist, code: Secret, sampleRate: PromptRate): Speech {
-    const clips = this.#voice(locale)[sampleRate];
-    return { sampleRate, parts: playlist.flatMap((item) => partsOf(item, clips, code, sampleRate)) };
+  file(path: string): Promise<Int16Array> {
+    return this.#files.read(path);
   }
 
-  #voice(locale: string): Voice {
-    const voice = this.#voices.get(locale);
-    if (voice === undefined) throw new Error('there are no sounds for this locale: resolve it first');
-    return voice;
+  #set(locale: string): SoundSet {
+    const set = this.#sets.get(locale);
+    if (set === undefined) throw new Error('there are no sounds for this locale: resolve it first');
+    return set;
   }
 }
 
-function partsOf(item: PlaylistItem, clips: Clips, code: Secret, sampleRate: PromptRate): SpeechPart[] {
-  const silence = (ms: number): number => Math.round((ms * sampleRate) / 1000);
-  if ('pauseMs' in item) return [silence(item.pauseMs)];
-  if ('clip' in item) return [clipOf(clips, item.clip)];
-  const pause = silence(item.code.digitPauseMs);
-  const slot = Math.max(...DIGIT_CLIPS.map((digit) => clipOf(clips, digit).length));
-  return digitsOf(code).flatMap((digit, i) => {
-    const clip = clipOf(clips, digit);
-    return [i === 0 ? 0 : pause, clip, slot - clip.length];
-  });
+/** The clips of one voice. Each is brought to 8000 Hz when it is first played: a start does not wait for all. */
+class SoundSet {
+  readonly locale: string;
+  readonly voice: string;
+  readonly #recorded: Map<ClipName, Pcm>;
+
+  constructor(locale: string, voice: string, recorded: Map<ClipName, Pcm>) {
+    this.locale = locale;
+    this.voice = voice;
+    this.#recorded = recorded;
+  }
+
+  names(): ClipName[] {
+    return [...this.#recorded.keys()];
+  }
+
+  clip(name: ClipName): Pcm | undefined {
+    const recorded = this.#recorded.get(name);
+    if (recorded === undefined) return undefined;
+    const clip = resample(recorded, SAMPLE_RATE);
+    if (clip !== recorded) this.#recorded.set(name, clip);
+    return clip;
+  }
 }
 
-/** The errors here name no digit: they may be logged. */
-function digitsOf(code: Secret): (typeof DIGIT_CLIPS)[number][] {
-  const digits = Array.from(code.reveal(), (char) => DIGIT_CLIPS.find((digit) => digit === char));
-  if (digits.length === 0) throw new Error('the code is empty');
-  return digits.map((digit) => {
-    if (digit === undefined) throw new Error('the code holds something else than digits');
-    return digit;
-  });
-}
-
-function clipOf(clips: Clips, name: ClipName): Int16Array {
-  const clip = clips.get(name);
-  if (clip === undefined) throw new Error('a complete set of sounds lacks a clip');
-  return clip;
-}
-
+/** Names of the folders in a folder by alphabet, without hidden ones: a set that is being written is one. */
 async function folders(path: string): Promise<string[]> {
   try {
     const entries = await readdir(path, { withFileTypes: true });
     return entries
-      .filter((entry) => entry.isDirectory())
+      .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
       .map((entry) => entry.name)
       .toSorted();
   } catch (error) {
@@ -131,18 +146,33 @@ async function folders(path: string): Promise<string[]> {
   }
 }
 
-async function loadVoice(folder: string): Promise<Voice> {
-  const present = new Set(await readdir(folder));
-  const missing = CLIP_NAMES.filter((name) => !present.has(`${name}.wav`));
-  if (missing.length > 0) {
-    throw new SoundsError(`the sounds in ${folder} are incomplete: ${missing.join(', ')} missing`);
+/** The set that a locale speaks with; undefined where its folder is empty. */
+async function loadLocale(
+  folder: string,
+  locale: string,
+  voice: string | undefined,
+): Promise<SoundSet | undefined> {
+  const present = await folders(join(folder, locale));
+  const wanted = present.includes(voice ?? '') ? present.filter((name) => name === voice) : present;
+  let incomplete: SoundsError | undefined;
+  for (const name of wanted) {
+    const path = join(folder, locale, name);
+    const clips = clipsIn(await readdir(path));
+    const { required } = lacking(clips);
+    if (required.length === 0) return new SoundSet(locale, name, await loadClips(path, clips));
+    incomplete ??= new SoundsError(`the sounds in ${path} are incomplete: ${required.join(', ')} missing`);
   }
-  const loaded = await Promise.all(
-    CLIP_NAMES.map(async (name) => [name, await loadClip(join(folder, `${name}.wav`))] as const),
-  );
-  const at = (rate: PromptRate): Clips =>
-    new Map(loaded.map(([name, pcm]) => [name, resample(pcm, rate).samples]));
-  return { 8000: at(8000), 16_000: at(16_000) };
+  if (incomplete !== undefined) throw incomplete;
+  return undefined;
+}
+
+function clipsIn(files: readonly string[]): readonly ClipName[] {
+  return CLIP_NAMES.filter((name) => files.includes(`${name}.wav`));
+}
+
+async function loadClips(folder: string, names: readonly ClipName[]): Promise<Map<ClipName, Pcm>> {
+  const clips = names.map(async (name) => [name, await loadClip(join(folder, `${name}.wav`))] as const);
+  return new Map(await Promise.all(clips));
 }
 
 async function loadClip(file: string): Promise<Pcm> {

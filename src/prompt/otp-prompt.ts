@@ -1,10 +1,4 @@
-/** The digit clips of every sound set; a clip is named after the digit that it says. */
-export const DIGIT_CLIPS = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'] as const;
-
-/** The phrase clips of every sound set. */
-export const PHRASE_CLIPS = ['greeting', 'again', 'goodbye'] as const;
-
-export type ClipName = (typeof DIGIT_CLIPS)[number] | (typeof PHRASE_CLIPS)[number];
+import type { ClipName } from './sound-set.ts';
 
 /** One thing that a prompt says. The list is plain data and can be kept or shown: the code is not in it. */
 export type PlaylistItem =

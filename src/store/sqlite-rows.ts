@@ -24,6 +24,8 @@ export const VERIFICATION_COLUMNS = [
   'expires_at',
   'ended_at',
   'call_id',
+  'say_as',
+  'gender',
 ] as const;
 
 export const CALL_COLUMNS = [
@@ -31,6 +33,10 @@ export const CALL_COLUMNS = [
   'verification_id',
   'client_id',
   'callee',
+  'reference',
+  'wishes',
+  'sealed_playlist',
+  'prompt',
   'state',
   'disposition',
   'blame',
@@ -58,6 +64,8 @@ export function verificationRow(verification: Verification): readonly Column[] {
     verification.expiresAt,
     verification.endedAt,
     verification.callId,
+    verification.sayAs,
+    verification.gender,
   ];
 }
 
@@ -80,6 +88,8 @@ export function verificationOf(row: Row): Verification {
     expiresAt: row['expires_at'],
     endedAt: row['ended_at'],
     callId: row['call_id'],
+    sayAs: row['say_as'],
+    gender: row['gender'],
   } as Verification;
 }
 
@@ -89,6 +99,10 @@ export function callRow(call: Call): readonly Column[] {
     call.verificationId,
     call.clientId,
     call.to,
+    call.reference,
+    JSON.stringify(call.wishes),
+    call.sealedPlaylist,
+    call.prompt === null ? null : JSON.stringify(call.prompt),
     call.state,
     call.disposition,
     call.blame,
@@ -105,6 +119,10 @@ export function callOf(row: Row): Call {
     verificationId: row['verification_id'],
     clientId: row['client_id'],
     to: row['callee'],
+    reference: row['reference'],
+    wishes: JSON.parse(String(row['wishes'])),
+    sealedPlaylist: row['sealed_playlist'],
+    prompt: row['prompt'] === null ? null : JSON.parse(String(row['prompt'])),
     state: row['state'],
     disposition: row['disposition'],
     blame: row['blame'],

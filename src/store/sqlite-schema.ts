@@ -61,6 +61,45 @@ const MIGRATIONS: readonly string[] = [
   CREATE TABLE heartbeat (id INTEGER PRIMARY KEY CHECK (id = 1), beats INTEGER NOT NULL) STRICT;
   INSERT INTO heartbeat VALUES (1, 0);
   `,
+  // Calls that prove nothing: SQLite cannot take a NOT NULL away, so the table is made anew.
+  `
+  ALTER TABLE verifications ADD COLUMN say_as TEXT NOT NULL DEFAULT 'digits';
+  ALTER TABLE verifications ADD COLUMN gender TEXT;
+
+  ALTER TABLE calls RENAME TO old_calls;
+  DROP INDEX calls_by_age;
+  DROP INDEX calls_by_client;
+  DROP INDEX calls_by_verification;
+  DROP INDEX calls_unfinished;
+  CREATE TABLE calls (
+    id TEXT PRIMARY KEY,
+    verification_id TEXT,
+    client_id TEXT,
+    callee TEXT NOT NULL,
+    reference TEXT,
+    wishes TEXT NOT NULL,
+    sealed_playlist TEXT,
+    prompt TEXT,
+    state TEXT NOT NULL,
+    disposition TEXT,
+    blame TEXT,
+    created_at INTEGER NOT NULL,
+    ended_at INTEGER,
+    attempts TEXT NOT NULL,
+    timeline TEXT NOT NULL,
+    CHECK ((state = 'ended') = (ended_at IS NOT NULL)),
+    CHECK (state <> 'ended' OR sealed_playlist IS NULL)
+  ) STRICT;
+  INSERT INTO calls
+    SELECT id, verification_id, client_id, callee, NULL, '{"cli":null,"trunkId":null,"ringTimeoutMs":null}', NULL, NULL,
+      state, disposition, blame, created_at, ended_at, attempts, timeline
+    FROM old_calls;
+  DROP TABLE old_calls;
+  CREATE INDEX calls_by_age ON calls (created_at, id);
+  CREATE INDEX calls_by_client ON calls (client_id, created_at, id);
+  CREATE INDEX calls_by_verification ON calls (verification_id, created_at, id) WHERE verification_id IS NOT NULL;
+  CREATE INDEX calls_unfinished ON calls (created_at, id) WHERE state <> 'ended';
+  `,
 ];
 
 /**

@@ -22,7 +22,7 @@ const SELECT_CALL = 'SELECT * FROM calls WHERE id = ?';
 const UPDATE_VERIFICATION =
   'UPDATE verifications SET status = ?, checks = ?, sealed_code = ?, ended_at = ? WHERE id = ?';
 const UPDATE_CALL =
-  "UPDATE calls SET state = ?, disposition = ?, blame = ?, ended_at = ?, attempts = ?, timeline = ? WHERE id = ? AND state <> 'ended'";
+  "UPDATE calls SET state = ?, disposition = ?, blame = ?, ended_at = ?, sealed_playlist = ?, prompt = ?, attempts = ?, timeline = ? WHERE id = ? AND state <> 'ended'";
 const FORGET_CODE = 'UPDATE verifications SET sealed_code = NULL WHERE id = ? AND sealed_code IS NOT NULL';
 
 const MAX_CALLS_A_PAGE = 500;
@@ -38,11 +38,15 @@ export class SqliteStore implements Store {
     this.#database = new SqliteDatabase(options);
   }
 
-  accept(verification: Verification, call: Call, request: IdempotentRequest | null): Promise<Accepted> {
+  accept(
+    verification: Verification | null,
+    call: Call,
+    request: IdempotentRequest | null,
+  ): Promise<Accepted> {
     const database = this.#database;
     return database.write((): Accepted => {
       if (request !== null) {
-        const earlier = this.#earlierAnswer(request, verification.createdAt);
+        const earlier = this.#earlierAnswer(request, call.createdAt);
         if (earlier !== undefined) {
           return earlier;
         }
@@ -55,7 +59,9 @@ export class SqliteStore implements Store {
           request.expiresAt,
         );
       }
-      database.run(INSERT_VERIFICATION, ...verificationRow(verification));
+      if (verification !== null) {
+        database.run(INSERT_VERIFICATION, ...verificationRow(verification));
+      }
       database.run(INSERT_CALL, ...callRow(call));
       return { kind: 'accepted' };
     });
@@ -133,6 +139,9 @@ export class SqliteStore implements Store {
   finishCall(call: Call, failVerification: boolean, now: number): Promise<void> {
     return this.#database.write(() => {
       if (!this.#updateCall(call)) {
+        return;
+      }
+      if (call.verificationId === null) {
         return;
       }
       if (failVerification) {
@@ -241,6 +250,8 @@ export class SqliteStore implements Store {
         call.disposition,
         call.blame,
         call.endedAt,
+        call.sealedPlaylist,
+        call.prompt === null ? null : JSON.stringify(call.prompt),
         JSON.stringify(call.attempts),
         JSON.stringify(call.timeline),
         call.id,

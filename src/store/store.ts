@@ -37,8 +37,8 @@ export interface CallQuery {
  * Not in it: time (callers pass `now`), ids, cryptography, retries.
  */
 export interface Store {
-  /** Stores a verification with its call, and the idempotent request that asked for them, or none of them. */
-  accept(verification: Verification, call: Call, request: IdempotentRequest | null): Promise<Accepted>;
+  /** Stores a call with its verification, if it has one, and the idempotent request that asked for them; or none of them. */
+  accept(verification: Verification | null, call: Call, request: IdempotentRequest | null): Promise<Accepted>;
   /** What `accept` would say of a repeated request, without storing anything. Undefined: it is no repetition. */
   earlierAnswer(
     request: Pick<IdempotentRequest, 'key' | 'fingerprint'>,

@@ -32,6 +32,8 @@ export interface Trunk {
   readonly password?: Secret | undefined;
   /** Calling number, E.164 with plus, or any user part that the carrier asks for. */
   readonly cli: string;
+  /** Further calling numbers that a request may ask for. */
+  readonly allowedClis?: readonly string[] | undefined;
   readonly displayName?: string | undefined;
   /** In order of preference; at least one. */
   readonly codecs: readonly Codec[];
@@ -66,8 +68,13 @@ export function dialledNumber(e164: string, numberFormat: string): string {
  * The calling number as the trunk wants it shown. A dialling prefix such as `00` belongs to the number that is
  * called, so that a trunk with one gets the plus here; a CLI without plus stays as it is.
  */
-export function shownNumber(trunk: Trunk): string {
-  return trunk.numberFormat === 'E164' && trunk.cli.startsWith('+') ? trunk.cli.slice(1) : trunk.cli;
+export function shownNumber(trunk: Trunk, cli = trunk.cli): string {
+  return trunk.numberFormat === 'E164' && cli.startsWith('+') ? cli.slice(1) : cli;
+}
+
+/** Whether a call by this trunk may show the number. */
+export function mayShow(trunk: Trunk, cli: string): boolean {
+  return cli === trunk.cli || (trunk.allowedClis ?? []).includes(cli);
 }
 
 export function trunkCredentials(trunk: Trunk): DigestCredentials | undefined {

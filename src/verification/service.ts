@@ -1,22 +1,22 @@
+import type { CallPort } from '../call/acceptance.ts';
+import { takeCall } from '../call/acceptance.ts';
 import { createCall } from '../call/call.ts';
 import { AppError } from '../errors.ts';
-import type { Repeated, Store } from '../store/store.ts';
+import type { SayAs } from '../prompt/playlist.ts';
+import type { Store } from '../store/store.ts';
 import { readCallee } from './callee.ts';
-import { generateCode, readCode } from './code.ts';
+import { alphabetOf, generateCode, readCode } from './code.ts';
 import type { StartRequest, VerificationSettings } from './terms.ts';
-import { readTerms } from './terms.ts';
+import { ownCode, readTerms } from './terms.ts';
 import type { Vault } from './vault.ts';
 import type { CheckVerdict, Verification } from './verification.ts';
 import { createVerification, expire } from './verification.ts';
 
-const IDEMPOTENCY_RETENTION_MS = 24 * 60 * 60 * 1000;
-/** What a client is told to wait when all lines are in use: about a quarter of a call. */
-const CAPACITY_RETRY_SECONDS = 5;
-/** And when no call could be carried at all: about what a server of ours needs to start again. */
-const ENGINE_RETRY_SECONDS = 5;
-
 /** A verification as its client may see it: neither digest nor sealed code leave the service. */
 export type VerificationView = Omit<Verification, 'codeDigest' | 'sealedCode' | 'clientId'>;
+
+/** What an answer lacks that was kept by version 0.1. */
+const OLDER_VIEW = { sayAs: 'digits', gender: null } as const;
 
 export interface Started {
   /** For a replay: as it was when it was first answered. */
@@ -30,26 +30,12 @@ export interface CheckResult {
   readonly verification: VerificationView;
 }
 
-/** What the service needs of the dialer. */
-export interface CallPort {
-  /** What is missing for a call to be carried, in words that a client may read; empty when all is there. */
-  missing(): readonly string[];
-  /** Keeps a line for a call that is about to be stored; false when there is none. */
-  reserve(callId: string): boolean;
-  /** Gives back a line whose call was not stored. */
-  release(callId: string): void;
-  /** Places a stored call. Returns at once and never throws. */
-  dial(callId: string): void;
-  /** Ends a call; false when it is not under way here. */
-  hangUp(callId: string): boolean;
-}
-
 export interface VerificationServiceOptions {
   readonly store: Store;
   readonly dialer: CallPort;
   readonly vault: Pick<Vault, 'digest' | 'seal' | 'fingerprint'>;
-  /** The locale whose sounds are used for the one that was asked for; undefined: there are none. */
-  readonly resolveLocale: (locale: string) => string | undefined;
+  /** The locale that is spoken where another one was asked for; undefined: nothing speaks that language. */
+  readonly resolveLocale: (locale: string, sayAs: SayAs) => string | undefined;
   /** Epoch milliseconds. */
   readonly now: () => number;
   /** A new id such as `ver_…` for the prefix `ver`; nobody can guess it. */
@@ -76,54 +62,20 @@ export class VerificationService {
    *   engine_unavailable, idempotency_key_reused, store_unavailable
    */
   async start(request: StartRequest, clientId: string | null, idempotencyKey?: string): Promise<Started> {
-    const { dialer, store } = this.#options;
     const verification = this.#prepare(request, clientId);
-    const { callId, createdAt } = verification;
+    const { id, callId, to, createdAt } = verification;
     const view = viewOf(verification);
-    const idempotent =
+    const earlier = await takeCall(
+      this.#options,
+      createCall({ id: callId, verificationId: id, clientId, to, now: createdAt }),
+      verification,
       idempotencyKey === undefined
-        ? null
-        : {
-            key: JSON.stringify([clientId, idempotencyKey]),
-            fingerprint: this.#options.vault.fingerprint(canonical(request)),
-            reply: JSON.stringify(view),
-            expiresAt: createdAt + IDEMPOTENCY_RETENTION_MS,
-          };
-    const refusal = this.#reserve(callId);
-    if (refusal !== undefined) {
-      // What was accepted before keeps its answer, whether or not one more call could be carried now.
-      const earlier = idempotent === null ? undefined : await store.earlierAnswer(idempotent, createdAt);
-      if (earlier === undefined) {
-        throw refusal;
-      }
-      return replayOf(earlier);
-    }
-    let stored = false;
-    try {
-      const accepted = await store.accept(
-        verification,
-        createCall({
-          id: callId,
-          verificationId: verification.id,
-          clientId,
-          to: verification.to,
-          now: createdAt,
-        }),
-        idempotent,
-      );
-      if (accepted.kind !== 'accepted') {
-        return replayOf(accepted);
-      }
-      stored = true;
-      return { verification: view, replayed: false };
-    } finally {
-      if (stored) {
-        // After the answer is on its way: nobody waits for SIP.
-        setImmediate(() => dialer.dial(callId));
-      } else {
-        dialer.release(callId);
-      }
-    }
+        ? undefined
+        : { clientId, key: idempotencyKey, text: canonical(request), reply: JSON.stringify(view) },
+    );
+    return earlier === undefined
+      ? { verification: view, replayed: false }
+      : { verification: { ...OLDER_VIEW, ...(JSON.parse(earlier) as VerificationView) }, replayed: true };
   }
 
   /** @throws AppError not_found, store_unavailable */
@@ -138,11 +90,13 @@ export class VerificationService {
    * @throws AppError invalid_request, not_found, not_pending, store_unavailable
    */
   async check(id: string, code: string, clientId: string | null): Promise<CheckResult> {
-    const submitted = readCode(code);
+    const { sayAs } = await this.#owned(id, clientId);
+    const submitted = readCode(code, alphabetOf(sayAs));
     if (submitted === undefined) {
-      throw new AppError('invalid_request', { message: 'A code has 4 to 10 digits and nothing else.' });
+      throw new AppError('invalid_request', {
+        message: `A code has 4 to 10 ${sayAs === 'nato' ? 'letters and digits' : 'digits'} and nothing else.`,
+      });
     }
-    await this.#owned(id, clientId);
     const { store, vault, now } = this.#options;
     const checked = await store.check(id, vault.digest(id, submitted), now());
     if (checked === undefined) {
@@ -173,21 +127,6 @@ export class VerificationService {
     return viewOf(ended);
   }
 
-  /** Keeps a line for a call; where that cannot be, says why. */
-  #reserve(callId: string): AppError | undefined {
-    const { dialer } = this.#options;
-    const missing = dialer.missing();
-    if (missing.length > 0) {
-      return new AppError('engine_unavailable', {
-        message: `Calls cannot be carried at the moment. Missing: ${missing.join(', ')}.`,
-        retryAfterSeconds: ENGINE_RETRY_SECONDS,
-      });
-    }
-    return dialer.reserve(callId)
-      ? undefined
-      : new AppError('capacity', { retryAfterSeconds: CAPACITY_RETRY_SECONDS });
-  }
-
   async #owned(id: string, clientId: string | null): Promise<Verification> {
     const verification = await this.#options.store.verification(id);
     if (verification === undefined || verification.clientId !== clientId) {
@@ -199,13 +138,14 @@ export class VerificationService {
   #prepare(request: StartRequest, clientId: string | null): Verification {
     const { settings, vault, now, newId, randomBytes } = this.#options;
     const to = readCallee(request.to, settings);
+    const terms = readTerms(request, settings);
     const wantedLocale = request.locale ?? settings.locale;
-    const locale = this.#options.resolveLocale(wantedLocale);
+    const locale = this.#options.resolveLocale(wantedLocale, terms.sayAs);
     if (locale === undefined) {
       throw new AppError('unsupported_locale');
     }
-    const terms = readTerms(request, settings);
-    const code = request.code ?? generateCode(terms.codeLength, randomBytes);
+    const code =
+      ownCode(request, terms.sayAs) ?? generateCode(terms.codeLength, randomBytes, alphabetOf(terms.sayAs));
     const id = newId('ver');
     return createVerification({
       id,
@@ -222,14 +162,6 @@ export class VerificationService {
   }
 }
 
-/** @throws AppError idempotency_key_reused */
-function replayOf(earlier: Repeated): Started {
-  if (earlier.kind === 'key_reused') {
-    throw new AppError('idempotency_key_reused');
-  }
-  return { verification: JSON.parse(earlier.reply) as VerificationView, replayed: true };
-}
-
 /** The request as one text, whatever the order of its keys. Only its HMAC is kept. */
 function canonical(request: StartRequest): string {
   return JSON.stringify([
@@ -240,6 +172,8 @@ function canonical(request: StartRequest): string {
     request.ttlSeconds,
     request.maxChecks,
     request.repeat,
+    request.sayAs,
+    request.gender,
     request.reference,
   ]);
 }
@@ -254,6 +188,8 @@ function viewOf(verification: Verification): VerificationView {
     status: verification.status,
     codeLength: verification.codeLength,
     repeat: verification.repeat,
+    sayAs: verification.sayAs,
+    gender: verification.gender,
     checks: verification.checks,
     maxChecks: verification.maxChecks,
     createdAt: verification.createdAt,

@@ -1,6 +1,8 @@
 import { AppError } from '../errors.ts';
+import type { SayAs } from '../prompt/playlist.ts';
+import type { Gender } from '../prompt/tts.ts';
 import type { Secret } from '../secret.ts';
-import { MAX_CODE_LENGTH, MIN_CODE_LENGTH, readCode } from './code.ts';
+import { alphabetOf, MAX_CODE_LENGTH, MIN_CODE_LENGTH, readCode } from './code.ts';
 
 /** What a client asks for. What it leaves out comes from `VerificationSettings`. */
 export interface StartRequest {
@@ -9,7 +11,7 @@ export interface StartRequest {
   readonly locale?: string | undefined;
   /** 4–10; with `code`, its length. */
   readonly codeLength?: number | undefined;
-  /** The client's own code of 4–10 digits. */
+  /** The client's own code of 4–10 digits; letters too where it is said in `nato` words. */
   readonly code?: Secret | undefined;
   /** From `MIN_TTL_SECONDS` to the setting `maxTtlSeconds`. */
   readonly ttlSeconds?: number | undefined;
@@ -17,6 +19,10 @@ export interface StartRequest {
   readonly maxChecks?: number | undefined;
   /** 1–5. */
   readonly repeat?: number | undefined;
+  /** How the code is said, and so of what it is made. */
+  readonly sayAs?: SayAs | undefined;
+  /** Of the voice, where there is a choice. */
+  readonly gender?: Gender | undefined;
   /** The client's own name for it, kept and shown. */
   readonly reference?: string | undefined;
 }
@@ -27,6 +33,7 @@ export interface VerificationSettings {
   readonly maxTtlSeconds: number;
   readonly maxChecks: number;
   readonly repeat: number;
+  readonly sayAs: SayAs;
   readonly locale: string;
   /** Hosts that `sip:` addresses may name. */
   readonly sipTargets: readonly string[];
@@ -39,6 +46,7 @@ export const DEFAULT_VERIFICATION_SETTINGS: VerificationSettings = {
   maxTtlSeconds: 600,
   maxChecks: 5,
   repeat: 2,
+  sayAs: 'digits',
   locale: 'en-US',
   sipTargets: [],
 };
@@ -49,12 +57,14 @@ const MAX_MAX_CHECKS = 10;
 const MAX_REPEAT = 5;
 const MAX_REFERENCE_LENGTH = 256;
 
-/** The numbers of a verification, settled. */
+/** What a verification is made of, settled. */
 export interface Terms {
   readonly codeLength: number;
   readonly ttlSeconds: number;
   readonly maxChecks: number;
   readonly repeat: number;
+  readonly sayAs: SayAs;
+  readonly gender: Gender | null;
 }
 
 /**
@@ -63,10 +73,8 @@ export interface Terms {
  * @throws AppError invalid_request
  */
 export function readTerms(request: StartRequest, settings: VerificationSettings): Terms {
-  const ownLength = request.code?.reveal().length;
-  if (request.code !== undefined && readCode(request.code.reveal()) === undefined) {
-    throw new AppError('invalid_request', { message: 'code must have 4 to 10 digits and nothing else.' });
-  }
+  const sayAs = request.sayAs ?? settings.sayAs;
+  const ownLength = ownCode(request, sayAs)?.reveal().length;
   if (ownLength !== undefined && (request.codeLength ?? ownLength) !== ownLength) {
     throw new AppError('invalid_request', { message: 'codeLength must be the length of code.' });
   }
@@ -76,7 +84,11 @@ export function readTerms(request: StartRequest, settings: VerificationSettings)
       message: `reference must have at most ${MAX_REFERENCE_LENGTH} characters, and no control characters.`,
     });
   }
-  const inRange = (name: keyof Terms, min: number, max: number): number => {
+  const inRange = (
+    name: 'codeLength' | 'ttlSeconds' | 'maxChecks' | 'repeat',
+    min: number,
+    max: number,
+  ): number => {
     // An operator's lower maximum holds for the operator's own default too.
     const value = request[name] ?? Math.min(settings[name], max);
     if (!Number.isInteger(value) || value < min || value > max) {
@@ -91,5 +103,22 @@ export function readTerms(request: StartRequest, settings: VerificationSettings)
     ttlSeconds: inRange('ttlSeconds', MIN_TTL_SECONDS, settings.maxTtlSeconds),
     maxChecks: inRange('maxChecks', 1, MAX_MAX_CHECKS),
     repeat: inRange('repeat', 1, MAX_REPEAT),
+    sayAs,
+    gender: request.gender ?? null,
   };
+}
+
+/**
+ * The client's own code as it is compared; undefined where there is none.
+ *
+ * @throws AppError invalid_request
+ */
+export function ownCode({ code }: StartRequest, sayAs: SayAs): Secret | undefined {
+  const own = code === undefined ? undefined : readCode(code.reveal(), alphabetOf(sayAs));
+  if (code !== undefined && own === undefined) {
+    throw new AppError('invalid_request', {
+      message: `code must have 4 to 10 digits${sayAs === 'nato' ? ' or letters' : ''} and nothing else${sayAs === 'nato' ? '' : ' (letters need sayAs nato)'}.`,
+    });
+  }
+  return own;
 }

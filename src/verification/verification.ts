@@ -1,3 +1,6 @@
+import type { SayAs } from '../prompt/playlist.ts';
+import type { Gender } from '../prompt/tts.ts';
+
 /** `approved`, `expired`, `failed`, `canceled` and `max_checks_reached` are final. */
 export type VerificationStatus =
   | 'pending'
@@ -25,6 +28,9 @@ export interface Verification {
   readonly sealedCode: string | null;
   /** How often the prompt says the code. */
   readonly repeat: number;
+  readonly sayAs: SayAs;
+  /** Of the voice, where there is a choice; null: any. */
+  readonly gender: Gender | null;
   /** How many submitted codes were compared. */
   readonly checks: number;
   readonly maxChecks: number;
@@ -46,6 +52,8 @@ export type NewVerification = Pick<
   | 'codeLength'
   | 'codeDigest'
   | 'repeat'
+  | 'sayAs'
+  | 'gender'
   | 'maxChecks'
   | 'callId'
 > & {

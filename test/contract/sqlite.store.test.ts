@@ -72,7 +72,7 @@ describe('SqliteStore', () => {
     const ids = new Set(unfinished.map(({ id }) => id));
     expect(accepted.filter((id) => !ids.has(id))).toEqual([]);
     for (const call of unfinished) {
-      expect((await store.verification(call.verificationId))?.callId).toBe(call.id);
+      expect((await store.verification(String(call.verificationId)))?.callId).toBe(call.id);
     }
     await store.close();
   });
@@ -149,6 +149,39 @@ describe('SqliteStore', () => {
     database.exec('PRAGMA user_version = 99');
     database.close();
     expect(() => new SqliteStore({ path, synchronous: 'normal' })).toThrow(/written by a newer one/);
+  });
+
+  it('brings the calls of the first version along', async () => {
+    const store = new SqliteStore({ path, synchronous: 'normal' });
+    await store.close();
+    const database = new Database(path);
+    // What version 1 had, and two rows of it.
+    database.exec(`
+      DROP TABLE calls;
+      ALTER TABLE verifications DROP COLUMN say_as;
+      ALTER TABLE verifications DROP COLUMN gender;
+      CREATE TABLE calls (
+        id TEXT PRIMARY KEY, verification_id TEXT NOT NULL, client_id TEXT, callee TEXT NOT NULL, state TEXT NOT NULL,
+        disposition TEXT, blame TEXT, created_at INTEGER NOT NULL, ended_at INTEGER, attempts TEXT NOT NULL,
+        timeline TEXT NOT NULL) STRICT;
+      CREATE INDEX calls_by_age ON calls (created_at, id);
+      CREATE INDEX calls_by_client ON calls (client_id, created_at, id);
+      CREATE INDEX calls_by_verification ON calls (verification_id, created_at, id);
+      CREATE INDEX calls_unfinished ON calls (created_at, id) WHERE state <> 'ended';
+      INSERT INTO calls VALUES ('call_a', 'ver_a', 'shop', '+4930123456', 'ended', 'busy', 'callee', 1, 2, '[]', '[]');
+      INSERT INTO calls VALUES ('call_b', 'ver_b', NULL, '+4930123456', 'queued', NULL, NULL, 3, NULL, '[]', '[]');
+      INSERT INTO verifications VALUES ('ver_b', NULL, '+4930123456', 'en-US', NULL, 'pending', 6, 'd', 'sealed', 2, 0, 5,
+        3, 600003, NULL, 'call_b');
+      PRAGMA user_version = 1;
+    `);
+    database.close();
+    const migrated = new SqliteStore({ path, synchronous: 'normal' });
+    expect(await migrated.calls({ limit: 10 })).toMatchObject([
+      { id: 'call_b', wishes: { cli: null, trunkId: null, ringTimeoutMs: null }, prompt: null },
+      { id: 'call_a', disposition: 'busy', reference: null },
+    ]);
+    expect(await migrated.verification('ver_b')).toMatchObject({ sayAs: 'digits', gender: null });
+    await migrated.close();
   });
 
   it('says that it cannot be used where the file is no database, or no file', async () => {

@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { apply, endCall } from '../../src/call/apply.ts';
+import { apply, endCall, markPrepared } from '../../src/call/apply.ts';
 import type { Call } from '../../src/call/call.ts';
+import { createCall } from '../../src/call/call.ts';
 import type { IdempotentRequest, Store } from '../../src/store/store.ts';
-import { acceptedPair, NOW } from '../support/records.ts';
+import { acceptedPair, NOW, SOME_PROMPT } from '../support/records.ts';
 
 /** A store and a way to come back to what it holds, as a later process would. */
 export interface StoreUnderTest {
@@ -268,6 +269,28 @@ function callTests(store: () => Store): void {
     expect(await store().call('call_a')).toEqual(call);
     expect(await store().unfinishedCalls()).toEqual([call]);
     expect((await store().verification('ver_a'))?.sealedCode).not.toBeNull();
+  });
+
+  it('keeps a call without a verification, and forgets its playlist at its end', async () => {
+    const call = createCall({
+      id: 'call_p',
+      verificationId: null,
+      clientId: 'shop',
+      to: '+4930123456',
+      now: NOW,
+      reference: 'order 7',
+      wishes: { cli: '+498912345', trunkId: 'alpha', ringTimeoutMs: 20_000 },
+      sealedPlaylist: 'c2VhbGVk',
+    });
+    expect(await store().accept(null, call, null)).toEqual({ kind: 'accepted' });
+    expect(await store().call('call_p')).toEqual(call);
+    const prepared = markPrepared(call, NOW + 1, SOME_PROMPT);
+    expect(await store().saveCall(prepared)).toBe(true);
+    expect(await store().call('call_p')).toEqual(prepared);
+    const ended = endCall(prepared, NOW + 5, 'busy', 'callee');
+    expect(ended.sealedPlaylist).toBeNull();
+    await store().finishCall(ended, true, NOW + 5);
+    expect(await store().call('call_p')).toEqual(ended);
   });
 
   it('does not save a call that it never accepted', async () => {

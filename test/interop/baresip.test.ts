@@ -91,7 +91,7 @@ async function withPhone(
 /** The digits in baresip's own recording: an entry for each time that they were said. */
 async function heard(site: Site, phone: Baresip): Promise<readonly string[]> {
   const recording = await eventually(() => phone.recording());
-  return new Recogniser(site.app.library.clips('en-US', 8000)).recognise(recording).groups;
+  return new Recogniser(site.app.library.clips('en-US')).recognise(recording).groups;
 }
 
 function codecOf(call: CallJson): unknown {

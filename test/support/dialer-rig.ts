@@ -8,12 +8,13 @@ import type { DialerOptions } from '../../src/call/dialer.ts';
 import { Dialer } from '../../src/call/dialer.ts';
 import { CallFeed } from '../../src/call/feed.ts';
 import { AppError } from '../../src/errors.ts';
+import type { PreparedPrompt, PromptPort } from '../../src/prompt/prepared-prompt.ts';
 import { Secret } from '../../src/secret.ts';
 import { SqliteStore } from '../../src/store/sqlite.ts';
 import type { Store } from '../../src/store/store.ts';
 import { Vault } from '../../src/verification/vault.ts';
 import { eventually } from './eventually.ts';
-import { acceptedPair, someTrunk } from './records.ts';
+import { acceptedPair, SOME_PROMPT, someTrunk } from './records.ts';
 import type { ScriptedEngine, Step } from './scripted-engine.ts';
 
 export const CODE = '493817';
@@ -23,6 +24,18 @@ export const THREE_TRUNKS = [
   someTrunk({ id: 'beta', host: 'beta.example' }),
   someTrunk({ id: 'gamma', host: 'gamma.example' }),
 ];
+
+/** Ten milliseconds of silence for everything, once it is sure that it is the right code. */
+const SHORT_PROMPTS: PromptPort = {
+  forCode: async (_prompt, code) => {
+    if (code.reveal() !== CODE) {
+      throw new Error('another code than the one that was accepted');
+    }
+    return SHORT_PROMPT;
+  },
+  forPlaylist: async () => SHORT_PROMPT,
+};
+const SHORT_PROMPT: PreparedPrompt = { speech: { sampleRate: 8000, parts: [80] }, report: SOME_PROMPT };
 
 /** What a store does that cannot be reached. */
 export const unreachable = async (): Promise<never> => {
@@ -65,12 +78,7 @@ export class DialerRig {
       vault,
       trunks: THREE_TRUNKS,
       feed: this.feed(),
-      render: (_verification, code) => {
-        if (code.reveal() !== CODE) {
-          throw new Error('another code than the one that was accepted');
-        }
-        return { sampleRate: 8000, parts: [80] };
-      },
+      prompts: SHORT_PROMPTS,
       now: Date.now,
       log: { info: write, warn: write, error: write },
       settings: {

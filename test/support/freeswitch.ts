@@ -55,6 +55,8 @@ export async function startServers(
   const close = async (): Promise<void> => {
     await Promise.all([...drachtio, ...freeswitch].map((server) => server.stop()));
     await rm(folder, { recursive: true, force: true });
+    // What processes left there that a suite killed (`tellDying`).
+    await rm(`${folder}-dying`, { recursive: true, force: true });
   };
   try {
     // One after the other: each looks for ports that are free.

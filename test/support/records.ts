@@ -1,5 +1,6 @@
 import type { Call } from '../../src/call/call.ts';
 import { createCall } from '../../src/call/call.ts';
+import type { PromptReport } from '../../src/prompt/prompt-report.ts';
 import type { Trunk } from '../../src/trunk/definition.ts';
 import type { Verification } from '../../src/verification/verification.ts';
 import { createVerification } from '../../src/verification/verification.ts';
@@ -21,6 +22,8 @@ export function acceptedPair(
     codeDigest: 'd'.repeat(64),
     sealedCode: 'c2VhbGVk',
     repeat: 2,
+    sayAs: 'digits',
+    gender: null,
     maxChecks: 5,
     createdAt: NOW,
     ttlSeconds: 600,
@@ -36,6 +39,17 @@ export function acceptedPair(
   });
   return { verification, call };
 }
+
+/** As it is noted of a prompt of recorded sounds. */
+export const SOME_PROMPT: PromptReport = {
+  locale: 'en-US',
+  voices: ['recorded en-US/slt'],
+  fallback: 'none',
+  durationMs: 10,
+  synthesised: 0,
+  fetched: 0,
+  preparedMs: 1,
+};
 
 export function someTrunk(change: Partial<Trunk> = {}): Trunk {
   return {

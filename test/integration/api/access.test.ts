@@ -54,6 +54,8 @@ describe('with API keys', () => {
       ['GET', '/v1/calls/call_x'],
       ['GET', '/v1/calls/call_x/events'],
       ['DELETE', '/v1/calls/call_x'],
+      ['POST', '/v1/calls'],
+      ['POST', '/v1/prompts/preview'],
       ['GET', '/metrics'],
     ] as const) {
       const reply = await service.api.inject({
@@ -66,6 +68,7 @@ describe('with API keys', () => {
       expect([url, reply.statusCode, reply.headers['www-authenticate']]).toEqual([url, 401, 'Bearer']);
       expect(reply.json()).toMatchObject({ error: { code: 'unauthorized' } });
     }
+    expect(service.prompter.playlists).toEqual([]);
   });
 
   it.each(['/healthz', '/readyz', '/openapi.json', '/docs/'])('%s is open', async (url) => {

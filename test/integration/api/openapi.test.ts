@@ -14,10 +14,16 @@ interface Operation {
   >;
 }
 
+interface Schema {
+  readonly properties?: Record<string, object>;
+  readonly required?: readonly string[];
+  readonly anyOf?: readonly Schema[];
+}
+
 interface Document {
   readonly openapi: string;
   readonly paths: Record<string, Record<string, Operation>>;
-  readonly components: { readonly schemas: Record<string, { readonly properties?: Record<string, object> }> };
+  readonly components: { readonly schemas: Record<string, Schema> };
 }
 
 let service: Service;
@@ -48,10 +54,15 @@ describe('/openapi.json', () => {
         'GET /v1/verifications/{id}',
         'POST /v1/verifications/{id}/check',
         'DELETE /v1/verifications/{id}',
+        'POST /v1/calls',
         'GET /v1/calls',
         'GET /v1/calls/{id}',
         'DELETE /v1/calls/{id}',
         'GET /v1/calls/{id}/events',
+        'POST /v1/prompts/preview',
+        'POST /voice/call/play',
+        'GET /voice/call/status/{request_id}',
+        'GET /status/carrier/{id}',
         'GET /healthz',
         'GET /readyz',
         'GET /metrics',
@@ -59,14 +70,14 @@ describe('/openapi.json', () => {
     );
     for (const name of listed) {
       const [method = '', path = ''] = name.split(' ');
-      expect(service.api.hasRoute({ method, url: path.replace('{id}', ':id') })).toBe(true);
+      expect(service.api.hasRoute({ method, url: path.replace(/{(\w+)}/, ':$1') })).toBe(true);
     }
   });
 
   it('has a summary, a tag and the path parameters for every operation', () => {
     for (const [name, { summary, tags, parameters }] of operations()) {
       expect([name, summary, tags]).toEqual([name, expect.any(String), [expect.any(String)]]);
-      expect((parameters ?? []).some((parameter) => parameter.in === 'path')).toBe(name.includes('{id}'));
+      expect((parameters ?? []).some((parameter) => parameter.in === 'path')).toBe(name.includes('{'));
     }
   });
 
@@ -75,7 +86,7 @@ describe('/openapi.json', () => {
     expect(document.components.schemas['NewVerification']?.properties?.['to']).toHaveProperty('description');
   });
 
-  it('gives every error answer the one shape, with statuses that errors have', () => {
+  it('gives every error answer the shape of its API, with statuses that errors have', () => {
     const known = new Set(Object.values(ERROR_TABLE).map(({ status }) => String(status)));
     for (const [name, { responses }] of operations()) {
       const errors = Object.entries(responses).filter(([status]) => Number(status) >= 400);
@@ -85,7 +96,9 @@ describe('/openapi.json', () => {
         expect([name, status, content?.['application/json']?.schema]).toEqual([
           name,
           status,
-          { $ref: '#/components/schemas/Error' },
+          {
+            $ref: `#/components/schemas/${/ \/(voice|status)\//.test(name) ? 'DataTechLabsError' : 'Error'}`,
+          },
         ]);
       }
     }
@@ -114,12 +127,34 @@ describe('/openapi.json', () => {
     expect(body).toEqual({ schema: { $ref: '#/components/schemas/NewVerification' } });
     expect(document.components.schemas['NewVerification']?.properties?.['code']).toMatchObject({
       type: 'string',
-      pattern: '^[0-9]{4,10}$',
+      pattern: '^[0-9A-Za-z]{4,10}$',
     });
+    const call = document.paths['/v1/calls']?.['post']?.requestBody?.content['application/json'];
+    expect(call).toEqual({ schema: { $ref: '#/components/schemas/NewCall' } });
     for (const answer of ['Verification', 'CheckResult', 'Call', 'CallSummary', 'Attempt', 'TimelineEntry']) {
       expect(Object.keys(document.components.schemas[answer]?.properties ?? {})).not.toHaveLength(0);
       expect(document.components.schemas[answer]?.properties).not.toHaveProperty('code');
+      expect(document.components.schemas[answer]?.properties).not.toHaveProperty('playlist');
     }
+  });
+
+  it('describes every kind of item, each with the one key that it must have', () => {
+    const { anyOf = [] } = document.components.schemas['PlaylistItem'] ?? {};
+    expect(anyOf.map(({ required }) => required)).toEqual([
+      ['tts'],
+      ['file'],
+      ['url'],
+      ['digits'],
+      ['pauseMs'],
+    ]);
+    expect(document.components.schemas['DataTechLabsItem']).toMatchObject({ required: ['play'] });
+  });
+
+  it('says that a preview is a sound', () => {
+    const { responses } = document.paths['/v1/prompts/preview']?.['post'] ?? { responses: {} };
+    expect(responses['200']?.content).toEqual({
+      'audio/wav': { schema: { type: 'string', format: 'binary' } },
+    });
   });
 });
 

@@ -6,6 +6,7 @@ import type { z } from 'zod';
 import { createMetrics } from '../../../src/api/metrics.ts';
 import type { Api } from '../../../src/api/server.ts';
 import { buildServer } from '../../../src/api/server.ts';
+import { CallService } from '../../../src/call/call-service.ts';
 import { Dialer } from '../../../src/call/dialer.ts';
 import { CallFeed } from '../../../src/call/feed.ts';
 import { configFrom } from '../../../src/config.ts';
@@ -15,12 +16,14 @@ import { SqliteStore } from '../../../src/store/sqlite.ts';
 import { VerificationService } from '../../../src/verification/service.ts';
 import { MASTER_KEY_BYTES, Vault } from '../../../src/verification/vault.ts';
 import { ScriptedEngine } from './scripted-engine.ts';
+import { TonePrompter } from './tone-prompter.ts';
 
 type Settings = z.input<typeof configSchema>;
 
 export interface Service {
   readonly api: Api;
   readonly engine: ScriptedEngine;
+  readonly prompter: TonePrompter;
   readonly store: SqliteStore;
   readonly dialer: Dialer;
   /** All log lines so far. */
@@ -32,6 +35,10 @@ export interface Service {
   readonly close: () => Promise<void>;
 }
 
+function newId(prefix: string): string {
+  return `${prefix}_${randomBytes(16).toString('hex')}`;
+}
+
 const TRUNK = { id: 'carrier', host: 'sip.carrier.example', cli: '+493098765432' };
 
 /** The service as it runs, but for the engine: real store, dialer and feed, in a folder of its own. */
@@ -40,6 +47,7 @@ export async function startService(settings: Partial<Settings> = {}): Promise<Se
   const folder = mkdtempSync(join(tmpdir(), 'voice-otp-api-'));
   const store = new SqliteStore({ path: join(folder, 'voice-otp.db'), synchronous: 'normal' });
   const engine = new ScriptedEngine();
+  const prompter = new TonePrompter();
   const vault = new Vault(randomBytes(MASTER_KEY_BYTES), randomBytes);
   let log = '';
   const logger = createLogger({ level: 'trace', destination: { write: (line) => void (log += line) } });
@@ -55,7 +63,7 @@ export async function startService(settings: Partial<Settings> = {}): Promise<Se
     engine,
     feed,
     vault,
-    render: () => ({ sampleRate: 8000, parts: [8000] }),
+    prompts: prompter,
     trunks: config.trunks,
     now,
     log: logger,
@@ -66,11 +74,21 @@ export async function startService(settings: Partial<Settings> = {}): Promise<Se
     store,
     dialer,
     vault,
-    resolveLocale: (locale) => (locale.toLowerCase() === 'en-us' ? 'en-US' : undefined),
+    resolveLocale: (locale) => prompter.resolveLocale(locale),
     now,
-    newId: (prefix) => `${prefix}_${randomBytes(12).toString('hex')}`,
+    newId,
     randomBytes,
     settings: config.verification,
+  });
+  const calls = new CallService({
+    store,
+    dialer,
+    vault,
+    trunks: config.trunks,
+    callees: config.verification,
+    prompts: prompter,
+    now,
+    newId,
   });
   const api = await buildServer({
     config: config.api,
@@ -78,14 +96,18 @@ export async function startService(settings: Partial<Settings> = {}): Promise<Se
     logger,
     metrics,
     verifications,
+    calls,
+    prompts: prompter,
     feed,
     dialer,
     store,
     engine,
+    trunks: config.trunks,
   });
   return {
     api,
     engine,
+    prompter,
     store,
     dialer,
     log: () => log,

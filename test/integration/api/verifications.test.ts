@@ -62,6 +62,7 @@ describe('POST /v1/verifications', () => {
       locale: 'en-US',
       codeLength: 6,
       repeat: 2,
+      sayAs: 'digits',
       checks: 0,
       maxChecks: 5,
       checksLeft: 5,
@@ -84,6 +85,8 @@ describe('POST /v1/verifications', () => {
       to: 'sip:alice@pbx.example',
       locale: 'en-us',
       code: '0123456789',
+      sayAs: 'pairs',
+      gender: 'male',
       ttlSeconds: 60,
       maxChecks: 1,
       repeat: 5,
@@ -97,8 +100,26 @@ describe('POST /v1/verifications', () => {
       maxChecks: 1,
       checksLeft: 1,
       repeat: 5,
+      sayAs: 'pairs',
       reference: 'order 7 – été',
     });
+  });
+
+  it('takes a code with letters that is spelled out, and approves it in either case', async () => {
+    const { status, body } = await request('POST', '/v1/verifications', {
+      to: TO,
+      code: 'Kx4829Qp',
+      sayAs: 'nato',
+    });
+    expect([status, body['sayAs'], body['codeLength']]).toEqual([201, 'nato', 8]);
+    expect((await check(String(body['id']), 'kX4829qP')).body).toMatchObject({ approved: true });
+    expect(JSON.stringify(body) + service.log()).not.toMatch(/x4829q/i);
+  });
+
+  it('makes codes with letters where they are spelled out', async () => {
+    const { body } = await request('POST', '/v1/verifications', { to: TO, sayAs: 'nato', codeLength: 10 });
+    expect(body).toMatchObject({ sayAs: 'nato', codeLength: 10 });
+    expect((await check(String(body['id']), 'AAAAAAAAAA')).body).toMatchObject({ approved: false });
   });
 
   it.each<[string, unknown, string, RegExp]>([
@@ -123,8 +144,16 @@ describe('POST /v1/verifications', () => {
       'letters in the code',
       { to: TO, code: `${CODE}x` },
       'invalid_request',
+      /^code must have 4 to 10 digits .*nato/,
+    ],
+    [
+      'a dash in the code',
+      { to: TO, code: '482-913', sayAs: 'nato' },
+      'invalid_request',
       /^body\.code: expected 4 to 10 digits/,
     ],
+    ['another way to say it', { to: TO, sayAs: 'backwards' }, 'invalid_request', /^body\.sayAs: /],
+    ['another gender', { to: TO, gender: 'x' }, 'invalid_request', /^body\.gender: /],
     ['a code of another length', { to: TO, code: CODE, codeLength: 5 }, 'invalid_request', /codeLength/],
     ['a length of eleven', { to: TO, codeLength: 11 }, 'invalid_request', /^body\.codeLength: /],
     ['half a second', { to: TO, ttlSeconds: 60.5 }, 'invalid_request', /^body\.ttlSeconds: /],
@@ -133,7 +162,7 @@ describe('POST /v1/verifications', () => {
     ['a number that is none', { to: '+49' }, 'invalid_number', /E\.164/],
     ['a national number', { to: '030123456' }, 'invalid_number', /E\.164/],
     ['a foreign SIP host', { to: 'sip:a@evil.example' }, 'target_not_allowed', /evil\.example/],
-    ['a language without sounds', { to: TO, locale: 'de-DE' }, 'unsupported_locale', /locale/],
+    ['a language without sounds', { to: TO, locale: 'de-DE' }, 'unsupported_locale', /language/],
   ])('refuses %s', async (_what, body, code, message) => {
     const reply = await request('POST', '/v1/verifications', body as object | undefined);
     expect(reply.status).toBe(400);

@@ -117,7 +117,7 @@ describe('a code', () => {
     const [before] = await Promise.all([places('during the calls'), phone('407'), phone('401')]);
     await client.ended(heard.callId);
 
-    const recogniser = new Recogniser((await PromptLibrary.load(sounds)).clips('en-US', 8000));
+    const recogniser = new Recogniser((await PromptLibrary.load(sounds)).clips('en-US'));
     // A machine under load may tear a digit; the code is said twice.
     const listener = await phone('407');
     const digits = await eventually(

@@ -97,7 +97,7 @@ describeWithPeer(['drachtio', 'freeswitch'], 'the service on drachtio and FreeSW
     const ended = await client.ended(asked.callId);
     expect(ended).toMatchObject({ disposition: 'answered', promptFinished: true });
 
-    const recogniser = new Recogniser((await PromptLibrary.load(sounds)).clips('en-US', 8000));
+    const recogniser = new Recogniser((await PromptLibrary.load(sounds)).clips('en-US'));
     const { groups } = recogniser.recognise(call.phone.heard);
     expect(groups).toEqual([HEARD, HEARD]);
     expect((await client.check(asked.id, HEARD)).body.approved).toBe(true);

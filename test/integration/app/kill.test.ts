@@ -20,7 +20,7 @@ const open: (() => Promise<void>)[] = [];
 
 beforeAll(async () => {
   sounds = await shortSounds();
-  recogniser = new Recogniser((await PromptLibrary.load(sounds)).clips('en-US', 8000));
+  recogniser = new Recogniser((await PromptLibrary.load(sounds)).clips('en-US'));
 });
 
 afterAll(async () => {

@@ -13,7 +13,8 @@ export async function shortSounds(): Promise<string> {
   const voice = join(folder, 'en-US', 'short');
   await mkdir(voice, { recursive: true });
   for (const name of await readdir(VOICE)) {
-    if (!name.endsWith('.wav')) continue;
+    // Without the letters, which few codes have.
+    if (!name.endsWith('.wav') || /^[a-z]\.wav$/.test(name)) continue;
     const { sampleRate, samples } = parseWav(await readFile(join(VOICE, name)));
     const clip = loudest(samples, (sampleRate * CLIP_MS) / 1000);
     await writeFile(join(voice, name), formatWav({ sampleRate, samples: clip }));

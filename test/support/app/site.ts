@@ -53,6 +53,8 @@ export function testSettings(folder: string): Omit<Settings, 'trunks'> {
     sip: { host: '127.0.0.1', port: 0, t1Ms: 100 },
     rtp: { drainMs: 0 },
     calls: { lingerMs: 100 },
+    // Recorded sounds need no process of their own.
+    speech: { providers: [], cache: { folder: join(folder, 'speech') } },
     store: { path: join(folder, 'store.db'), keyFile: join(folder, 'master.key') },
     log: { level: 'trace' },
   };
@@ -83,6 +85,7 @@ export async function startSite(
     sip: { ...defaults.sip, ...settings.sip },
     rtp: { ...defaults.rtp, ...settings.rtp },
     calls: { ...defaults.calls, ...settings.calls },
+    speech: { ...defaults.speech, ...settings.speech },
     sounds: sounds === undefined ? {} : { folder: sounds },
     trunks: options.trunks?.(carrier.port) ?? [{ ...LAB_TRUNK, port: carrier.port }],
   });
@@ -93,7 +96,7 @@ export async function startSite(
       options.onWire?.(message);
     },
   });
-  const recogniser = new Recogniser(app.library.clips('en-US', 8000));
+  const recogniser = new Recogniser(app.library.clips('en-US'));
   return {
     app,
     engine: app.engine as EmbeddedEngine,

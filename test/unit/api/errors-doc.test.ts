@@ -1,7 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { callAnswer, verificationAnswer } from '../../../src/api/schemas.ts';
+import type { AppError } from '../../../src/errors.ts';
 import { ERROR_TABLE } from '../../../src/errors.ts';
+import { refusalOf } from '../../../src/prompt/playlist-check.ts';
+import type { PromptFault } from '../../../src/prompt/prompt-error.ts';
+import { PromptError } from '../../../src/prompt/prompt-error.ts';
 
 const sections = new Map(
   readFileSync(new URL('../../../docs/errors.md', import.meta.url), 'utf8')
@@ -22,6 +26,18 @@ function rowsOf(heading: string): string[][] {
     );
 }
 
+/** All of them, or this does not compile. */
+const FAULTS: Readonly<Record<PromptFault, true>> = {
+  tts_failed: true,
+  tts_timeout: true,
+  not_audio: true,
+  url_refused: true,
+  url_failed: true,
+  too_long: true,
+  file_not_found: true,
+  unsupported_locale: true,
+};
+
 describe('docs/errors.md', () => {
   it('has every error code with its status and whether to retry, and no other', () => {
     const told = rowsOf('Error codes').map(([code, status, retry]) => [code, status, retry]);
@@ -36,6 +52,16 @@ describe('docs/errors.md', () => {
   it('explains every disposition, and no other', () => {
     expect(rowsOf('Dispositions of a call').map(([disposition]) => disposition)).toEqual(
       callAnswer.shape.disposition.unwrap().options,
+    );
+  });
+
+  it('explains every prompt fault with what a preview answers, and no other', () => {
+    const told = rowsOf('Prompt faults').map(([fault, _meaning, answer]) => [fault, answer]);
+    expect(told).toEqual(
+      Object.keys(FAULTS).map((fault) => [
+        fault,
+        (refusalOf(new PromptError(fault as PromptFault, 'why')) as AppError).code,
+      ]),
     );
   });
 

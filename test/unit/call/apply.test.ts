@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { apply, endCall, markPrepared } from '../../../src/call/apply.ts';
+import { apply, endCall, markPrepared, markUnprepared } from '../../../src/call/apply.ts';
 import type { Call } from '../../../src/call/call.ts';
 import { durations, mayHaveBeenHeard } from '../../../src/call/call.ts';
 import type { CallEvent } from '../../../src/engine/engine.ts';
-import { acceptedPair, NOW } from '../../support/records.ts';
+import { PromptError } from '../../../src/prompt/prompt-error.ts';
+import { acceptedPair, NOW, SOME_PROMPT } from '../../support/records.ts';
 
 const context = { trunkId: 'alpha', cli: '+498912345' };
 const trying: CallEvent = { type: 'trying', at: NOW + 10, leftover: { step: 'trying' } };
@@ -203,7 +204,12 @@ describe('apply', () => {
 
 describe('endCall', () => {
   it('closes what is open and says so last', () => {
-    const call = endCall(markPrepared(after(trying, ringing), NOW + 220), NOW + 400, 'interrupted', 'us');
+    const call = endCall(
+      markPrepared(after(trying, ringing), NOW + 220, SOME_PROMPT),
+      NOW + 400,
+      'interrupted',
+      'us',
+    );
     expect(call).toMatchObject({
       state: 'ended',
       disposition: 'interrupted',
@@ -224,9 +230,29 @@ describe('endCall', () => {
   });
 });
 
+describe('markPrepared and markUnprepared', () => {
+  it('say with which voices a call speaks, or why it cannot', () => {
+    const { call } = acceptedPair('a');
+    const prepared = markPrepared(call, NOW + 5, { ...SOME_PROMPT, voices: ['tts a de', 'recorded de/x'] });
+    expect(prepared.prompt?.voices).toEqual(['tts a de', 'recorded de/x']);
+    expect(prepared.timeline.at(-1)).toEqual({
+      at: NOW + 5,
+      attempt: 0,
+      type: 'prepared',
+      detail: { ...SOME_PROMPT, voices: 'tts a de, recorded de/x' },
+    });
+    const nobody = markPrepared(call, NOW, { ...SOME_PROMPT, locale: null, voices: [] });
+    expect(nobody.timeline.at(-1)?.detail).not.toHaveProperty('locale');
+    const failed = markUnprepared(call, NOW + 7, new PromptError('url_failed', 'x'.repeat(500)));
+    expect(failed.prompt).toBeNull();
+    expect(failed.timeline.at(-1)).toMatchObject({ type: 'prompt_failed', detail: { fault: 'url_failed' } });
+    expect(String(failed.timeline.at(-1)?.detail['message'])).toHaveLength(200);
+  });
+});
+
 describe('a clock that was set back', () => {
   it('does not turn a timeline round', () => {
-    const prepared = markPrepared(acceptedPair('a').call, NOW - 60_000);
+    const prepared = markPrepared(acceptedPair('a').call, NOW - 60_000, SOME_PROMPT);
     expect(prepared.timeline.at(-1)).toMatchObject({ type: 'prepared', at: NOW });
     const call = endCall(after(trying, ringing), NOW - 60_000, 'interrupted', 'us');
     expect(call).toMatchObject({ endedAt: NOW + 210, attempts: [{ endedAt: NOW + 210 }] });

@@ -1,10 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Call } from '../../../src/call/call.ts';
+import type { Call, CallWishes } from '../../../src/call/call.ts';
+import { createCall } from '../../../src/call/call.ts';
 import type { DialerOptions } from '../../../src/call/dialer.ts';
+import type { Playlist } from '../../../src/prompt/playlist.ts';
+import type { PromptPort } from '../../../src/prompt/prepared-prompt.ts';
+import { PromptError } from '../../../src/prompt/prompt-error.ts';
+import { Secret } from '../../../src/secret.ts';
 import { Vault } from '../../../src/verification/vault.ts';
 import { CODE, DialerRig, THREE_TRUNKS } from '../../support/dialer-rig.ts';
 import { eventually } from '../../support/eventually.ts';
+import { SOME_PROMPT } from '../../support/records.ts';
 import type { Step } from '../../support/scripted-engine.ts';
 import {
   ANSWERED,
@@ -204,9 +210,98 @@ describe('failover', () => {
   });
 });
 
+/** Prompts that cannot be made. */
+function promptsThat(error: Error): PromptPort {
+  const fail = (): Promise<never> => Promise.reject(error);
+  return { forCode: fail, forPlaylist: fail };
+}
+
+describe('a prompt that cannot be played', () => {
+  it.each([
+    ['tts_timeout', 'us'],
+    ['url_failed', 'unknown'],
+  ] as const)('ends the call before anything is dialled: %s', async (fault, blame) => {
+    const engine = new ScriptedEngine({ 'alpha.example': TALK });
+    const callId = await rig.accept();
+    rig.dialer(engine, { prompts: promptsThat(new PromptError(fault, 'it is late')) }).dial(callId);
+    const call = await rig.endOf(callId);
+    expect(call).toMatchObject({ disposition: 'prompt_failed', blame, attempts: [], prompt: null });
+    expect(call.timeline.at(-2)).toMatchObject({
+      type: 'prompt_failed',
+      detail: { fault, message: 'it is late' },
+    });
+    expect(await rig.statusOf()).toBe('failed');
+    expect(engine.invited).toEqual([]);
+  });
+
+  it('is given up when the call is canceled meanwhile', async () => {
+    const engine = new ScriptedEngine({ 'alpha.example': TALK });
+    const callId = await rig.accept();
+    const asked: AbortSignal[] = [];
+    const untilAborted = (signal: AbortSignal): Promise<never> =>
+      new Promise((_, reject) => {
+        asked.push(signal);
+        signal.addEventListener('abort', () => reject(new PromptError('tts_timeout', 'aborted')));
+      });
+    const prompts: PromptPort = {
+      forCode: (_prompt, _code, signal) => untilAborted(signal),
+      forPlaylist: (_playlist, signal) => untilAborted(signal),
+    };
+    const dialer = rig.dialer(engine, { prompts });
+    dialer.dial(callId);
+    await eventually(() => expect(asked).toHaveLength(1));
+    dialer.hangUp(callId);
+    expect(await rig.endOf(callId)).toMatchObject({ disposition: 'canceled', blame: 'none', attempts: [] });
+    expect(engine.invited).toEqual([]);
+  });
+});
+
+describe('a call that only says something', () => {
+  const playlist: Playlist = { items: [{ digits: '493817' }], repeat: 2, repeatPauseMs: 500 };
+
+  async function accept(wishes: Partial<CallWishes> = {}): Promise<string> {
+    const call = createCall({
+      id: 'call_p',
+      verificationId: null,
+      clientId: null,
+      to: '+4930123456',
+      now: Date.now(),
+      wishes: { cli: null, trunkId: null, ringTimeoutMs: null, ...wishes },
+      sealedPlaylist: rig.vault.seal('call_p', new Secret(JSON.stringify(playlist))),
+    });
+    await rig.store.accept(null, call, null);
+    return call.id;
+  }
+
+  it('plays its playlist, which is sealed until then and forgotten afterwards', async () => {
+    const asked: Playlist[] = [];
+    const prompts: PromptPort = {
+      forCode: () => Promise.reject(new Error('there is no code')),
+      forPlaylist: async (wanted) => {
+        asked.push(wanted);
+        return { speech: { sampleRate: 8000, parts: [80] }, report: SOME_PROMPT };
+      },
+    };
+    const callId = await accept();
+    expect(JSON.stringify(await rig.store.call(callId))).not.toContain('493817');
+    rig.dialer(new ScriptedEngine({ 'alpha.example': TALK }), { prompts }).dial(callId);
+    const call = await rig.endOf(callId);
+    expect(asked).toEqual([playlist]);
+    expect(call).toMatchObject({ disposition: 'answered', prompt: SOME_PROMPT, sealedPlaylist: null });
+  });
+
+  it('goes by the trunk that was asked for, and by no other when that one fails', async () => {
+    const engine = new ScriptedEngine({ 'beta.example': [TRYING, refused(503)], 'alpha.example': TALK });
+    const callId = await accept({ trunkId: 'beta' });
+    rig.dialer(engine).dial(callId);
+    expect(await rig.endOf(callId)).toMatchObject({ disposition: 'trunk_failure' });
+    expect(engine.invited).toHaveLength(1);
+  });
+});
+
 describe('a fault of ours', () => {
   it.each([
-    ['the prompt cannot be made', { render: () => Promise.reject(new Error('no clip')) }],
+    ['the prompt cannot be made', { prompts: promptsThat(new Error('no clip')) }],
     ['the code cannot be opened', { vault: new Vault(Buffer.alloc(32, 4), randomBytes) }],
     ['there is no trunk', { trunks: [] }],
   ])('ends the call before anything is dialled: %s', async (_name, change) => {

@@ -2,10 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { apply, endCall, markPrepared } from '../../../src/call/apply.ts';
 import type { Call } from '../../../src/call/call.ts';
 import { CallFeed } from '../../../src/call/feed.ts';
-import { acceptedPair, NOW } from '../../support/records.ts';
+import { acceptedPair, NOW, SOME_PROMPT } from '../../support/records.ts';
 
 const queued = acceptedPair('a').call;
-const prepared = markPrepared(queued, NOW + 1);
+const prepared = markPrepared(queued, NOW + 1, SOME_PROMPT);
 const dialing = apply(prepared, { type: 'trying', at: NOW + 2, leftover: {} }, { trunkId: 't', cli: '1' });
 const ended = endCall(dialing, NOW + 3, 'canceled', 'none');
 

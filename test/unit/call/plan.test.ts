@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import type { CallWishes } from '../../../src/call/call.ts';
+import type { PlannedLeg } from '../../../src/call/plan.ts';
 import { callCredentials, plan, restingLast, withOtherCodecs } from '../../../src/call/plan.ts';
 import type { Leg } from '../../../src/engine/engine.ts';
 import { Secret } from '../../../src/secret.ts';
@@ -8,9 +10,23 @@ import { NOW, someTrunk } from '../../support/records.ts';
 const prompt = { sampleRate: 8000, parts: [8] };
 const password = new Secret('hunter2');
 
+function planned(
+  to: string,
+  trunks: readonly Trunk[],
+  wishes: Partial<CallWishes> = {},
+): readonly PlannedLeg[] {
+  return plan({
+    callId: 'call_a',
+    to,
+    trunks,
+    wishes: { cli: null, trunkId: null, ringTimeoutMs: null, ...wishes },
+    prompt,
+    timeouts: { maxCallMs: 60_000, lingerMs: 500 },
+  });
+}
+
 function legs(to: string, ...trunks: readonly Trunk[]): readonly Leg[] {
-  const input = { callId: 'call_a', to, trunks, prompt, timeouts: { maxCallMs: 60_000, lingerMs: 500 } };
-  return plan(input).map(({ leg }) => leg);
+  return planned(to, trunks).map(({ leg }) => leg);
 }
 
 function only(to: string, change: Partial<Trunk> = {}): Leg {
@@ -148,5 +164,33 @@ describe('restingLast', () => {
     const rest = new Map([['alpha', NOW + 1000]]);
     expect(restingLast(trunks, rest, NOW).map(({ id }) => id)).toEqual(['beta', 'alpha']);
     expect(restingLast(trunks, rest, NOW + 1000).map(({ id }) => id)).toEqual(['alpha', 'beta']);
+  });
+});
+
+describe('plan for a call with wishes', () => {
+  const alpha = someTrunk({ numberFormat: 'E164', allowedClis: ['+498900001', '+498900002'] });
+  const beta = someTrunk({ id: 'beta', host: 'beta.example', allowedClis: ['+498900002'] });
+
+  it('shows the number that was asked for, by the trunks that may show it', () => {
+    expect(planned('+4930123456', [alpha, beta], { cli: '+498900001' })).toMatchObject([
+      { trunk: { id: 'alpha' }, cli: '498900001', leg: { from: { uri: 'sip:498900001@alpha.example' } } },
+    ]);
+    expect(planned('+4930123456', [alpha, beta], { cli: '+498900002' }).map(({ cli }) => cli)).toEqual([
+      '498900002',
+      '+498900002',
+    ]);
+    expect(planned('+4930123456', [alpha, beta], { cli: '+498900003' })).toEqual([]);
+  });
+
+  it('uses the trunk that was asked for and no other', () => {
+    const ids = (trunkId: string): string[] =>
+      planned('+4930123456', [alpha, beta], { trunkId }).map(({ trunk }) => trunk.id);
+    expect(ids('beta')).toEqual(['beta']);
+    expect(ids('gamma')).toEqual([]);
+  });
+
+  it('rings as long as it was asked to', () => {
+    const [leg] = planned('+4930123456', [alpha], { ringTimeoutMs: 7000 });
+    expect(leg?.leg.timeouts).toMatchObject({ ringMs: 7000, setupMs: 8000 });
   });
 });

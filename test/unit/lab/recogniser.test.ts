@@ -7,11 +7,11 @@ import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { type Heard, Recogniser } from '../../../src/lab/recogniser.ts';
 import { durationMs, type Pcm } from '../../../src/media/pcm.ts';
 import { resample } from '../../../src/media/resample.ts';
+import type { Speech } from '../../../src/media/speech.ts';
 import { joined as joinedSpeech } from '../../../src/media/speech.ts';
 import { parseWav } from '../../../src/media/wav.ts';
 import { PromptLibrary } from '../../../src/prompt/library.ts';
-import { otpPlaylist } from '../../../src/prompt/otp-prompt.ts';
-import { Secret } from '../../../src/secret.ts';
+import { recordedPrompts } from '../../support/recorded-prompt.ts';
 import {
   joined,
   lossy,
@@ -30,14 +30,16 @@ const DIGITS = '0123456789';
 let library: PromptLibrary;
 let clips: ReadonlyMap<string, Pcm>;
 let recogniser: Recogniser;
+let speechOf: (code: string, repeat?: number) => Speech;
 beforeAll(async () => {
   library = await PromptLibrary.load(join(import.meta.dirname, '../../../sounds'));
-  clips = library.clips('en-US', 8000);
+  clips = library.clips('en-US');
   recogniser = new Recogniser(clips);
+  speechOf = await recordedPrompts(library);
 });
 
 function prompt(code: string, repeat = 2): Int16Array {
-  return joinedSpeech(library.render('en-US', otpPlaylist({ repeat }), new Secret(code), 8000)).samples;
+  return joinedSpeech(speechOf(code, repeat)).samples;
 }
 
 function hear(samples: Int16Array): Heard {
@@ -217,7 +219,9 @@ describe('misuse', () => {
     const silent = { sampleRate: 8000, samples: new Int16Array(800) };
     expect(() => new Recogniser(new Map())).toThrow(RangeError);
     expect(() => new Recogniser(new Map([['1', silent]]))).toThrow(/silent/);
-    expect(() => new Recogniser(library.clips('en-US', 16_000))).toThrow(/8000/);
+    expect(() => new Recogniser(new Map([['1', { sampleRate: 16_000, samples: clip('1') }]]))).toThrow(
+      /8000/,
+    );
     expect(() => recogniser.recognise({ sampleRate: 16_000, samples: new Int16Array(9) })).toThrow(/8000/);
   });
 });

@@ -34,6 +34,19 @@ describe('generateCode', () => {
     expect([...counts.values()]).toEqual(Array.from({ length: 10 }, () => 250));
   });
 
+  it('makes every character of the other alphabet equally often, and none that is taken for another', () => {
+    let next = 0;
+    const source = (n: number): Uint8Array => Uint8Array.from({ length: n }, () => next++ % 256);
+    const counts = new Map<string, number>();
+    for (let code = 0; code < 128; code += 1) {
+      for (const character of generateCode(4, source, 'alphanumeric').reveal()) {
+        counts.set(character, (counts.get(character) ?? 0) + 1);
+      }
+    }
+    expect([...counts.values()]).toEqual(Array.from({ length: 32 }, () => 16));
+    expect(['0', 'O', '1', 'I'].filter((character) => counts.has(character))).toEqual([]);
+  });
+
   it('prints as nothing but [redacted]', () => {
     expect(String(generateCode(6, randomBytes))).toBe('[redacted]');
   });
@@ -50,4 +63,11 @@ describe('readCode', () => {
       expect(readCode(text)).toBeUndefined();
     },
   );
+
+  it('reads letters of either case where they may be there', () => {
+    expect(readCode('k7Qx', 'alphanumeric')?.reveal()).toBe('K7QX');
+    for (const text of ['K7Q', 'K7QX K7QX', 'K7QÄ', 'ſſſſ', 'k7ıx', 'K7QXK7QXK7Q']) {
+      expect(readCode(text, 'alphanumeric')).toBeUndefined();
+    }
+  });
 });

@@ -3,9 +3,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { CallPort } from '../../../src/call/acceptance.ts';
 import { Secret } from '../../../src/secret.ts';
 import { SqliteStore } from '../../../src/store/sqlite.ts';
-import type { CallPort } from '../../../src/verification/service.ts';
 import { VerificationService } from '../../../src/verification/service.ts';
 import type { StartRequest, VerificationSettings } from '../../../src/verification/terms.ts';
 import { DEFAULT_VERIFICATION_SETTINGS } from '../../../src/verification/terms.ts';
@@ -100,6 +100,8 @@ describe('start', () => {
       status: 'pending',
       codeLength: 6,
       repeat: 2,
+      sayAs: 'digits',
+      gender: null,
       checks: 0,
       maxChecks: 5,
       createdAt: NOW,
@@ -117,6 +119,26 @@ describe('start', () => {
     const code = vault.open(verification.id, String(stored?.sealedCode)).reveal();
     expect(code).toMatch(/^[0-9]{8}$/);
     expect((await serviceWith().check(verification.id, code, null)).verdict).toBe('approved');
+  });
+
+  it('makes codes of letters and digits where they are spelled in words, and takes letters of either case', async () => {
+    const { verification } = await serviceWith().start({ to: TO, sayAs: 'nato', codeLength: 8 }, null);
+    const stored = await store.verification(verification.id);
+    const code = vault.open(verification.id, String(stored?.sealedCode)).reveal();
+    expect(code).toMatch(/^[2-9A-HJ-NP-Z]{8}$/);
+    expect((await serviceWith().check(verification.id, code.toLowerCase(), null)).verdict).toBe('approved');
+    const own = await serviceWith().start({ to: TO, sayAs: 'nato', code: new Secret('k7qx') }, null);
+    expect((await serviceWith().check(own.verification.id, 'K7QX', null)).verdict).toBe('approved');
+  });
+
+  it('takes letters for no code where only digits are said', async () => {
+    const letters = serviceWith().start({ to: TO, code: new Secret('K7QX') }, null);
+    await expect(letters).rejects.toMatchObject({ code: 'invalid_request' });
+    const id = await started();
+    await expect(serviceWith().check(id, '49381a', 'shop')).rejects.toMatchObject({
+      code: 'invalid_request',
+    });
+    expect((await store.verification(id))?.checks).toBe(0);
   });
 
   it('takes the code of the client, and shows it nowhere', async () => {

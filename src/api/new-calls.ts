@@ -1,0 +1,52 @@
+import type { CallService } from '../call/call-service.ts';
+import { callAnswerOf } from './answers.ts';
+import { clientOf } from './auth.ts';
+import { newCall, playlistOf } from './playlist-schemas.ts';
+import { answer, callAnswer, errorAnswers, idempotencyHeaders } from './schemas.ts';
+import type { Api } from './server.ts';
+
+/** Starting calls that say something, without a verification. */
+export function newCallRoutes(api: Api, { calls }: { readonly calls: CallService }): void {
+  api.route({
+    method: 'POST',
+    url: '/v1/calls',
+    schema: {
+      tags: ['calls'],
+      summary: 'Call a number and say a playlist',
+      description:
+        'Answers before anything is fetched, spoken or dialled. A call whose prompt cannot be played is not dialled: its disposition is `prompt_failed`. The playlist is in no answer of this API.',
+      headers: idempotencyHeaders,
+      body: newCall,
+      response: {
+        201: answer('Accepted: the call is about to be prepared and placed', callAnswer),
+        ...errorAnswers(
+          'invalid_number',
+          'target_not_allowed',
+          'invalid_playlist',
+          'unsupported_locale',
+          'unknown_carrier',
+          'cli_not_allowed',
+          'unauthorized',
+          'body_too_large',
+          'unsupported_media_type',
+          'idempotency_key_reused',
+          'capacity',
+          'engine_unavailable',
+          'store_unavailable',
+        ),
+      },
+    },
+    handler: async (request, reply) => {
+      const { to, from, carrierId, ringTimeoutSeconds, reference } = request.body;
+      const { call, replayed } = await calls.start(
+        { to, from, carrierId, playlist: playlistOf(request.body), ringTimeoutSeconds, reference },
+        clientOf(request),
+        request.headers['idempotency-key'],
+      );
+      if (replayed) {
+        void reply.header('idempotency-replayed', 'true');
+      }
+      return reply.code(201).header('location', `/v1/calls/${call.id}`).send(callAnswerOf(call));
+    },
+  });
+}

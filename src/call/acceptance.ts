@@ -1,0 +1,112 @@
+import { AppError } from '../errors.ts';
+import type { IdempotentRequest, Repeated, Store } from '../store/store.ts';
+import type { Verification } from '../verification/verification.ts';
+import type { Call } from './call.ts';
+
+const IDEMPOTENCY_RETENTION_MS = 24 * 60 * 60 * 1000;
+/** What a client is told to wait when all lines are in use: about a quarter of a call. */
+const CAPACITY_RETRY_SECONDS = 5;
+/** And when no call could be carried at all: about what a server of ours needs to start again. */
+const ENGINE_RETRY_SECONDS = 5;
+
+/** What taking a call needs of the dialer. */
+export interface CallPort {
+  /** What is missing for a call to be carried, in words that a client may read; empty when all is there. */
+  missing(): readonly string[];
+  /** Keeps a line for a call that is about to be stored; false when there is none. */
+  reserve(callId: string): boolean;
+  /** Gives back a line whose call was not stored. */
+  release(callId: string): void;
+  /** Places a stored call. Returns at once and never throws. */
+  dial(callId: string): void;
+  /** Ends a call; false when it is not under way here. */
+  hangUp(callId: string): boolean;
+}
+
+export interface AcceptancePorts {
+  readonly store: Pick<Store, 'accept' | 'earlierAnswer'>;
+  readonly dialer: CallPort;
+  /** HMAC of a request, so that two can be compared without keeping either. */
+  readonly vault: { fingerprint(text: string): string };
+}
+
+/** A request that may be repeated under an `Idempotency-Key`. */
+export interface RepeatableRequest {
+  readonly clientId: string | null;
+  readonly key: string;
+  /** All of the request as one text; only its HMAC is kept. */
+  readonly text: string;
+  /** The answer to it, as JSON text; it holds no secret. */
+  readonly reply: string;
+}
+
+/** Undefined where the request was taken now, else the answer that it got when it came first, as JSON text. */
+export type EarlierReply = string | undefined;
+
+/**
+ * Takes a call: keeps a line, stores it with its verification, and has it placed after that, so that the answer
+ * is on its way before anything is dialled. What was taken before keeps its answer, whether or not one more call
+ * could be carried now.
+ *
+ * @param repeatable a repetition with the same text within 24 hours gets the first answer, and no call
+ * @throws AppError capacity, engine_unavailable, idempotency_key_reused, store_unavailable
+ */
+export async function takeCall(
+  { store, dialer, vault }: AcceptancePorts,
+  call: Call,
+  verification: Verification | null,
+  repeatable: RepeatableRequest | undefined,
+): Promise<EarlierReply> {
+  const request: IdempotentRequest | null =
+    repeatable === undefined
+      ? null
+      : {
+          key: JSON.stringify([repeatable.clientId, repeatable.key]),
+          fingerprint: vault.fingerprint(repeatable.text),
+          reply: repeatable.reply,
+          expiresAt: call.createdAt + IDEMPOTENCY_RETENTION_MS,
+        };
+  const refusal = reserve(dialer, call.id);
+  if (refusal !== undefined) {
+    const earlier = request === null ? undefined : await store.earlierAnswer(request, call.createdAt);
+    if (earlier === undefined) {
+      throw refusal;
+    }
+    return replyOf(earlier);
+  }
+  let stored = false;
+  try {
+    const accepted = await store.accept(verification, call, request);
+    stored = accepted.kind === 'accepted';
+    return accepted.kind === 'accepted' ? undefined : replyOf(accepted);
+  } finally {
+    if (stored) {
+      // After the answer is on its way: nobody waits for SIP.
+      setImmediate(() => dialer.dial(call.id));
+    } else {
+      dialer.release(call.id);
+    }
+  }
+}
+
+/** Keeps a line for a call; where that cannot be, says why. */
+function reserve(dialer: CallPort, callId: string): AppError | undefined {
+  const missing = dialer.missing();
+  if (missing.length > 0) {
+    return new AppError('engine_unavailable', {
+      message: `Calls cannot be carried at the moment. Missing: ${missing.join(', ')}.`,
+      retryAfterSeconds: ENGINE_RETRY_SECONDS,
+    });
+  }
+  return dialer.reserve(callId)
+    ? undefined
+    : new AppError('capacity', { retryAfterSeconds: CAPACITY_RETRY_SECONDS });
+}
+
+/** @throws AppError idempotency_key_reused */
+function replyOf(earlier: Repeated): string {
+  if (earlier.kind === 'key_reused') {
+    throw new AppError('idempotency_key_reused');
+  }
+  return earlier.reply;
+}

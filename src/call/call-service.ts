@@ -1,0 +1,131 @@
+import { AppError } from '../errors.ts';
+import type { Playlist } from '../prompt/playlist.ts';
+import { Secret } from '../secret.ts';
+import type { Trunk } from '../trunk/definition.ts';
+import { mayShow } from '../trunk/definition.ts';
+import type { CalleeRules } from '../verification/callee.ts';
+import { readCallee } from '../verification/callee.ts';
+import type { Vault } from '../verification/vault.ts';
+import type { AcceptancePorts } from './acceptance.ts';
+import { takeCall } from './acceptance.ts';
+import type { Call } from './call.ts';
+import { createCall } from './call.ts';
+
+/** A call that says something, without a verification. */
+export interface NewCallRequest {
+  /** E.164 with plus, or a `sip:` address. */
+  readonly to: string;
+  /** Calling number, one that the trunk may show; `me`, or nothing: the trunk's own. */
+  readonly from?: string | undefined;
+  /** Id of the only trunk that may be used. */
+  readonly carrierId?: string | undefined;
+  readonly playlist: Playlist;
+  /** 1–180. */
+  readonly ringTimeoutSeconds?: number | undefined;
+  /** The client's own name for it, kept and shown. */
+  readonly reference?: string | undefined;
+}
+
+export interface StartedCall {
+  /** For a replay: as it was when it was first answered. */
+  readonly call: Call;
+  /** True where the `Idempotency-Key` was used before: nothing was dialled now. */
+  readonly replayed: boolean;
+}
+
+export interface CallServiceOptions extends AcceptancePorts {
+  readonly vault: Pick<Vault, 'seal' | 'fingerprint'>;
+  readonly trunks: readonly Trunk[];
+  readonly callees: CalleeRules;
+  /** What of a playlist can be judged before anything is fetched or spoken. */
+  readonly prompts: { check(playlist: Playlist): Promise<void> };
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+  readonly newId: (prefix: 'call') => string;
+}
+
+/** In place of a calling number: the trunk's own. */
+const OWN_NUMBER = 'me';
+
+/** Starts calls that say something. */
+export class CallService {
+  readonly #options: CallServiceOptions;
+
+  constructor(options: CallServiceOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Stores a call and has it placed after that: the promise resolves before anything is fetched, spoken or dialled.
+   *
+   * @param clientId null where the API runs without keys
+   * @param idempotencyKey a repetition with the same request within 24 hours gets the first answer
+   * @throws AppError invalid_request, invalid_number, target_not_allowed, unknown_carrier, cli_not_allowed,
+   *   invalid_playlist, unsupported_locale, capacity, engine_unavailable, idempotency_key_reused, store_unavailable
+   */
+  async start(
+    request: NewCallRequest,
+    clientId: string | null,
+    idempotencyKey?: string,
+  ): Promise<StartedCall> {
+    const { callees, now, newId, prompts, vault } = this.#options;
+    const to = readCallee(request.to, callees);
+    const cli = request.from === undefined || request.from === OWN_NUMBER ? null : request.from;
+    this.#checkTrunk(request.carrierId, cli);
+    await prompts.check(request.playlist);
+    const id = newId('call');
+    const call = createCall({
+      id,
+      verificationId: null,
+      clientId,
+      to,
+      now: now(),
+      reference: request.reference ?? null,
+      wishes: {
+        cli,
+        trunkId: request.carrierId ?? null,
+        ringTimeoutMs: request.ringTimeoutSeconds === undefined ? null : request.ringTimeoutSeconds * 1000,
+      },
+      sealedPlaylist: vault.seal(id, new Secret(JSON.stringify(request.playlist))),
+    });
+    const view: Call = { ...call, sealedPlaylist: null };
+    const earlier = await takeCall(
+      this.#options,
+      call,
+      null,
+      idempotencyKey === undefined
+        ? undefined
+        : { clientId, key: idempotencyKey, text: canonical(request), reply: JSON.stringify(view) },
+    );
+    return earlier === undefined
+      ? { call: view, replayed: false }
+      : { call: JSON.parse(earlier) as Call, replayed: true };
+  }
+
+  #checkTrunk(carrierId: string | undefined, cli: string | null): void {
+    const { trunks } = this.#options;
+    const usable = carrierId === undefined ? trunks : trunks.filter(({ id }) => id === carrierId);
+    if (usable.length === 0) {
+      throw new AppError('unknown_carrier');
+    }
+    if (cli !== null && !usable.some((trunk) => mayShow(trunk, cli))) {
+      throw new AppError('cli_not_allowed');
+    }
+  }
+}
+
+/** The request as one text, whatever the order of its keys. Only its HMAC is kept. */
+function canonical(request: NewCallRequest): string {
+  const { items, repeat, repeatPauseMs } = request.playlist;
+  return JSON.stringify([
+    'call',
+    request.to,
+    request.from,
+    request.carrierId,
+    items.map((item) => Object.entries(item).toSorted(([a], [b]) => (a < b ? -1 : 1))),
+    repeat,
+    repeatPauseMs,
+    request.ringTimeoutSeconds,
+    request.reference,
+  ]);
+}

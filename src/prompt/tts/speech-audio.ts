@@ -1,0 +1,62 @@
+import { durationMs, type Pcm } from '../../media/pcm.ts';
+import { parseWav, WavError } from '../../media/wav.ts';
+import { MAX_SECONDS, notAudio, tooLong } from './speech-fault.ts';
+
+/** Between the lowest and the highest sample of 65,536: less than this is not heard in a telephone. */
+const SILENT_RANGE = 200;
+/** Writers to a pipe cannot know the length: they leave the largest number, or nearly that, signed or not. */
+const UNKNOWN_LENGTH = 0x7fff0000;
+
+/**
+ * What a provider answered, as audio.
+ *
+ * @throws PromptError not_audio for what is no WAV, silent, or shorter than its header says; too_long
+ */
+export function speechFromWav(id: string, bytes: Uint8Array): Pcm {
+  let pcm: Pcm;
+  try {
+    pcm = parseWav(bytes);
+  } catch (error) {
+    if (error instanceof WavError) throw notAudio(id, 'did not answer with a WAV that can be read', error);
+    throw error;
+  }
+  if (isCutOff(bytes)) throw notAudio(id, 'gave a WAV that is shorter than its header says');
+  return audible(id, pcm);
+}
+
+/**
+ * 16-bit samples, little-endian, mono, without any header.
+ *
+ * @throws PromptError not_audio, too_long
+ */
+export function speechFromRaw(id: string, bytes: Uint8Array, sampleRate: number): Pcm {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const samples = new Int16Array(Math.floor(bytes.length / 2));
+  for (let i = 0; i < samples.length; i++) samples[i] = view.getInt16(i * 2, true);
+  return audible(id, { sampleRate, samples });
+}
+
+/** @throws PromptError not_audio where nothing can be heard; too_long */
+export function audible(id: string, pcm: Pcm): Pcm {
+  if (durationMs(pcm) > MAX_SECONDS * 1000) throw tooLong(id);
+  let [lowest, highest] = [0, 0];
+  // A constant is silence too, whatever its value: only its first step is heard.
+  for (const [index, sample] of pcm.samples.entries()) {
+    if (index === 0 || sample < lowest) lowest = sample;
+    if (index === 0 || sample > highest) highest = sample;
+    if (highest - lowest >= SILENT_RANGE) return pcm;
+  }
+  throw notAudio(id, 'gave silence');
+}
+
+/** Whether less came than the data chunk was to hold: half a sentence is worse than none. */
+function isCutOff(wav: Uint8Array): boolean {
+  const view = new DataView(wav.buffer, wav.byteOffset, wav.byteLength);
+  let at = 12;
+  while (at + 8 <= wav.length) {
+    const size = view.getUint32(at + 4, true);
+    if (view.getUint32(at, false) === 0x64617461) return size < UNKNOWN_LENGTH && at + 8 + size > wav.length;
+    at += 8 + size + (size % 2);
+  }
+  return false;
+}

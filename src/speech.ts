@@ -1,0 +1,95 @@
+import { fileURLToPath } from 'node:url';
+import type { Logger } from 'pino';
+import type { Config } from './config.ts';
+import { finished } from './media/loudness.ts';
+import { GuardedFetch } from './outbound/guarded-fetch.ts';
+import { ClipCache } from './prompt/clip-cache.ts';
+import { PromptLibrary } from './prompt/library.ts';
+import { Prompter } from './prompt/prompter.ts';
+import { Synthesis } from './prompt/synthesis.ts';
+import { providerOf } from './prompt/tts/providers.ts';
+import { UrlClips } from './prompt/url-clips.ts';
+import { Voices } from './prompt/voices.ts';
+
+/** All that makes prompts, started. */
+export interface SpeechParts {
+  readonly library: PromptLibrary;
+  readonly voices: Voices;
+  readonly prompter: Prompter;
+  readonly synthesis: Synthesis;
+  close(): Promise<void>;
+}
+
+/** The sounds that come with the package: beside src/ as beside dist/. */
+const SOUNDS = fileURLToPath(new URL('../sounds', import.meta.url));
+/** Requests that wait for a provider; what is more falls back to recorded sounds at once. */
+const MAX_WAITING = 200;
+const MAX_REDIRECTS = 3;
+
+/**
+ * Puts prompts together: recorded sounds, speech providers with their cache, and sounds that are fetched. A provider
+ * that does not start, or a cache that cannot be written, keeps nothing from starting.
+ *
+ * @throws SoundsError
+ */
+export async function startSpeech(config: Config, logger: Logger): Promise<SpeechParts> {
+  const { speech, sounds, verification } = config;
+  const library = await PromptLibrary.load(sounds.folder ?? SOUNDS, sounds.voice);
+  const cache = new ClipCache({
+    folder: speech.cache.folder,
+    maxBytes: speech.cache.maxBytes,
+    now: Date.now,
+    onFault: (err) => logger.warn({ err }, 'the cache of speech does not work'),
+  });
+  await cache.open();
+  const synthesis = new Synthesis({
+    providers: speech.providers.map((provider) => providerOf(provider)),
+    cache,
+    memoryBytes: speech.cache.memoryBytes,
+    timeoutMs: speech.timeoutMs,
+    maxConcurrent: speech.maxConcurrent,
+    maxWaiting: MAX_WAITING,
+    now: Date.now,
+    log: logger,
+    finish: finished,
+  });
+  await synthesis.start();
+  const fetch = new GuardedFetch({
+    allowedHosts: speech.urls.allowedHosts,
+    internalHosts: speech.urls.internalHosts,
+    timeoutMs: speech.urls.timeoutMs,
+    maxBytes: speech.urls.maxBytes,
+    maxRedirects: MAX_REDIRECTS,
+  });
+  const { maxSeconds, memoryBytes } = speech.urls;
+  const urls = new UrlClips({ fetch, maxSeconds, memoryBytes, now: Date.now });
+  const voices = new Voices({
+    library,
+    synthesis,
+    preferred: speech.voice,
+    defaultLocale: verification.locale,
+    templates: speech.templates,
+  });
+  const prompter = new Prompter({
+    voices,
+    files: library,
+    urls,
+    limits: speech.playlist,
+    deadlineMs: speech.deadlineMs,
+    defaultLocale: verification.locale,
+  });
+  const stop = new AbortController();
+  const spoken = speech.voice === 'tts' ? [verification.locale] : [];
+  void synthesis.prewarm(voices.prewarming([...new Set([...spoken, ...speech.prewarm])]), stop.signal);
+  return {
+    library,
+    voices,
+    prompter,
+    synthesis,
+    close: async () => {
+      stop.abort();
+      await Promise.all([synthesis.close(), fetch.close()]);
+      await cache.close();
+    },
+  };
+}

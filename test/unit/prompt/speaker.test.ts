@@ -1,0 +1,372 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { PromptError } from '../../../src/prompt/prompt-error.ts';
+import type { Synthesis } from '../../../src/prompt/synthesis.ts';
+import { eventually } from '../../support/eventually.ts';
+import { MadeUpTts } from '../../support/made-up-tts.ts';
+import { CHOICE, DIGITS, HOUR_MS, leaver, NOON, SynthesisRig, work } from '../../support/synthesis-rig.ts';
+
+const WORDS = Object.values(DIGITS);
+
+let rig: SynthesisRig;
+
+beforeEach(async () => {
+  rig = await SynthesisRig.open();
+});
+
+afterEach(async () => {
+  await rig.remove();
+});
+
+function countOf(synthesis: Synthesis): object {
+  return synthesis.stats()[0] ?? {};
+}
+
+describe('a provider that is late', () => {
+  it.each(['stalls', 'deaf'] as const)(
+    'and %s is left after the timeout, and its place is free',
+    async (mood) => {
+      const tts = new MadeUpTts();
+      tts.moods.set('late', mood);
+      const synthesis = await rig.synthesis([tts], { timeoutMs: 30, maxConcurrent: 1 });
+      const late = synthesis.phrase(CHOICE, 'late', work());
+      const next = synthesis.phrase(CHOICE, 'next', work());
+      await expect(late).rejects.toMatchObject({
+        fault: 'tts_timeout',
+        message: 'the speech provider made-up took longer than 30 ms',
+      });
+      expect(await next).toEqual(tts.tone('next').samples);
+      expect(tts.aborted).toBe(1);
+    },
+  );
+
+  it('is asked by so many at a time, and refuses at once when too many wait', async () => {
+    const tts = new MadeUpTts();
+    tts.mood = 'waits';
+    const synthesis = await rig.synthesis([tts], { maxConcurrent: 2, maxWaiting: 3 });
+    const waiting = leaver();
+    const let_in = Array.from({ length: 4 }, (_, i) => synthesis.phrase(CHOICE, `text ${i}`, work()));
+    const gone = synthesis.phrase(CHOICE, 'gone', waiting.work);
+    await eventually(() => expect(tts.running).toBe(2));
+    await expect(synthesis.phrase(CHOICE, 'more', work())).rejects.toMatchObject({
+      fault: 'tts_failed',
+      message: 'too many wait for the speech provider made-up',
+    });
+    // A place in the queue is free as soon as somebody leaves it.
+    waiting.leave();
+    await expect(gone).rejects.toThrow('left');
+    const late = synthesis.phrase(CHOICE, 'late', work());
+    tts.mood = 'speaks';
+    tts.release();
+    expect((await Promise.all([...let_in, late])).map(({ length }) => length)).toEqual(Array(5).fill(400));
+    expect(tts.texts).toEqual(['text 0', 'text 1', 'text 2', 'text 3', 'late']);
+    expect(tts.mostRunning).toBe(2);
+    expect(countOf(synthesis)).toMatchObject({ synthesised: 5, failed: 0, refused: 1 });
+    expect(synthesis.health()[0]).toMatchObject({ healthy: true });
+  });
+});
+
+describe('health', () => {
+  async function failing(times: number, synthesis: Synthesis, from = 0): Promise<void> {
+    for (let i = 0; i < times; i++) {
+      await expect(synthesis.phrase(CHOICE, `failing ${from + i}`, work())).rejects.toThrow(PromptError);
+    }
+  }
+
+  it('is lost after three failures in a row, and won again by one probe after a rest', async () => {
+    const tts = new MadeUpTts();
+    const synthesis = await rig.synthesis([tts]);
+    expect(synthesis.health()).toEqual([{ id: 'made-up', healthy: true, since: NOON }]);
+    tts.mood = { fault: 'tts_failed' };
+    await failing(2, synthesis);
+    tts.mood = 'speaks';
+    await synthesis.phrase(CHOICE, 'hello', work());
+    tts.mood = { fault: 'tts_timeout' };
+    rig.nowMs += 1000;
+    await failing(2, synthesis);
+    expect(synthesis.health()[0]).toMatchObject({ healthy: true, lastFault: 'tts_timeout' });
+    await failing(1, synthesis, 2);
+    expect(synthesis.health()).toEqual([
+      { id: 'made-up', healthy: false, since: NOON + 1000, lastFault: 'tts_timeout' },
+    ]);
+    const asked = tts.asked.length;
+    await failing(5, synthesis);
+    rig.nowMs += HOUR_MS - 1;
+    await failing(1, synthesis);
+    expect(tts.asked).toHaveLength(asked);
+    // What is there is said all the same.
+    expect(await synthesis.phrase(CHOICE, 'hello', work())).toHaveLength(400);
+
+    rig.nowMs += 1;
+    tts.mood = 'waits';
+    const probe = synthesis.phrase(CHOICE, 'probe', work());
+    await eventually(() => expect(tts.asked).toHaveLength(asked + 1));
+    await failing(3, synthesis);
+    expect(tts.asked).toHaveLength(asked + 1);
+    tts.release();
+    await probe;
+    tts.mood = 'speaks';
+    await synthesis.phrase(CHOICE, 'failing 1', work());
+    expect(synthesis.health()[0]).toMatchObject({ healthy: true, since: rig.nowMs });
+    expect(rig.lines.map(({ level, message }) => [level, message])).toEqual([
+      ['info', 'a speech provider is available'],
+      ['warn', 'a speech provider is not available'],
+      ['info', 'a speech provider is available'],
+    ]);
+    expect(rig.lines[1]?.fields).toEqual({ provider: 'made-up', fault: 'tts_timeout', reason: 'it fails' });
+    expect(countOf(synthesis)).toMatchObject({ failed: 5, refused: 9 });
+  });
+
+  it('rests twice as long after each probe that fails, up to a bound, and a clock set back prolongs nothing', async () => {
+    const tts = new MadeUpTts();
+    const synthesis = await rig.synthesis([tts]);
+    tts.mood = { fault: 'tts_failed' };
+    await failing(3, synthesis);
+    let asked = tts.asked.length;
+    for (const hours of [1, 2, 4, 4]) {
+      rig.nowMs += hours * HOUR_MS - 1;
+      await failing(1, synthesis);
+      expect(tts.asked).toHaveLength(asked);
+      rig.nowMs += 1;
+      await failing(2, synthesis);
+      expect(tts.asked).toHaveLength(++asked);
+    }
+    rig.nowMs -= 1000 * HOUR_MS;
+    await failing(1, synthesis);
+    expect(tts.asked).toHaveLength(asked);
+    rig.nowMs += 4 * HOUR_MS - 1;
+    await failing(1, synthesis);
+    expect(tts.asked).toHaveLength(asked);
+    rig.nowMs += 1;
+    tts.mood = 'speaks';
+    expect((await synthesis.characters(CHOICE, DIGITS, work())).size).toBe(10);
+    // And the next rest is a short one again.
+    tts.mood = { fault: 'tts_failed' };
+    await failing(3, synthesis);
+    rig.nowMs += HOUR_MS;
+    tts.mood = 'speaks';
+    expect(await synthesis.phrase(CHOICE, 'hello', work())).toHaveLength(400);
+  });
+
+  it('is not decided by a probe that is given up', async () => {
+    const tts = new MadeUpTts();
+    const synthesis = await rig.synthesis([tts]);
+    tts.mood = { fault: 'tts_failed' };
+    await failing(3, synthesis);
+    rig.nowMs += HOUR_MS;
+    tts.mood = 'stalls';
+    const one = leaver();
+    const probe = synthesis.phrase(CHOICE, 'probe', one.work);
+    await eventually(() => expect(tts.running).toBe(1));
+    one.leave();
+    await expect(probe).rejects.toThrow('left');
+    await eventually(() => expect(tts.running).toBe(0));
+    tts.mood = 'speaks';
+    expect(await synthesis.phrase(CHOICE, 'hello', work())).toHaveLength(400);
+  });
+
+  it('is not lost by texts that nobody can speak', async () => {
+    const tts = new MadeUpTts();
+    const synthesis = await rig.synthesis([tts]);
+    for (const [text, mood] of [
+      ['!', 'silent'],
+      ['…', 'empty'],
+      ['...', { fault: 'not_audio' }],
+      ['a very long text', 'endless'],
+      ['another', 'endless'],
+      ['third', 'endless'],
+    ] as const) {
+      tts.mood = mood;
+      await expect(synthesis.phrase(CHOICE, text, work())).rejects.toThrow(PromptError);
+    }
+    expect(synthesis.health()[0]).toEqual({ id: 'made-up', healthy: true, since: NOON });
+    tts.mood = 'silent';
+    await failing(3, synthesis);
+    expect(synthesis.health()[0]).toMatchObject({ healthy: false, lastFault: 'not_audio' });
+  });
+
+  it('is lost by a provider that lets many wait, and those are answered at once', async () => {
+    const tts = new MadeUpTts();
+    tts.mood = 'deaf';
+    const synthesis = await rig.synthesis([tts], { timeoutMs: 30, maxConcurrent: 1 });
+    const all = await Promise.allSettled(
+      Array.from({ length: 20 }, (_, i) => synthesis.phrase(CHOICE, `text ${i}`, work())),
+    );
+    const faults = all.map((one) => (one.status === 'rejected' ? (one.reason as PromptError).fault : 'none'));
+    expect(faults).toEqual([
+      ...Array<string>(3).fill('tts_timeout'),
+      ...Array<string>(17).fill('tts_failed'),
+    ]);
+    expect(tts.asked).toHaveLength(3);
+  });
+
+  it('comes back by itself, with a request that says nothing of anybody', async () => {
+    const tts = new MadeUpTts({ locales: ['de-DE', 'en-US'] });
+    const synthesis = await rig.synthesis([tts], { now: Date.now, restMs: { first: 10, longest: 20 } });
+    tts.mood = { fault: 'tts_failed' };
+    await failing(3, synthesis);
+    await eventually(() => expect(tts.asked.length).toBeGreaterThan(5));
+    expect(new Set(tts.texts.slice(3))).toEqual(new Set(['1']));
+    expect(tts.asked[3]).toEqual({ text: '1', locale: 'de-DE', speed: 1 });
+    tts.mood = 'speaks';
+    await eventually(() => expect(synthesis.health()[0]?.healthy).toBe(true));
+    expect(rig.lines.map(({ level }) => level)).toEqual(['info', 'warn', 'info']);
+  });
+});
+
+describe('providers', () => {
+  it('speak what they speak, the healthy first', async () => {
+    const [a, b, c] = [
+      new MadeUpTts({ id: 'a', locales: ['en-US', 'de-DE'] }),
+      new MadeUpTts({ id: 'b', locales: ['en-GB', 'en-US'] }),
+      new MadeUpTts({ id: 'c', locales: ['de-AT'] }),
+    ];
+    const synthesis = await rig.synthesis([a, b, c]);
+    expect(synthesis.locales()).toEqual(['de-AT', 'de-DE', 'en-GB', 'en-US']);
+    const who = (locale: string): string[] =>
+      synthesis.voicesFor({ locale }).map((choice) => `${choice.provider} ${choice.locale}`);
+    expect([who('en-GB'), who('de'), who('fr'), who('../etc')]).toEqual([
+      ['a en-US', 'b en-GB'],
+      ['a de-DE', 'c de-AT'],
+      [],
+      [],
+    ]);
+    expect(synthesis.voicesFor({ locale: 'de-AT', voice: 'x', gender: 'male', speed: 0.7 })[1]).toEqual({
+      provider: 'c',
+      locale: 'de-AT',
+      voice: 'x',
+      gender: 'male',
+      speed: 0.7,
+    });
+    a.mood = { fault: 'tts_failed' };
+    for (let i = 0; i < 3; i++) {
+      await expect(synthesis.phrase({ ...CHOICE, provider: 'a' }, `${i}`, work())).rejects.toThrow(
+        'it fails',
+      );
+    }
+    expect([who('en-GB'), who('de')]).toEqual([
+      ['b en-GB', 'a en-US'],
+      ['c de-AT', 'a de-DE'],
+    ]);
+    expect(await synthesis.phrase({ ...CHOICE, provider: 'b' }, 'hello', work())).toHaveLength(400);
+  });
+
+  it('that do not start are tried again, and keep nobody from starting', async () => {
+    const late = new MadeUpTts({ id: 'late', locales: ['fr-FR'] });
+    late.failingStarts = 3;
+    const synthesis = await rig.synthesis([late, new MadeUpTts()], {
+      now: Date.now,
+      restMs: { first: 10, longest: 20 },
+    });
+    expect(synthesis.health().map(({ healthy, lastFault }) => [healthy, lastFault])).toEqual([
+      [false, 'tts_failed'],
+      [true, undefined],
+    ]);
+    expect(synthesis.locales()).toEqual(['en-US']);
+    await expect(synthesis.phrase({ ...CHOICE, provider: 'late' }, 'x', work())).rejects.toMatchObject({
+      fault: 'tts_failed',
+    });
+    await eventually(() => expect(synthesis.locales()).toEqual(['en-US', 'fr-FR']));
+    expect([late.starts, late.asked.length]).toEqual([4, 0]);
+    const told = rig.lines.map(({ level, fields }) => `${level} ${String(fields['provider'])}`);
+    expect(told.toSorted()).toEqual(['info late', 'info made-up', 'warn late']);
+  });
+
+  it('that start slowly are not waited for, and are there when they are', async () => {
+    const slow = new MadeUpTts({ id: 'slow' });
+    slow.startsSlowly = true;
+    const synthesis = await rig.synthesis([slow], { timeoutMs: 20 });
+    expect(synthesis.health()[0]).toMatchObject({ healthy: false });
+    slow.release();
+    await eventually(() => expect(synthesis.health()[0]).toMatchObject({ healthy: true }));
+    expect(slow.starts).toBe(1);
+  });
+
+  it('have each an id of their own', async () => {
+    await expect(rig.synthesis([new MadeUpTts(), new MadeUpTts()])).rejects.toThrow(/same id/);
+  });
+});
+
+describe('prewarming', () => {
+  it('makes everything one after another, beside who calls, and tells how it went', async () => {
+    const tts = new MadeUpTts();
+    const synthesis = await rig.synthesis([tts]);
+    tts.moods.set('broken', { fault: 'not_audio' });
+    const { signal } = new AbortController();
+    const list = [
+      { choice: CHOICE, characterSets: [DIGITS], phrases: ['your code is', 'broken', 'goodbye'] },
+    ];
+    await synthesis.prewarm(list, signal);
+    expect(tts.texts).toEqual([...WORDS, 'your code is', 'broken', 'goodbye']);
+    expect(tts.mostRunning).toBe(1);
+    expect(rig.lines.at(-1)).toMatchObject({
+      level: 'warn',
+      fields: { ready: 3, failed: 1, synthesised: 12, stopped: false },
+    });
+    tts.moods.clear();
+    const { length } = tts.asked;
+    await synthesis.characters(CHOICE, DIGITS, work());
+    await synthesis.prewarm(list, signal);
+    expect(tts.texts.slice(length)).toEqual(['broken']);
+    expect(rig.lines.at(-1)).toMatchObject({
+      level: 'info',
+      fields: { ready: 4, failed: 0, synthesised: 1 },
+    });
+    expect(JSON.stringify(rig.lines)).not.toMatch(/broken|code is|seven/);
+  });
+
+  it('never rejects: not for an unknown provider, and not when it is stopped', async () => {
+    const tts = new MadeUpTts();
+    const synthesis = await rig.synthesis([tts]);
+    const stop = new AbortController();
+    await synthesis.prewarm(
+      [{ choice: { ...CHOICE, provider: 'none' }, characterSets: [DIGITS], phrases: [''] }],
+      stop.signal,
+    );
+    expect(rig.lines.at(-1)).toMatchObject({ fields: { ready: 0, failed: 2 } });
+    tts.mood = 'stalls';
+    const warming = synthesis.prewarm(
+      [{ choice: CHOICE, characterSets: [DIGITS], phrases: ['x'] }],
+      stop.signal,
+    );
+    await eventually(() => expect(tts.running).toBe(1));
+    stop.abort();
+    await warming;
+    expect(rig.lines.at(-1)).toMatchObject({ fields: { ready: 0, failed: 0, stopped: true } });
+    expect(tts.texts).toEqual(['zero']);
+  });
+});
+
+describe('closing', () => {
+  it('ends what is under way and closes the providers, also those that hang', async () => {
+    const [stalling, deaf] = [new MadeUpTts(), new MadeUpTts({ id: 'deaf' })];
+    stalling.mood = 'stalls';
+    deaf.mood = 'deaf';
+    const synthesis = await rig.synthesis([stalling, deaf]);
+    const said = [CHOICE, { ...CHOICE, provider: 'deaf' }].map((choice) =>
+      synthesis.phrase(choice, 'hello', work()),
+    );
+    const warming = synthesis.prewarm(
+      [{ choice: CHOICE, characterSets: [], phrases: ['warm'] }],
+      new AbortController().signal,
+    );
+    const outcomes = Promise.allSettled(said);
+    await eventually(() => expect([stalling.running, deaf.running]).toEqual([2, 1]));
+    await synthesis.close();
+    for (const one of await outcomes) expect(one).toMatchObject({ reason: { fault: 'tts_failed' } });
+    await warming;
+    expect([stalling.closes, deaf.closes]).toEqual([1, 1]);
+    await expect(synthesis.phrase(CHOICE, 'again', work())).rejects.toMatchObject({ fault: 'tts_failed' });
+    await synthesis.close();
+    expect([stalling.closes, stalling.texts]).toEqual([1, ['hello', 'warm']]);
+  });
+
+  it('closes a provider that has started too late', async () => {
+    const slow = new MadeUpTts();
+    slow.startsSlowly = true;
+    const synthesis = await rig.synthesis([slow], { timeoutMs: 20 });
+    await synthesis.close();
+    expect(slow.closes).toBe(1);
+    slow.release();
+    await eventually(() => expect(slow.closes).toBe(2));
+  });
+});
