@@ -80,7 +80,10 @@ export async function startApp(config: Config, { logger, onWire }: Surroundings)
     await needed(startComplaint(config), () => engine.start());
     opened.push(() => engine.close(AbortSignal.timeout(ENGINE_CLOSE_MS)));
 
-    const metrics = createMetrics(() => dialer.active());
+    const metrics = createMetrics(
+      () => dialer.active(),
+      () => speech.states(),
+    );
     const feed = new CallFeed({
       load: (callId) => store.call(callId),
       onListenerError: (err, callId) => logger.error({ err, callId }, 'a listener of call events failed'),

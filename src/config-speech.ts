@@ -33,7 +33,7 @@ const urls = section({
   timeoutMs: milliseconds(100, 60_000).default(5000),
   maxBytes: bytes(1000, 100 * MEGABYTE).default(5 * MEGABYTE),
   maxSeconds: z.int().min(1).max(600).default(60),
-  memoryBytes: bytes(0, 4000 * MEGABYTE).default(32 * MEGABYTE),
+  memoryBytes: bytes(MEGABYTE, 4000 * MEGABYTE).default(32 * MEGABYTE),
 });
 
 /** How text is spoken, and what may be played. */
@@ -42,7 +42,7 @@ export const speech = section({
   providers: z
     .array(ttsProviderSchema)
     .max(10)
-    .default([{ type: 'espeak', id: 'espeak' }] as never),
+    .prefault([{ type: 'espeak', id: 'espeak' }]),
   timeoutMs: milliseconds(100, 60_000).default(5000),
   deadlineMs: milliseconds(100, 60_000).default(8000),
   maxConcurrent: z.int().min(1).max(100).default(4),

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { type DeepReadonly, name, path, secret } from './config-values.ts';
-import type { Secret } from './secret.ts';
+import { type DeepReadonly, name, path } from './config-values.ts';
+import { Secret } from './secret.ts';
 
 /** A voice that is named to a program or a service; a program may be given a file of a voice instead. */
 const VOICE = /^(?:[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}|\/[^\p{Cc}]{1,1000})$/u;
@@ -13,6 +13,12 @@ const locale = z.string().regex(LOCALE, { error: 'expected a locale such as `en-
 const voice = z.string().regex(VOICE, {
   error: 'expected 1 to 64 letters, digits, `_`, `.`, `+` or `-`, or a path that begins with `/`',
 });
+/** It goes into a header. */
+const serviceKey = z
+  .string()
+  .max(1000)
+  .regex(/^[\x21-\x7e]+$/, { error: 'expected 1 to 1000 characters of ASCII without spaces' })
+  .transform((text) => new Secret(text));
 const voices = z
   .record(
     locale,
@@ -86,7 +92,7 @@ const http = z
       .string()
       .regex(/^[a-z0-9]{2,40}$/, { error: 'expected a region such as `westeurope`' })
       .optional(),
-    key: secret.optional(),
+    key: serviceKey.optional(),
     keyFile: path.optional(),
     /** Of an OpenAI-style service. */
     model: z

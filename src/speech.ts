@@ -1,5 +1,7 @@
 import { fileURLToPath } from 'node:url';
+import pLimit from 'p-limit';
 import type { Logger } from 'pino';
+import type { SpeechState } from './api/metrics.ts';
 import type { Config } from './config.ts';
 import { finished } from './media/loudness.ts';
 import { GuardedFetch } from './outbound/guarded-fetch.ts';
@@ -8,7 +10,7 @@ import { PromptLibrary } from './prompt/library.ts';
 import { Prompter } from './prompt/prompter.ts';
 import { Synthesis } from './prompt/synthesis.ts';
 import { providerOf } from './prompt/tts/providers.ts';
-import { UrlClips } from './prompt/url-clips.ts';
+import { UrlClips, type UrlSource } from './prompt/url-clips.ts';
 import { Voices } from './prompt/voices.ts';
 
 /** All that makes prompts, started. */
@@ -16,7 +18,8 @@ export interface SpeechParts {
   readonly library: PromptLibrary;
   readonly voices: Voices;
   readonly prompter: Prompter;
-  readonly synthesis: Synthesis;
+  /** The providers of speech, for metrics. */
+  states(): readonly SpeechState[];
   close(): Promise<void>;
 }
 
@@ -25,6 +28,8 @@ const SOUNDS = fileURLToPath(new URL('../sounds', import.meta.url));
 /** Requests that wait for a provider; what is more falls back to recorded sounds at once. */
 const MAX_WAITING = 200;
 const MAX_REDIRECTS = 3;
+/** Sounds that are fetched at the same time; each may be as large as `speech.urls.maxBytes`. */
+const MAX_FETCHES = 50;
 
 /**
  * Puts prompts together: recorded sounds, speech providers with their cache, and sounds that are fetched. A provider
@@ -61,8 +66,10 @@ export async function startSpeech(config: Config, logger: Logger): Promise<Speec
     maxBytes: speech.urls.maxBytes,
     maxRedirects: MAX_REDIRECTS,
   });
+  const limit = pLimit(MAX_FETCHES);
+  const bounded: UrlSource = { get: (url, options) => limit(() => fetch.get(url, options)) };
   const { maxSeconds, memoryBytes } = speech.urls;
-  const urls = new UrlClips({ fetch, maxSeconds, memoryBytes, now: Date.now });
+  const urls = new UrlClips({ fetch: bounded, maxSeconds, memoryBytes, now: Date.now });
   const voices = new Voices({
     library,
     synthesis,
@@ -85,11 +92,17 @@ export async function startSpeech(config: Config, logger: Logger): Promise<Speec
     library,
     voices,
     prompter,
-    synthesis,
+    states: () => statesOf(synthesis),
     close: async () => {
       stop.abort();
-      await Promise.all([synthesis.close(), fetch.close()]);
+      fetch.close();
+      await synthesis.close();
       await cache.close();
     },
   };
+}
+
+function statesOf(synthesis: Synthesis): readonly SpeechState[] {
+  const health = new Map(synthesis.health().map(({ id, healthy }) => [id, healthy]));
+  return synthesis.stats().map((counts) => ({ ...counts, healthy: health.get(counts.id) === true }));
 }

@@ -6,7 +6,7 @@ import type { VerificationStatus } from '../verification/verification.ts';
 import { errorAnswers } from './schemas.ts';
 import type { Api } from './server.ts';
 
-/** What the service counts, for Prometheus. Labels come from closed lists: no number, id or path is one. */
+/** What the service counts, for Prometheus. Labels come from closed lists: no number, id of a call or path is one. */
 export interface ApiMetrics {
   verificationStarted(): void;
   verificationEnded(status: Exclude<VerificationStatus, 'pending'>): void;
@@ -16,12 +16,28 @@ export interface ApiMetrics {
   page(): Promise<{ readonly contentType: string; readonly text: string }>;
 }
 
+/** A provider of speech: where its clips came from since the beginning, one by one. */
+export interface SpeechState {
+  /** As the configuration names it. */
+  readonly id: string;
+  readonly healthy: boolean;
+  readonly memoryHits: number;
+  readonly diskHits: number;
+  readonly synthesised: number;
+  /** Asked for, and not usable or not in time. */
+  readonly failed: number;
+}
+
 /**
  * Metrics with a registry of their own, so that two servers in one process do not meet.
  *
  * @param activeCalls calls under way, asked whenever the page is read
+ * @param speech the providers of speech, asked then too
  */
-export function createMetrics(activeCalls: () => number): ApiMetrics {
+export function createMetrics(
+  activeCalls: () => number,
+  speech: () => readonly SpeechState[] = () => [],
+): ApiMetrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -58,12 +74,44 @@ export function createMetrics(activeCalls: () => number): ApiMetrics {
     registers,
   });
 
+  const prompts = new Counter({
+    name: 'voice_otp_prompts_total',
+    help: 'Prompts of calls that ended, by what was said instead of what was asked for.',
+    labelNames: ['fallback'] as const,
+    registers,
+  });
+  const healthy = new Gauge({
+    name: 'voice_otp_tts_healthy',
+    help: '1: this provider of speech is asked. 0: it failed several times in a row and is left alone.',
+    labelNames: ['provider'] as const,
+    registers,
+  });
+  const clips = new Counter({
+    name: 'voice_otp_tts_clips_total',
+    help: 'Pieces of speech, by provider and by where they came from.',
+    labelNames: ['provider', 'source'] as const,
+    registers,
+  });
+  const noteSpeech = (): void => {
+    clips.reset();
+    for (const { id: provider, healthy: works, ...counts } of speech()) {
+      healthy.set({ provider }, works ? 1 : 0);
+      clips.inc({ provider, source: 'memory' }, counts.memoryHits);
+      clips.inc({ provider, source: 'disk' }, counts.diskHits);
+      clips.inc({ provider, source: 'synthesised' }, counts.synthesised);
+      clips.inc({ provider, source: 'failed' }, counts.failed);
+    }
+  };
+
   return {
     verificationStarted: () => started.inc(),
     verificationEnded: (status) => ended.inc({ status }),
     callEnded: (call) => {
       const disposition: Disposition = call.disposition ?? 'failed';
       calls.inc({ disposition });
+      if (call.prompt !== null) {
+        prompts.inc({ fallback: call.prompt.fallback });
+      }
       if (call.verificationId !== null && !mayHaveBeenHeard(call) && disposition !== 'canceled') {
         ended.inc({ status: 'failed' });
       }
@@ -77,6 +125,7 @@ export function createMetrics(activeCalls: () => number): ApiMetrics {
       requests.observe({ method, route, status: String(status) }, seconds),
     page: async () => {
       active.set(activeCalls());
+      noteSpeech();
       return { contentType: registry.contentType, text: await registry.metrics() };
     },
   };

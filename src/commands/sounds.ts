@@ -23,7 +23,10 @@ sounds check [FOLDER] [--json]                       what each set lacks, and wh
 class UsageError extends Error {}
 
 /** `sounds`: makes sets of sounds from recordings, and checks sets. Answers the exit code. */
-export async function sounds(args: readonly string[], out = process.stdout): Promise<number> {
+export async function sounds(
+  args: readonly string[],
+  out: NodeJS.WriteStream = process.stdout,
+): Promise<number> {
   const [verb, ...rest] = args;
   try {
     if (verb === 'import') return await runImport(rest, out);

@@ -61,6 +61,8 @@ function design(from: number, to: number): Filter {
   return { up, down, length, half, taps };
 }
 
+/** One can take megabytes, and files may have any rate. */
+const MAX_FILTERS = 16;
 const filters = new Map<string, Filter>();
 
 function filterFor(from: number, to: number): Filter {
@@ -68,6 +70,8 @@ function filterFor(from: number, to: number): Filter {
   const known = filters.get(key);
   if (known) return known;
   const filter = design(from, to);
+  const [oldest] = filters.keys();
+  if (filters.size >= MAX_FILTERS && oldest !== undefined) filters.delete(oldest);
   filters.set(key, filter);
   return filter;
 }

@@ -8,7 +8,10 @@ import { clipFileName, formatClipFile, parseClipFile } from './clip-file.ts';
 export interface ClipCacheOptions {
   /** Made where it does not exist. Several processes may share it. */
   readonly folder: string;
-  /** Of all clips together; files of others in the folder do not count. */
+  /**
+   * Of all clips together; files of others in the folder do not count. A clip that another process has replaced by
+   * a longer one counts with its old length for up to 100 writes.
+   */
   readonly maxBytes: number;
   /** Epoch ms; of days only. */
   readonly now: () => number;

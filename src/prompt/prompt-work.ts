@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { performance } from 'node:perf_hooks';
 import { PromptError } from './prompt-error.ts';
 
@@ -17,10 +18,13 @@ export class PromptWork {
   /** @param deadlineMs how long all the speech of the prompt may take to be made */
   constructor(deadlineMs: number, signal: AbortSignal) {
     this.signal = signal;
+    // Each item of a playlist listens, and each piece of speech.
+    setMaxListeners(0, signal);
     const late = new AbortController();
     const reason = new PromptError('tts_timeout', `speech was not ready within ${deadlineMs} ms`);
     this.#timer = setTimeout(() => late.abort(reason), deadlineMs);
     this.speaking = AbortSignal.any([signal, late.signal]);
+    setMaxListeners(0, this.speaking);
   }
 
   /** To be called when the prompt is made, or given up. */

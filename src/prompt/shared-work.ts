@@ -31,11 +31,6 @@ export class SharedWork<T> {
     });
   }
 
-  /** Ends all of it; who waits is rejected with whatever the work rejects with. */
-  stop(reason: Error): void {
-    for (const { stop } of this.#tasks.values()) stop.abort(reason);
-  }
-
   #begin(key: string, work: (signal: AbortSignal) => Promise<T>): Task<T> {
     const stop = new AbortController();
     const task: Task<T> = {

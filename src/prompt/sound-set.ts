@@ -5,7 +5,7 @@ export const DIGIT_CLIPS = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'] as
 export const PHRASE_CLIPS = ['greeting', 'again', 'goodbye'] as const;
 
 /** What some languages say after the code. */
-export const PHRASE_END_CLIPS = ['greeting-end', 'again-end'] as const;
+const PHRASE_END_CLIPS = ['greeting-end', 'again-end'] as const;
 
 // biome-ignore format: one line of the alphabet
 /** The letters of a set; each says its word of the NATO alphabet. */

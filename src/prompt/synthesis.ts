@@ -197,9 +197,7 @@ export class Synthesis {
 
   /** Ends what is under way, and closes the providers. Never rejects. */
   async close(): Promise<void> {
-    const reason = new PromptError('tts_failed', 'speech is closed');
-    this.#closed.abort(reason);
-    this.#making.stop(reason);
+    this.#closed.abort();
     await Promise.all([...this.#speakers.values()].map((speaker) => speaker.close()));
   }
 

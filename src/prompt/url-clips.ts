@@ -59,8 +59,8 @@ const MAX_AGE_MS = 3_600_000;
 const MAX_ENTRIES = 4096;
 /** A sample has two bytes, and one more in each of two codecs for as long as the clip lives. */
 const BYTES_PER_SAMPLE = 4;
-/** Samples of a clip that are made without a pause for other work: 4 ms of a slow processor, from 48 kHz. */
-const PIECE_SAMPLES = 8000;
+/** Samples of a clip that are made without a pause for other work: half a second, some milliseconds from 48 kHz. */
+const PIECE_SAMPLES = 4000;
 /** What the resampler needs to see on both sides of a piece: 146 samples at 48 kHz. */
 const MARGIN_SAMPLES = 256;
 /** Rates that are no multiple of 100 Hz. Others make filters of up to 20 MB each, which are kept. */
@@ -303,7 +303,7 @@ function openWav(bytes: Uint8Array): Sound {
   }
   const frameBytes = view.getUint16(12, true);
   const frames = Math.floor(data.length / frameBytes);
-  if (frames === 0) throw new WavError('there is no sound in it');
+  if (frames * CLIP_RATE < sampleRate) throw new WavError('there is no sound in it');
   return { format, data, sampleRate, frameBytes, frames };
 }
 

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ClipCache } from '../../src/prompt/clip-cache.ts';
@@ -83,6 +83,11 @@ export class SynthesisRig {
     this.#opened.push(synthesis);
     await synthesis.start();
     return synthesis;
+  }
+
+  /** Clips on disk, those that are still being written left out. */
+  async clipFiles(): Promise<string[]> {
+    return (await readdir(this.folder)).filter((name) => name.endsWith('.wav'));
   }
 
   /** As a process that ends well: what was made is on disk. */

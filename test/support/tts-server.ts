@@ -2,8 +2,10 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { DOMParser } from '@xmldom/xmldom';
+import type { Pcm } from '../../src/media/pcm.ts';
 import { resample } from '../../src/media/resample.ts';
 import { formatWav } from '../../src/media/wav.ts';
+import { PromptError } from '../../src/prompt/prompt-error.ts';
 import type { Gender, TtsProvider, Utterance } from '../../src/prompt/tts.ts';
 
 export interface TtsRequest {
@@ -27,6 +29,7 @@ const GENDERS: Readonly<Record<string, Gender | undefined>> = {
   'en-US-Standard-A': 'male',
   'en-US-Standard-C': 'female',
 };
+const SILENCE: Pcm = { sampleRate: 8000, samples: new Int16Array(800) };
 /** Services refuse more. */
 const MAX_CHARS = 5000;
 
@@ -138,8 +141,13 @@ export class TtsServer {
     response.end(wav.subarray(100));
   }
 
-  async #speak({ sampleRate, ...utterance }: Question) {
-    const pcm = await this.#voice.synthesize(utterance, AbortSignal.timeout(30_000));
+  async #speak({ sampleRate, ...utterance }: Question): Promise<Pcm> {
+    const spoken = this.#voice.synthesize(utterance, AbortSignal.timeout(30_000));
+    const pcm = await spoken.catch((error: unknown) => {
+      // Services answer with silence where there is nothing to say.
+      if (error instanceof PromptError && error.fault === 'not_audio') return SILENCE;
+      throw error;
+    });
     return resample(pcm, sampleRate);
   }
 }

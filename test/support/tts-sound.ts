@@ -12,14 +12,17 @@ const MAX_PITCH_HZ = 400;
 /** How a word sounds whatever its length and loudness: the strength of each band in each tenth of it. */
 export function soundOf(pcm: Pcm): Float64Array {
   const samples = spokenPart(resample(pcm, RATE).samples);
-  const features: number[] = [];
+  const powers: number[] = [];
   for (let slice = 0; slice < SLICES; slice++) {
     const begin = Math.floor((slice * samples.length) / SLICES);
     const end = Math.max(begin + WINDOW, Math.floor(((slice + 1) * samples.length) / SLICES));
-    for (const hz of BANDS_HZ) features.push(Math.log(1 + meanPower(samples.subarray(begin, end), hz)));
+    for (const hz of BANDS_HZ) powers.push(meanPower(samples.subarray(begin, end), hz));
   }
-  const mean = features.reduce((sum, one) => sum + one, 0) / features.length;
-  return Float64Array.from(features, (one) => one - mean);
+  // What is 40 dB below the loudest band is not heard.
+  const floor = Math.max(...powers) / 10_000;
+  const levels = powers.map((one) => Math.log(floor + one));
+  const mean = levels.reduce((sum, one) => sum + one, 0) / levels.length;
+  return Float64Array.from(levels, (one) => one - mean);
 }
 
 /** How far two of them are apart. */
@@ -54,14 +57,17 @@ function spokenPart(samples: Int16Array): Int16Array {
   return samples.subarray(samples.findIndex(loud), samples.findLastIndex(loud) + 1);
 }
 
+/** Over the width of a band, since a hiss is strong here and weak there by chance. */
 function meanPower(samples: Int16Array, hz: number): number {
   let total = 0;
-  let windows = 0;
-  for (let at = 0; at + WINDOW <= samples.length; at += WINDOW / 2) {
-    total += power(samples.subarray(at, at + WINDOW), hz);
-    windows++;
+  let count = 0;
+  for (let at = 0; at + WINDOW <= samples.length; at += WINDOW / 4) {
+    for (const part of [0.94, 1, 1.06]) {
+      total += power(samples.subarray(at, at + WINDOW), hz * part);
+      count++;
+    }
   }
-  return windows === 0 ? 0 : total / windows;
+  return count === 0 ? 0 : total / count;
 }
 
 /** Power at one frequency, in a Hann window. */

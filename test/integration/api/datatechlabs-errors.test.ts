@@ -33,7 +33,7 @@ describe('every error on these paths', () => {
       ['GET', '/status/carrier', undefined, undefined, 404, 3001],
       ['GET', '/voice/call/status/%E0%A4%A', undefined, undefined, 400, 1001],
       ['POST', '/voice/call/play?x=1', TTS_BODY, 'text/plain', 415, 1010],
-      ['POST', '/voice/call/play', `{"to":"${CODE.repeat(5000)}"}`, 'application/json', 413, 1009],
+      ['POST', '/voice/call/play', `{"to":"${CODE.repeat(12_000)}"}`, 'application/json', 413, 1009],
       ['POST', '/voice/call/play', '', 'application/json', 400, 1001],
       ['POST', '/voice/call/play', '{"__proto__":{}}', 'application/json', 400, 1001],
     ] as const) {

@@ -71,7 +71,7 @@ describe('errors', () => {
     ],
     [
       'a large body',
-      { method: 'POST', url: '/v1/verifications', headers: json, payload: `{"to":"${CODE.repeat(5000)}"}` },
+      { method: 'POST', url: '/v1/verifications', headers: json, payload: `{"to":"${CODE.repeat(12_000)}"}` },
       413,
       'body_too_large',
     ],

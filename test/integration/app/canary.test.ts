@@ -17,6 +17,8 @@ import { shortSounds } from '../../support/app/short-sounds.ts';
 import { LAB_TRUNK, type Settings, testSettings } from '../../support/app/site.ts';
 import { eventually } from '../../support/eventually.ts';
 import { startCarrier } from '../../support/lab.ts';
+import { MadeUpTts } from '../../support/made-up-tts.ts';
+import { TTS_KEY, TtsServer } from '../../support/tts-server.ts';
 
 /** Ten digits, so that no time, id or count is one of them by chance. */
 const HEARD = '7391846205';
@@ -24,7 +26,10 @@ const BUSY = '5820617394';
 const CANCELED = '4917362850';
 const KILLED = '8206491735';
 const WRONG = '1640958273';
-const CODES = [HEARD, BUSY, CANCELED, KILLED, WRONG];
+const SPOKEN = '6058294713';
+const PLAYED = '2950381746';
+const REFUSED = '3719462058';
+const CODES = [HEARD, BUSY, CANCELED, KILLED, WRONG, SPOKEN, PLAYED, REFUSED];
 
 const number = (suffix: string): string => `+442079460${suffix}`;
 
@@ -50,6 +55,7 @@ describe('a code', () => {
   let temporary: string;
   let carrier: LabCarrier;
   let settings: Settings;
+  let tts: TtsServer;
   const wire: string[] = [];
   const running: Served[] = [];
 
@@ -59,11 +65,27 @@ describe('a code', () => {
     await Promise.all([mkdir(data), mkdir(temporary)]);
     sounds = await shortSounds();
     ({ carrier } = await startCarrier({ onWire: ({ text }) => wire.push(text) }));
+    const voice = new MadeUpTts({ locales: ['nl', 'en-US'] });
+    await voice.start();
+    tts = await TtsServer.start(voice);
     const defaults = testSettings(data);
     settings = {
       ...defaults,
       sip: { ...defaults.sip, port: await freeSipPort() },
       sounds: { folder: sounds },
+      speech: {
+        ...defaults.speech,
+        providers: [
+          {
+            type: 'http',
+            id: 'cloud',
+            preset: 'openai',
+            url: tts.url,
+            key: TTS_KEY,
+            voices: { nl: 'alloy', 'en-US': 'alloy' },
+          },
+        ],
+      },
       trunks: [{ ...LAB_TRUNK, port: carrier.port }],
     };
   });
@@ -71,6 +93,7 @@ describe('a code', () => {
   afterAll(async () => {
     await Promise.all(running.map((served) => served.kill()));
     await carrier.close();
+    await tts.close();
     await rm(folder, { recursive: true, force: true });
     await rm(sounds, { recursive: true, force: true });
   });
@@ -95,6 +118,10 @@ describe('a code', () => {
     const said = [
       { name: 'log', bytes: Buffer.from(running.map((served) => served.output()).join('\n')) },
       { name: 'SIP', bytes: Buffer.from(wire.join('\n')) },
+      {
+        name: 'provider requests',
+        bytes: Buffer.from(tts.requests.map((one) => JSON.stringify(one)).join('\n')),
+      },
       { name: 'API', bytes: Buffer.from(running.flatMap(({ client }) => client.answers).join('\n')) },
     ];
     return [...written, ...said].map(({ name, bytes }) => ({ name: `${when}, ${name}`, bytes }));
@@ -108,14 +135,17 @@ describe('a code', () => {
     const killed = await client.start({ to: number('401'), code: KILLED, repeat: 5 });
     const busy = await client.start({ to: number('486'), code: BUSY });
     const ringing = await client.start({ to: number('180'), code: CANCELED });
+    const spoken = await speakWith(client);
     await client.ended(busy.callId);
     await client.ask('DELETE', `/v1/verifications/${ringing.id}`);
     await offendWith(client, heard);
     await press(HEARD, await phone('200'));
-    const sealed = sealedCodes(join(data, 'store.db'));
-    expect(sealed.length).toBe(3);
+    const sealed = sealedCopies(join(data, 'store.db'));
+    expect(sealed.length).toBe(6);
     const [before] = await Promise.all([places('during the calls'), phone('407'), phone('401')]);
     await client.ended(heard.callId);
+    for (const id of spoken) expect((await client.ended(id)).disposition).toBe('answered');
+    expect(tts.requests.length).toBeGreaterThan(20);
 
     const recogniser = new Recogniser((await PromptLibrary.load(sounds)).clips('en-US'));
     // A machine under load may tear a digit; the code is said twice.
@@ -147,7 +177,16 @@ describe('a code', () => {
     const end = await places('in the end');
 
     const all = [...before, ...dead, ...end];
-    for (const name of ['log', 'SIP', 'API', 'store.db', 'store.db-wal', 'store.db-shm', 'file names']) {
+    for (const name of [
+      'log',
+      'SIP',
+      'API',
+      'provider requests',
+      'store.db',
+      'store.db-wal',
+      'store.db-shm',
+      'file names',
+    ]) {
       expect(all.filter((place) => place.name.endsWith(name)).length, name).toBeGreaterThan(0);
       expect(all.filter((place) => place.name.endsWith(name)).some(({ bytes }) => bytes.length > 0)).toBe(
         true,
@@ -156,7 +195,9 @@ describe('a code', () => {
     expect(findCodes(all, codes)).toEqual([]);
     // What the search would say if one of them were there.
     await writeFile(join(temporary, 'note.txt'), `the code is ${digits.split('').join(' ')}`);
-    expect(findCodes(await places('planted'), codes)).toContain('planted, tmp/note.txt: plain, code 5');
+    expect(findCodes(await places('planted'), codes)).toContain(
+      `planted, tmp/note.txt: plain, code ${CODES.length}`,
+    );
 
     // The sealed copies are gone from the file, from its free pages too.
     const database = await readFile(join(data, 'store.db'));
@@ -164,14 +205,17 @@ describe('a code', () => {
   });
 });
 
-/** What the store holds of codes that wait to be said. */
-function sealedCodes(path: string): string[] {
+/** What the store holds of codes and playlists that wait to be said. */
+function sealedCopies(path: string): string[] {
   const database = new Database(path, { readonly: true });
   try {
     const rows = database
-      .prepare('SELECT sealed_code FROM verifications WHERE sealed_code IS NOT NULL')
+      .prepare(
+        `SELECT sealed_code AS copy FROM verifications WHERE sealed_code IS NOT NULL
+        UNION ALL SELECT sealed_playlist FROM calls WHERE sealed_playlist IS NOT NULL`,
+      )
       .all();
-    return (rows as { sealed_code: string }[]).map((row) => row.sealed_code);
+    return (rows as { copy: string }[]).map((row) => row.copy);
   } finally {
     database.close();
   }
@@ -205,12 +249,49 @@ async function offendWith(client: Client, { id }: Json): Promise<void> {
   expect(wrong.slice(0, -1).filter(({ status }) => status < 400)).toEqual([]);
 }
 
+/** Codes in texts that a provider speaks, and in playlists that cannot be played; gives the calls that are placed. */
+async function speakWith(client: Client): Promise<string[]> {
+  const verification = await client.start({ to: number('209'), code: SPOKEN, locale: 'nl', repeat: 1 });
+  const playlist = [
+    { tts: `Code ${PLAYED.slice(0, 5)} ${PLAYED.slice(5)}.` },
+    { digits: PLAYED, locale: 'nl' },
+  ];
+  const call = await client.ask('POST', '/v1/calls', { to: number('208'), playlist });
+  const preview = await client.ask('POST', '/v1/prompts/preview', { playlist });
+  expect([call.status, preview.status]).toEqual([201, 200]);
+  const text = { play: `Code ${PLAYED}`, type: 'tts', options: { 'say-as': 'digits' } };
+  const play = await client.ask<{ request_id: string }>('POST', '/voice/call/play', {
+    to: number('207'),
+    playlist: [text],
+  });
+  expect(play.status).toBe(200);
+  const refused = [
+    [{ digits: `${REFUSED}x` }],
+    [{ tts: REFUSED, digits: REFUSED }],
+    [{ file: REFUSED }],
+    [{ url: `http://127.0.0.1/${REFUSED}` }, { url: REFUSED }],
+    [{ tts: REFUSED, speed: 99 }],
+    [{ [REFUSED]: 1 }],
+  ];
+  for (const items of refused) {
+    for (const path of ['/v1/calls', '/v1/prompts/preview']) {
+      const body = { ...(path === '/v1/calls' ? { to: number('200') } : {}), playlist: items };
+      expect((await client.ask('POST', path, body)).status, JSON.stringify(items)).toBe(400);
+    }
+  }
+  const elsewhere = { to: number('200'), playlist: [{ url: `http://127.0.0.1:9/${REFUSED}?${REFUSED}` }] };
+  const unplayed = await client.ask('POST', '/v1/calls', elsewhere);
+  expect((await client.ended(unplayed.body.id)).disposition).toBe('prompt_failed');
+  return [verification.callId, call.body.id, `call_${play.body.request_id.replaceAll('-', '')}`];
+}
+
 async function readEverything(client: Client): Promise<void> {
   const list = await client.ask<{ calls: readonly Json[] }>('GET', '/v1/calls');
   for (const { id } of list.body.calls) {
     await client.call(id);
     if ((await client.call(id)).state === 'ended') await client.events(id);
-    await client.verification((await client.call(id)).verificationId);
+    const { verificationId } = await client.call(id);
+    if (verificationId !== null) await client.verification(verificationId);
   }
   for (const path of ['/metrics', '/openapi.json', '/docs', '/healthz', '/readyz'])
     expect((await client.ask('GET', path)).status).toBeLessThan(400);

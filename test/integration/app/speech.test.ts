@@ -6,7 +6,7 @@ import { Recogniser } from '../../../src/lab/recogniser.ts';
 import { VoiceServer } from '../../../src/lab/voice-server.ts';
 import type { Pcm } from '../../../src/media/pcm.ts';
 import { parseWav } from '../../../src/media/wav.ts';
-import type { Json, TimelineJson } from '../../support/app/client.ts';
+import type { TimelineJson } from '../../support/app/client.ts';
 import { LAB_TRUNK, type Site, startSite } from '../../support/app/site.ts';
 import { eventually } from '../../support/eventually.ts';
 
@@ -156,7 +156,7 @@ describe('a playlist that cannot be played', () => {
   it('rings nobody', async () => {
     const to = '+442079466200';
     const url = 'http://server.domain.com/voices/nothing.wav';
-    const { body, status } = await site.client.ask<Json>('POST', '/v1/calls', { to, playlist: [{ url }] });
+    const { body, status } = await site.client.ask('POST', '/v1/calls', { to, playlist: [{ url }] });
     expect(status).toBe(201);
     const call = await site.client.ended(body.id);
     expect(call).toMatchObject({ disposition: 'prompt_failed', attempts: [] });

@@ -23,7 +23,8 @@ function der(tag: number, ...content: (Bytes | readonly number[])[]): Bytes {
 const sequence = (...content: Bytes[]): Bytes => der(0x30, ...content);
 const oid = (bytes: readonly number[]): Bytes => der(0x06, bytes);
 const ascii = (text: string): Bytes => Buffer.from(text, 'ascii');
-const utcTime = (year: number): Bytes => der(0x17, ascii(`${String(year % 100).padStart(2, '0')}0101000000Z`));
+const utcTime = (year: number): Bytes =>
+  der(0x17, ascii(`${String(year % 100).padStart(2, '0')}0101000000Z`));
 
 /** A certificate for one name that nobody signed but itself (RFC 5280 §4.1), valid around now. */
 export function certificateFor(name: string): Certificate {

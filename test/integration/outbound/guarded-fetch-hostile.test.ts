@@ -28,7 +28,8 @@ const fetchers: GuardedFetch[] = [];
 
 async function resolve(host: string): Promise<readonly string[]> {
   asked.push(host);
-  if (host === 'rebind.test') return asked.filter((name) => name === host).length === 1 ? [NOBODY] : ['127.0.0.1'];
+  if (host === 'rebind.test')
+    return asked.filter((name) => name === host).length === 1 ? [NOBODY] : ['127.0.0.1'];
   const found = NAMES[host];
   if (found === undefined) throw new Error('ENOTFOUND');
   return found;
@@ -79,38 +80,122 @@ const REACHING = [
   ...['http://127.0.0.1:PORT/', 'http://2130706433:PORT/', 'http://0x7f000001:PORT/', 'http://0x7f.1:PORT/'],
   ...['http://017700000001:PORT/', 'http://0177.0.0.1:PORT/', 'http://127.1:PORT/', 'http://127.0.1:PORT/'],
   ...['http://0:PORT/', 'http://0.0.0.0:PORT/', 'http://127.0.0.1.:PORT/'],
-  ...['http://%31%32%37.0.0.1:PORT/', 'http://\u{ff11}\u{ff12}\u{ff17}.0.0.1:PORT/', 'http://127\u{3002}0.0.1:PORT/'],
+  ...[
+    'http://%31%32%37.0.0.1:PORT/',
+    'http://\u{ff11}\u{ff12}\u{ff17}.0.0.1:PORT/',
+    'http://127\u{3002}0.0.1:PORT/',
+  ],
   ...['http://\u{2460}\u{2461}\u{2466}.0.0.1:PORT/', 'HTTP://127.0.0.1:PORT/', 'http:127.0.0.1:PORT/'],
   ...['http:\\\\127.0.0.1:PORT/', 'http:///127.0.0.1:PORT/', 'ht\ntp://127.0.\t0.1:PORT/'],
   ...['http://localhost:PORT/', 'http://LOCALHOST:PORT/'],
 ];
 
 const REFUSED = [
-  ...['http://[::1]:PORT/', 'http://[::]:PORT/', 'http://127.9.8.7:PORT/', 'http://[0:0:0:0:0:0:0:1]:PORT/', 'http://[::127.0.0.1]:PORT/'],
-  ...['http://[::ffff:127.0.0.1]:PORT/', 'http://[::FFFF:7f00:1]:PORT/', 'http://[0:0:0:0:0:ffff:7f00:0001]:PORT/'],
-  ...['http://[::ffff:0:7f00:1]:PORT/', 'http://[64:ff9b::7f00:1]:PORT/', 'http://[64:ff9b::127.0.0.1]:PORT/'],
+  ...[
+    'http://[::1]:PORT/',
+    'http://[::]:PORT/',
+    'http://127.9.8.7:PORT/',
+    'http://[0:0:0:0:0:0:0:1]:PORT/',
+    'http://[::127.0.0.1]:PORT/',
+  ],
+  ...[
+    'http://[::ffff:127.0.0.1]:PORT/',
+    'http://[::FFFF:7f00:1]:PORT/',
+    'http://[0:0:0:0:0:ffff:7f00:0001]:PORT/',
+  ],
+  ...[
+    'http://[::ffff:0:7f00:1]:PORT/',
+    'http://[64:ff9b::7f00:1]:PORT/',
+    'http://[64:ff9b::127.0.0.1]:PORT/',
+  ],
   ...['http://[64:ff9b:1::7f00:1]:PORT/', 'http://[2002:7f00:1::]:PORT/', 'http://[2002:a00:1::1]:PORT/'],
   ...['http://[2001:0:7f00:1::80ff:fffe]:PORT/', 'http://[2001:470::5efe:7f00:1]:PORT/'],
-  ...['http://[fe80::1]:PORT/', 'http://[fe80::1%25lo]:PORT/', 'http://[fe80::1%lo]:PORT/', 'http://[::1%251]:PORT/'],
-  ...['http://[fc00::1]:PORT/', 'http://[fec0::1]:PORT/', 'http://[ff02::1]:PORT/', 'http://[2001:db8::1]:PORT/'],
-  ...['http://10.0.0.1:PORT/', 'http://172.16.0.1:PORT/', 'http://172.31.255.255:PORT/', 'http://192.168.1.1:PORT/'],
-  ...['http://100.64.0.1:PORT/', 'http://169.254.1.1:PORT/', 'http://198.18.0.1:PORT/', 'http://192.0.2.1:PORT/'],
-  ...['http://224.0.0.1:PORT/', 'http://255.255.255.255:PORT/', 'http://240.0.0.1:PORT/', 'http://0.1.2.3:PORT/'],
+  ...[
+    'http://[fe80::1]:PORT/',
+    'http://[fe80::1%25lo]:PORT/',
+    'http://[fe80::1%lo]:PORT/',
+    'http://[::1%251]:PORT/',
+  ],
+  ...[
+    'http://[fc00::1]:PORT/',
+    'http://[fec0::1]:PORT/',
+    'http://[ff02::1]:PORT/',
+    'http://[2001:db8::1]:PORT/',
+  ],
+  ...[
+    'http://10.0.0.1:PORT/',
+    'http://172.16.0.1:PORT/',
+    'http://172.31.255.255:PORT/',
+    'http://192.168.1.1:PORT/',
+  ],
+  ...[
+    'http://100.64.0.1:PORT/',
+    'http://169.254.1.1:PORT/',
+    'http://198.18.0.1:PORT/',
+    'http://192.0.2.1:PORT/',
+  ],
+  ...[
+    'http://224.0.0.1:PORT/',
+    'http://255.255.255.255:PORT/',
+    'http://240.0.0.1:PORT/',
+    'http://0.1.2.3:PORT/',
+  ],
   ...['http://169.254.169.254/latest/meta-data/', 'http://2852039166/latest/', 'http://0xa9fea9fe/latest/'],
-  ...['http://[::ffff:a9fe:a9fe]/latest/', 'http://[fd00:ec2::254]/latest/', 'http://100.100.100.200/latest/'],
-  ...['http://168.63.129.16/machine', 'http://metadata.google.internal/', 'http://METADATA.google.internal./'],
-  ...['http://metadata/', 'http://instance-data/latest/', 'http://localhost.:PORT/', 'http://a.localhost:PORT/'],
+  ...[
+    'http://[::ffff:a9fe:a9fe]/latest/',
+    'http://[fd00:ec2::254]/latest/',
+    'http://100.100.100.200/latest/',
+  ],
+  ...[
+    'http://168.63.129.16/machine',
+    'http://metadata.google.internal/',
+    'http://METADATA.google.internal./',
+  ],
+  ...[
+    'http://metadata/',
+    'http://instance-data/latest/',
+    'http://localhost.:PORT/',
+    'http://a.localhost:PORT/',
+  ],
   ...['http://localhost.localdomain:PORT/', 'http://printer.local/', 'http://redis:6379/'],
   ...['http://loopback.test:PORT/', 'http://loopback6.test:PORT/', 'http://mapped.test:PORT/'],
-  ...['http://private.test:PORT/', 'http://metadata.test/', 'https://loopback.test:PORT/', 'http://scoped.test:PORT/'],
+  ...[
+    'http://private.test:PORT/',
+    'http://metadata.test/',
+    'https://loopback.test:PORT/',
+    'http://scoped.test:PORT/',
+  ],
   ...['http://public-first.test:PORT/', 'http://private-first.test:PORT/', 'http://nonsense.test:PORT/'],
   ...['http://LOOPBACK.test.:PORT/', 'http://loopback.test:PORT#@outside.test/'],
-  ...['file:///etc/passwd', 'file://127.0.0.1/etc/passwd', 'ftp://127.0.0.1:PORT/', 'gopher://127.0.0.1:PORT/_x'],
-  ...['data:audio/wav;base64,UklGRg==', 'dict://127.0.0.1:PORT/', 'ws://127.0.0.1:PORT/', 'blob:http://127.0.0.1/x'],
-  ...['http://outside.test@127.0.0.1:PORT/', 'http://outside.test:80@127.0.0.1:PORT/', 'http://x:y@outside.test/'],
+  ...[
+    'file:///etc/passwd',
+    'file://127.0.0.1/etc/passwd',
+    'ftp://127.0.0.1:PORT/',
+    'gopher://127.0.0.1:PORT/_x',
+  ],
+  ...[
+    'data:audio/wav;base64,UklGRg==',
+    'dict://127.0.0.1:PORT/',
+    'ws://127.0.0.1:PORT/',
+    'blob:http://127.0.0.1/x',
+  ],
+  ...[
+    'http://outside.test@127.0.0.1:PORT/',
+    'http://outside.test:80@127.0.0.1:PORT/',
+    'http://x:y@outside.test/',
+  ],
   ...['http://outside.test\\@127.0.0.1:PORT/', 'http://127.0.0.1:PORT\\@outside.test/'],
-  ...['http://outside.test#@127.0.0.1:PORT/\r\n', 'http://outside.test/\r\nHost: 127.0.0.1', 'http://outside.test /'],
-  ...['http://outside.test:22/', 'http://outside.test:25/', 'http://outside.test:6379/', 'http://outside.test:0/'],
+  ...[
+    'http://outside.test#@127.0.0.1:PORT/\r\n',
+    'http://outside.test/\r\nHost: 127.0.0.1',
+    'http://outside.test /',
+  ],
+  ...[
+    'http://outside.test:22/',
+    'http://outside.test:25/',
+    'http://outside.test:6379/',
+    'http://outside.test:0/',
+  ],
   `http://outside.test/${'a'.repeat(5000)}`,
 ];
 
@@ -118,7 +203,8 @@ const withPort = (url: string): string => url.replace('PORT', String(inside.port
 
 describe('a hostile URL', () => {
   it('would do harm: the server inside answers those who ask it', async () => {
-    for (const url of REACHING) expect(`${url} ${await (await fetch(withPort(url))).text()}`).toBe(`${url} inside`);
+    for (const url of REACHING)
+      expect(`${url} ${await (await fetch(withPort(url))).text()}`).toBe(`${url} inside`);
   });
 
   it.each([...REACHING, ...REFUSED])('is refused, and nobody is asked: %j', async (url) => {
@@ -139,13 +225,17 @@ describe('a hostile URL', () => {
   });
 
   it('is not looked up when its host is not on the list', async () => {
-    expect(await reasonOf(fetcher({ allowedHosts: ['files.test'] }).get('http://loopback.test/'))).toBe('refused');
+    expect(await reasonOf(fetcher({ allowedHosts: ['files.test'] }).get('http://loopback.test/'))).toBe(
+      'refused',
+    );
     expect(asked).toEqual([]);
   });
 
   it('is nothing but an error where the system finds no such name', async () => {
     const system = fetcher({ resolve: undefined, timeoutMs: 2000 });
-    expect(await reasonOf(system.get(`http://nobody-has-this.test:${inside.port}/`))).toMatch(/^(failed|timeout)$/);
+    expect(await reasonOf(system.get(`http://nobody-has-this.test:${inside.port}/`))).toMatch(
+      /^(failed|timeout)$/,
+    );
   });
 });
 
@@ -171,9 +261,19 @@ describe('a name that changes', () => {
 
 describe('a redirect', () => {
   it.each([
-    ...['http://127.0.0.1:PORT/', 'http://2130706433:PORT/', '//127.0.0.1:PORT/', 'http://[::ffff:7f00:1]:PORT/'],
+    ...[
+      'http://127.0.0.1:PORT/',
+      'http://2130706433:PORT/',
+      '//127.0.0.1:PORT/',
+      'http://[::ffff:7f00:1]:PORT/',
+    ],
     ...['http://localhost:PORT/', 'http://loopback.test:PORT/', 'http://public-first.test:PORT/'],
-    ...['http://169.254.169.254/latest/', 'http://metadata.google.internal/', 'file:///etc/passwd', 'data:,x'],
+    ...[
+      'http://169.254.169.254/latest/',
+      'http://metadata.google.internal/',
+      'file:///etc/passwd',
+      'data:,x',
+    ],
     ...['ftp://127.0.0.1:PORT/', 'gopher://127.0.0.1:PORT/', 'javascript:x', '\\\\127.0.0.1:PORT\\'],
     ...['http://user:pw@outside.test/', 'http://outside.test@127.0.0.1:PORT/', 'http://outside.test:22/'],
     '/LONG',
@@ -197,7 +297,10 @@ describe('a redirect', () => {
     const last = encodeURIComponent('http://127.0.0.1:PORT/');
     const url = `http://outside.test/${encodeURIComponent(`/${encodeURIComponent(`/${last}`)}`)}`;
     expect(await reasonOf(fetcher().get(url))).toBe('refused');
-    expect({ inside: inside.connections, outside: outside.requests.length }).toEqual({ inside: 0, outside: 3 });
+    expect({ inside: inside.connections, outside: outside.requests.length }).toEqual({
+      inside: 0,
+      outside: 3,
+    });
   });
 });
 
@@ -211,9 +314,13 @@ describe('an error', () => {
     'http://outside.test:22/secret',
     `http://outside.test/${encodeURIComponent('http://127.0.0.1/secret?secret')}`,
   ])('says nothing of path, query or user: %s', async (url) => {
-    const error: unknown = await fetcher().get(url).catch((thrown: unknown) => thrown);
+    const error: unknown = await fetcher()
+      .get(url)
+      .catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(OutboundError);
     const { message, stack, cause } = error as OutboundError;
-    expect(`${message} ${stack} ${JSON.stringify(cause)} ${String(cause)}`).not.toMatch(/secret|pass-word|someone/);
+    expect(`${message} ${stack} ${JSON.stringify(cause)} ${String(cause)}`).not.toMatch(
+      /secret|pass-word|someone/,
+    );
   });
 });

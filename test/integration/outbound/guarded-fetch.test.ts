@@ -1,66 +1,10 @@
 import type { RequestListener } from 'node:http';
 import type { Socket } from 'node:net';
-import { gzipSync } from 'node:zlib';
-import { afterEach, describe, expect, it } from 'vitest';
-import { GuardedFetch, type GuardedFetchOptions } from '../../../src/outbound/guarded-fetch.ts';
-import { OutboundError } from '../../../src/outbound/outbound-error.ts';
+import { describe, expect, it } from 'vitest';
 import { eventually } from '../../support/eventually.ts';
-import { flood } from '../../support/hostile-server.ts';
 import { certificateFor } from './certificate.ts';
+import { errorOf, fetcher, noneOpen, serve, serveRaw, text } from './fetch-rig.ts';
 import { WebServer } from './web-server.ts';
-
-const servers: WebServer[] = [];
-
-async function serve(...args: Parameters<typeof WebServer.start>): Promise<WebServer> {
-  const server = await WebServer.start(...args);
-  servers.push(server);
-  return server;
-}
-
-async function serveRaw(act: (socket: Socket) => void): Promise<WebServer> {
-  const server = await WebServer.startRaw(act);
-  servers.push(server);
-  return server;
-}
-
-/** Knows the servers as `a.test`, `b.test` and so on. */
-function fetcher(to: readonly WebServer[], options: Partial<GuardedFetchOptions> = {}): GuardedFetch {
-  return new GuardedFetch({
-    allowedHosts: [],
-    internalHosts: to.map(({ port }, index) => ({
-      host: `${String.fromCharCode(97 + index)}.test`,
-      address: '127.0.0.1',
-      port,
-    })),
-    timeoutMs: 10_000,
-    maxBytes: 100_000,
-    maxRedirects: 3,
-    resolve: () => Promise.reject(new Error('no name is looked up here')),
-    ...options,
-  });
-}
-
-async function errorOf(request: Promise<unknown>): Promise<OutboundError> {
-  const error = await request.then(
-    (value) => value,
-    (thrown: unknown) => thrown,
-  );
-  expect(error).toBeInstanceOf(OutboundError);
-  return error as OutboundError;
-}
-
-const text = (body: Uint8Array): string => Buffer.from(body).toString();
-const noneOpen = (): Promise<void> =>
-  eventually(() => expect(servers.map(({ open }) => open)).toEqual(servers.map(() => 0)));
-
-afterEach(async () => {
-  try {
-    // Nothing stays open, whatever became of a request.
-    await noneOpen();
-  } finally {
-    await Promise.all(servers.splice(0).map((server) => server.close()));
-  }
-});
 
 describe('GuardedFetch', () => {
   it('gives status, headers, body and address', async () => {
@@ -79,7 +23,13 @@ describe('GuardedFetch', () => {
 
   it('sends what it is given, but not what is its own', async () => {
     const server = await serve((_request, response) => response.end());
-    const headers = { 'X-Key': 'k', Host: 'evil.test', 'Accept-Encoding': 'gzip', 'content-length': '7', Expect: 'x' };
+    const headers = {
+      'X-Key': 'k',
+      Host: 'evil.test',
+      'Accept-Encoding': 'gzip',
+      'content-length': '7',
+      Expect: 'x',
+    };
     await fetcher([server]).get('http://a.test/', { headers });
     const got = server.requests[0]?.headers;
     expect(got).toMatchObject({ 'x-key': 'k', host: 'a.test', 'accept-encoding': 'identity' });
@@ -140,7 +90,10 @@ describe('redirects', () => {
   it('ends a loop', async () => {
     const server = await serve(to('/again'));
     const error = await errorOf(fetcher([server]).get('http://a.test/'));
-    expect({ reason: error.reason, requests: server.requests.length }).toEqual({ reason: 'failed', requests: 4 });
+    expect({ reason: error.reason, requests: server.requests.length }).toEqual({
+      reason: 'failed',
+      requests: 4,
+    });
     await errorOf(fetcher([server], { maxRedirects: 0 }).get('http://a.test/'));
     expect(server.requests).toHaveLength(5);
   });
@@ -160,116 +113,16 @@ describe('redirects', () => {
     const start = await serve((request, response) => {
       response.writeHead(302, { location: request.url === '/' ? '/2' : 'http://b.test/' }).end();
     });
-    const headers = { Authorization: 'secret', Cookie: 'secret', 'X-Api-Key': 'secret', 'If-None-Match': '"1"' };
+    const headers = {
+      Authorization: 'secret',
+      Cookie: 'secret',
+      'X-Api-Key': 'secret',
+      'If-None-Match': '"1"',
+    };
     await fetcher([a, b, start]).get('http://c.test/', { headers });
     const seen = [start, b, a].map(({ requests }) => requests.map(({ headers: got }) => JSON.stringify(got)));
     expect(seen.map((each) => each.map((got) => got.split('secret').length - 1))).toEqual([[3, 3], [0], [0]]);
     expect(a.requests[0]?.headers).toMatchObject({ 'if-none-match': '"1"', 'accept-encoding': 'identity' });
-  });
-});
-
-describe('what is too much', () => {
-  const tooMuch = async (server: WebServer): Promise<string> =>
-    (await errorOf(fetcher([server], { maxBytes: 10_000 }).get('http://a.test/'))).reason;
-
-  it('is not read when it is announced', async () => {
-    const server = await serve((_request, response) => response.writeHead(200, { 'content-length': 1e12 }).write('x'));
-    expect(await tooMuch(server)).toBe('too_large');
-  });
-
-  it.each([
-    ['without content-length', 'HTTP/1.1 200 OK\r\n\r\n'],
-    ['of HTTP/1.0', 'HTTP/1.0 200 OK\r\n\r\n'],
-    ['in chunks', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffff\r\n'],
-    ['with a content-length that is no number', 'HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n'],
-    ['with two lengths', 'HTTP/1.1 200 OK\r\nContent-Length: 10\r\nContent-Length: 11\r\n\r\n'],
-  ])('is cut off: a body that never ends, %s', async (_name, head) => {
-    let taken = 0;
-    const server = await serveRaw((socket) => {
-      socket.on('close', () => (taken = socket.bytesWritten));
-      socket.write(head);
-      flood(socket, 'a', 100_000_000);
-    });
-    expect(await tooMuch(server)).toMatch(/^(too_large|failed)$/);
-    await noneOpen();
-    // What was under way in the buffers of the system is lost, and no more.
-    expect(taken).toBeLessThan(50_000_000);
-  });
-
-  it('takes what a content-length says that is too short, and nothing more', async () => {
-    const server = await serveRaw((socket) => {
-      socket.write('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n');
-      flood(socket, 'a', 10_000_000);
-    });
-    expect(text((await fetcher([server]).get('http://a.test/')).body)).toBe('aaaaa');
-  });
-
-  it('fails where less comes than was said', async () => {
-    const server = await serveRaw((socket) => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nabc'));
-    expect((await errorOf(fetcher([server]).get('http://a.test/'))).reason).toBe('failed');
-  });
-
-  it('is not unpacked', async () => {
-    const bomb = gzipSync(Buffer.alloc(50_000_000));
-    const server = await serve((_request, response) => response.writeHead(200, { 'Content-Encoding': 'gzip' }).end(bomb));
-    expect((await errorOf(fetcher([server]).get('http://a.test/'))).reason).toBe('failed');
-    const plain = await serve((_request, response) => response.end(bomb));
-    const { body } = await fetcher([plain]).get('http://a.test/');
-    expect(Buffer.compare(body, bomb)).toBe(0);
-  });
-
-  it.each(['br', 'deflate', 'x-gzip', 'identity, gzip', 'zstd'])('does not take %s', async (encoding) => {
-    const server = await serve((_request, response) => response.setHeader('content-encoding', encoding).end('x'));
-    expect((await errorOf(fetcher([server]).get('http://a.test/'))).reason).toBe('failed');
-  });
-
-  it('is refused in headers too', async () => {
-    const server = await serveRaw((socket) => {
-      socket.write('HTTP/1.1 200 OK\r\n');
-      flood(socket, 'X-A: b\r\n', 10_000_000);
-    });
-    expect((await errorOf(fetcher([server]).get('http://a.test/'))).reason).toBe('failed');
-  });
-});
-
-describe('what is too slow', () => {
-  /** Sends on and on, a little at a time. */
-  const drip = (head: string, drop: string) => (socket: Socket) => {
-    socket.write(head);
-    const timer = setInterval(() => socket.write(drop), 5);
-    socket.on('close', () => clearInterval(timer));
-  };
-
-  it.each<[string, (socket: Socket) => void]>([
-    ['an answer that never comes', () => {}],
-    ['a header that never ends', drip('HTTP/1.1 200 OK\r\nX-A: ', 'a')],
-    ['headers one by one', drip('HTTP/1.1 200 OK\r\n', 'X-A: a\r\n')],
-    ['hints that an answer will come', drip('', 'HTTP/1.1 103 Early Hints\r\n\r\n')],
-    ['a body that stops', drip('HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nabc', '')],
-    ['a body byte by byte', drip('HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n', 'a')],
-    ['chunks of one byte', drip('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n', '1\r\na\r\n')],
-  ])('ends at the limit: %s', async (_name, act) => {
-    const server = await serveRaw(act);
-    const error = await errorOf(fetcher([server], { timeoutMs: 250 }).get('http://a.test/'));
-    expect(error.reason).toBe('timeout');
-  });
-
-  it('ends at one limit for all redirects', async () => {
-    const server = await serve((_request, response) => {
-      setTimeout(() => response.writeHead(302, { location: '/' }).end(), 100);
-    });
-    const guarded = fetcher([server], { timeoutMs: 250, maxRedirects: 1000 });
-    expect((await errorOf(guarded.get('http://a.test/'))).reason).toBe('timeout');
-  });
-
-  it('does not wait for a look-up', async () => {
-    const never = fetcher([], { timeoutMs: 50, resolve: () => new Promise(() => {}) });
-    expect((await errorOf(never.get('http://files.test/'))).reason).toBe('timeout');
-  });
-
-  it('does not wait for TLS', async () => {
-    const server = await serveRaw(() => {});
-    expect((await errorOf(fetcher([server], { timeoutMs: 250 }).get('https://a.test/'))).reason).toBe('timeout');
   });
 });
 
@@ -301,7 +154,10 @@ describe('an end before the end', () => {
     ['a reset', (socket) => socket.resetAndDestroy()],
     ['something else than HTTP', (socket) => socket.end('220 mail.test ESMTP\r\n')],
     ['a request', (socket) => socket.end('GET / HTTP/1.1\r\nHost: a.test\r\n\r\n')],
-    ['chunks that are none', (socket) => socket.end('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n')],
+    [
+      'chunks that are none',
+      (socket) => socket.end('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n'),
+    ],
     ['another protocol', (socket) => socket.end('HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n')],
   ])('is a failure: %s', async (_name, act) => {
     const error = await errorOf(fetcher([await serveRaw(act)]).get('http://a.test/'));
@@ -310,8 +166,9 @@ describe('an end before the end', () => {
 
   it('is a failure where nobody listens', async () => {
     const server = await WebServer.start(() => {});
+    const { port } = server;
     await server.close();
-    const gone = fetcher([], { internalHosts: [{ host: 'a.test', address: '127.0.0.1', port: 9 }] });
+    const gone = fetcher([], { internalHosts: [{ host: 'a.test', address: '127.0.0.1', port }] });
     expect((await errorOf(gone.get('http://a.test/'))).reason).toBe('failed');
   });
 });
@@ -340,19 +197,25 @@ describe('https', () => {
       certificate,
     );
     const error = await errorOf(fetcher([secure, plain], { ca: certificate.cert }).get('https://a.test/'));
-    expect({ reason: error.reason, connections: plain.connections }).toEqual({ reason: 'refused', connections: 0 });
+    expect({ reason: error.reason, connections: plain.connections }).toEqual({
+      reason: 'refused',
+      connections: 0,
+    });
   });
 
   it('may come after http', async () => {
     const secure = await serve((_request, response) => response.end('safe'), certificate);
-    const plain = await serve((_request, response) => response.writeHead(302, { location: 'https://a.test/' }).end());
+    const plain = await serve((_request, response) =>
+      response.writeHead(302, { location: 'https://a.test/' }).end(),
+    );
     const answer = await fetcher([secure, plain], { ca: certificate.cert }).get('http://b.test/');
     expect(answer.url).toBe('https://a.test/');
   });
 });
 
 describe('sockets', () => {
-  const tcp = (): number => process.getActiveResourcesInfo().filter((kind) => /TCPSocket|TLS/.test(kind)).length;
+  const tcp = (): number =>
+    process.getActiveResourcesInfo().filter((kind) => /TCPSocket|TLS/.test(kind)).length;
 
   it('are all closed after requests of every kind', async () => {
     const server = await serve((request, response) => {
@@ -360,13 +223,17 @@ describe('sockets', () => {
       else if (request.url === '/redirect') response.writeHead(302, { location: '/ok' }).end('x');
       else if (request.url === '/away') response.writeHead(302, { location: 'http://127.0.0.1/' }).end('x');
       else if (request.url === '/large') response.end(Buffer.alloc(1_000_000));
-      else if (request.url === '/gzip') response.setHeader('content-encoding', 'gzip').end(Buffer.alloc(1_000_000));
+      else if (request.url === '/gzip')
+        response.setHeader('content-encoding', 'gzip').end(Buffer.alloc(1_000_000));
       else if (request.url === '/broken') request.socket.destroy();
       else response.write('and then nothing');
     });
     const guarded = fetcher([server], { timeoutMs: 500 });
     const stop = new AbortController();
-    const paths = ['ok', 'redirect', 'away', 'large', 'gzip', 'broken', 'stall'].flatMap((path) => [path, path]);
+    const paths = ['ok', 'redirect', 'away', 'large', 'gzip', 'broken', 'stall'].flatMap((path) => [
+      path,
+      path,
+    ]);
     const requests = paths.map((path) => guarded.get(`http://a.test/${path}`));
     const aborted = guarded.get('http://a.test/stall', { signal: stop.signal });
     const ended = Promise.allSettled([...requests, aborted]);

@@ -39,7 +39,7 @@ export interface TimelineJson {
 
 export interface CallJson {
   readonly id: string;
-  readonly verificationId: string;
+  readonly verificationId: string | null;
   readonly to: string;
   readonly state: string;
   readonly disposition: string | null;

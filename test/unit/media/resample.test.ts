@@ -1,6 +1,12 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { resample } from '../../../src/media/resample.ts';
+import { formatWav, parseWav } from '../../../src/media/wav.ts';
+import { seeded } from '../../support/telephone-line.ts';
 
 const AMPLITUDE = 10_000;
 
@@ -83,3 +89,53 @@ describe('resample', () => {
     expect(() => resample({ sampleRate: rate, samples: new Int16Array(4) }, 8000)).toThrow(RangeError);
   });
 });
+
+const TO_TELEPHONE = [48_000, 44_100, 22_050, 16_000, 11_025];
+
+describe.each(TO_TELEPHONE)('from %i to 8000 Hz', (from) => {
+  it.each([200, 700, 1500, 2500, 3100, 3400])('passes %i Hz within 0.1 dB', (frequency) => {
+    const { samples } = resample({ sampleRate: from, samples: tone(frequency, from) }, 8000);
+    expect(Math.abs(decibels(middle(samples)))).toBeLessThan(0.1);
+  });
+
+  it('keeps what would fold back 60 dB down', () => {
+    for (const frequency of [4200, 4500, 5000, 5300]) {
+      const { samples } = resample({ sampleRate: from, samples: tone(frequency, from) }, 8000);
+      expect({ frequency, down: decibels(middle(samples)) < -60 }).toEqual({ frequency, down: true });
+    }
+  });
+
+  it('agrees with sox: what differs is 60 dB below the sound', ({ skip }) => {
+    skip(spawnSync('sox', ['--version']).status !== 0, 'sox is missing: apt-get install sox');
+    const folder = mkdtempSync(join(tmpdir(), 'resample-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const pcm = { sampleRate: from, samples: manyTones(from) };
+    writeFileSync(join(folder, 'in.wav'), formatWav(pcm));
+    // Without dither, which is noise, and at sox's highest quality.
+    const args = ['-D', join(folder, 'in.wav'), join(folder, 'out.wav'), 'rate', '-v', '8000'];
+    expect(spawnSync('sox', args).status).toBe(0);
+    const theirs = middle(parseWav(readFileSync(join(folder, 'out.wav'))).samples);
+    const ours = middle(resample(pcm, 8000).samples);
+    expect(theirs.length).toBe(ours.length);
+    const error = ours.map((sample, index) => sample - (theirs[index] ?? 0));
+    const snr = decibels(ours) - decibels(error);
+    expect(snr).toBeGreaterThan(60);
+  });
+});
+
+/** A hundred tones between 150 and 3400 Hz, in any phase: what a telephone carries of a voice. */
+function manyTones(sampleRate: number): Int16Array {
+  const random = seeded(8000);
+  const tones = Array.from({ length: 100 }, (_, i) => ({
+    hz: 150 + i * 32.8,
+    phase: 2 * Math.PI * random(),
+  }));
+  return Int16Array.from({ length: sampleRate }, (_, index) =>
+    Math.round(
+      tones.reduce(
+        (sum, { hz, phase }) => sum + 600 * Math.sin((2 * Math.PI * hz * index) / sampleRate + phase),
+        0,
+      ),
+    ),
+  );
+}

@@ -23,7 +23,12 @@ const PRIVATE_RANGES: readonly (readonly [string, number])[] = [
   ['240.0.0.0', 4],
 ];
 
-const octetsOf = (value: number): V4 => [value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255];
+const octetsOf = (value: number): V4 => [
+  value >>> 24,
+  (value >>> 16) & 255,
+  (value >>> 8) & 255,
+  value & 255,
+];
 const valueOf = (text: string): number =>
   text.split('.').reduce((value, octet) => value * 256 + Number(octet), 0);
 const hex = ([a, b, c, d]: V4, mask = 0): string =>
@@ -50,9 +55,11 @@ const EMBEDDINGS: readonly ((v4: V4) => string)[] = [
   (v4) => `fe80::5efe:${hex(v4)}`,
 ];
 
-const privateV4 = fc.constantFrom(...PRIVATE_RANGES).chain(([first, length]) =>
-  fc.integer({ min: 0, max: 2 ** (32 - length) - 1 }).map((offset) => octetsOf(valueOf(first) + offset)),
-);
+const privateV4 = fc
+  .constantFrom(...PRIVATE_RANGES)
+  .chain(([first, length]) =>
+    fc.integer({ min: 0, max: 2 ** (32 - length) - 1 }).map((offset) => octetsOf(valueOf(first) + offset)),
+  );
 const anyV4 = fc.integer({ min: 0, max: 0xffff_ffff }).map(octetsOf);
 const isPrivate = (v4: V4): boolean =>
   PRIVATE_RANGES.some(([first, length]) => {

@@ -29,17 +29,64 @@ describe('UrlGuard', () => {
   });
 
   it.each([
-    ...['', ' ', 'files.test', '/a.wav', '//files.test/a', 'http:', 'http://', 'http:files.test', 'http:/files.test'],
+    ...[
+      '',
+      ' ',
+      'files.test',
+      '/a.wav',
+      '//files.test/a',
+      'http:',
+      'http://',
+      'http:files.test',
+      'http:/files.test',
+    ],
     ...['http:///files.test/a', 'file:///etc/passwd', 'ftp://files.test/', 'gopher://files.test/', 'data:,x'],
-    ...['javascript:alert(1)', 'ws://files.test/', 'blob:http://files.test/1', 'view-source:http://files.test/'],
+    ...[
+      'javascript:alert(1)',
+      'ws://files.test/',
+      'blob:http://files.test/1',
+      'view-source:http://files.test/',
+    ],
     ...['http://a b.test/', ' http://files.test/', 'http://files.test/\r\nx: y', 'ht\ntp://files.test/'],
-    ...['http://files.test/a\tb', 'http://files.test/\u{0}', 'http://files.test\\@evil.test/', 'http:\\\\files.test'],
+    ...[
+      'http://files.test/a\tb',
+      'http://files.test/\u{0}',
+      'http://files.test\\@evil.test/',
+      'http:\\\\files.test',
+    ],
     ...['http://user@files.test/', 'http://user:pw@files.test/', 'http://:pw@files.test/'],
-    ...['http://files.test:22/', 'http://files.test:25/', 'http://files.test:6379/', 'http://files.test:8021/'],
-    ...['http://files.test:81/', 'http://files.test:0/', 'http://files.test:1023/', 'http://files.test:65536/'],
-    ...['http://redis/', 'http://localhost/', 'http://LOCALHOST./', 'http://a.localhost/', 'http://nas.local/'],
-    ...['http://metadata.google.internal/', 'http://router.home.arpa/', 'http://a.onion/', 'http://a.localdomain/'],
-    ...['http://files..test/', 'http://files.test../', 'http://.files.test/', 'http://-.test/', 'http://*.test/'],
+    ...[
+      'http://files.test:22/',
+      'http://files.test:25/',
+      'http://files.test:6379/',
+      'http://files.test:8021/',
+    ],
+    ...[
+      'http://files.test:81/',
+      'http://files.test:0/',
+      'http://files.test:1023/',
+      'http://files.test:65536/',
+    ],
+    ...[
+      'http://redis/',
+      'http://localhost/',
+      'http://LOCALHOST./',
+      'http://a.localhost/',
+      'http://nas.local/',
+    ],
+    ...[
+      'http://metadata.google.internal/',
+      'http://router.home.arpa/',
+      'http://a.onion/',
+      'http://a.localdomain/',
+    ],
+    ...[
+      'http://files..test/',
+      'http://files.test../',
+      'http://.files.test/',
+      'http://-.test/',
+      'http://*.test/',
+    ],
     ...['http://[::1%25lo]/', 'http://[::1%lo]/', 'http://[::1', 'http://1.2.3.4.5/', 'http://256.1.1.1/'],
     `http://files.test/${'a'.repeat(2048)}`,
     `http://files.test/${'\u{e4}'.repeat(1000)}`,
@@ -57,7 +104,14 @@ describe('UrlGuard', () => {
   });
 
   it.each([
-    ...['file:///etc/passwd', 'data:,x', '//localhost/', '//user@other.test/', '//other.test:22/', '\\\\other.test'],
+    ...[
+      'file:///etc/passwd',
+      'data:,x',
+      '//localhost/',
+      '//user@other.test/',
+      '//other.test:22/',
+      '\\\\other.test',
+    ],
     ...['/a\r\nb', 'http://127.1\t/', 'gopher://other.test/'],
   ])('refuses a redirect to %j', (location) => {
     expect(refusalOf(OPEN, location, 'http://files.test/a.wav')?.reason).toBe('refused');
@@ -96,10 +150,17 @@ describe('UrlGuard', () => {
     expect(refusalOf(guard, 'http://a.clips.internal/')).toBeDefined();
   });
 
-  it.each(['', '*', '*.', 'a*.test', '*.*.test', 'http://files.test', 'files.test/a', 'files.test:80', 'u@files.test'])(
-    'has no use for the entry %j',
-    (entry) => expect(() => new UrlGuard([entry], [])).toThrow(RangeError),
-  );
+  it.each([
+    '',
+    '*',
+    '*.',
+    'a*.test',
+    '*.*.test',
+    'http://files.test',
+    'files.test/a',
+    'files.test:80',
+    'u@files.test',
+  ])('has no use for the entry %j', (entry) => expect(() => new UrlGuard([entry], [])).toThrow(RangeError));
 
   it('wants addresses for internal hosts', () => {
     expect(() => new UrlGuard([], [{ host: 'a.test', address: 'b.test' }])).toThrow(RangeError);
@@ -116,6 +177,8 @@ describe('UrlGuard', () => {
   ])('does not repeat what it refuses: %s', (address) => {
     const error = refusalOf(OPEN, address);
     expect(error).toBeDefined();
-    expect(`${error?.message} ${error?.stack} ${String(error?.cause)}`).not.toMatch(/secret|pass-word|someone/);
+    expect(`${error?.message} ${error?.stack} ${String(error?.cause)}`).not.toMatch(
+      /secret|pass-word|someone/,
+    );
   });
 });

@@ -246,37 +246,35 @@ describe('the bound', () => {
     expect(faults).toEqual([]);
   });
 
-  it('holds, and what is found is what was put, whatever is done in whatever order', async () => {
-    const key = fc.integer({ min: 0, max: 12 }).map(String);
+  it.each([
+    ['by one process', false],
+    ['by two, who make clips of the same length for a key', true],
+  ])('holds, and what is found is what was put, whatever is done %s', async (_, two) => {
+    const key = fc.integer({ min: 0, max: 12 });
+    const value = fc.integer({ min: 1, max: 9 });
+    const length = fc.integer({ min: 1, max: 900 });
     const step = fc.oneof(
-      fc.record({
-        put: key,
-        value: fc.integer({ min: 1, max: 9 }),
-        length: fc.integer({ min: 1, max: 900 }),
-      }),
+      fc.record({ put: key, value, length, beside: fc.boolean() }),
       fc.record({ get: key }),
       fc.record({ use: key }),
       fc.record({ days: fc.integer({ min: -3, max: 5 }) }),
       fc.constant({ restart: true as const }),
-      fc.record({ neighbour: key, length: fc.integer({ min: 1, max: 900 }) }),
     );
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
         const folder = await mkdtemp(join(base, 'run-'));
-        const last = new Map<string, Pcm>();
+        const last = new Map<number, Pcm>();
         let cache = await opened(folder, { maxBytes: 4000 });
-        const beside = await opened(folder, { maxBytes: 4000 });
+        const neighbour = await opened(folder, { maxBytes: 4000 });
         for (const one of steps) {
           if ('put' in one) {
-            last.set(one.put, clip(one.value, one.length));
-            await cache.put(one.put, clip(one.value, one.length));
-          } else if ('neighbour' in one) {
-            last.set(one.neighbour, clip(99, one.length));
-            await beside.put(one.neighbour, clip(99, one.length));
+            const pcm = clip(one.value, two ? 50 + one.put * 70 : one.length);
+            last.set(one.put, pcm);
+            await (two && one.beside ? neighbour : cache).put(`${one.put}`, pcm);
           } else if ('get' in one) {
-            const found = await cache.get(one.get);
+            const found = await cache.get(`${one.get}`);
             if (found !== undefined) expect(found).toEqual(last.get(one.get));
-          } else if ('use' in one) cache.noteUse(one.use);
+          } else if ('use' in one) cache.noteUse(`${one.use}`);
           else if ('days' in one) nowMs += one.days * DAY_MS;
           else {
             await cache.close();
@@ -284,7 +282,7 @@ describe('the bound', () => {
           }
           expect(await bytesIn(folder)).toBeLessThanOrEqual(4000);
         }
-        await Promise.all([cache.close(), beside.close()]);
+        await Promise.all([cache.close(), neighbour.close()]);
         expect(faults).toEqual([]);
       }),
       { numRuns: 60 },

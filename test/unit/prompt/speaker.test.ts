@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { PromptError } from '../../../src/prompt/prompt-error.ts';
+import { Speaker, type SpeakerOptions } from '../../../src/prompt/speaker.ts';
 import type { Synthesis } from '../../../src/prompt/synthesis.ts';
+import type { Utterance } from '../../../src/prompt/tts.ts';
 import { eventually } from '../../support/eventually.ts';
 import { MadeUpTts } from '../../support/made-up-tts.ts';
 import { CHOICE, DIGITS, HOUR_MS, leaver, NOON, SynthesisRig, work } from '../../support/synthesis-rig.ts';
@@ -16,6 +18,19 @@ beforeEach(async () => {
 afterEach(async () => {
   await rig.remove();
 });
+
+const NEVER = new AbortController().signal;
+
+function said(text: string): Utterance {
+  return { text, locale: 'en-US', speed: 1 };
+}
+
+async function started(tts: MadeUpTts, limits: Pick<SpeakerOptions, 'maxConcurrent' | 'maxWaiting'>) {
+  const log = { info: () => undefined, warn: () => undefined };
+  const speaker = new Speaker(tts, { ...limits, timeoutMs: 5000, now: () => rig.nowMs, log });
+  await speaker.start();
+  return speaker;
+}
 
 function countOf(synthesis: Synthesis): object {
   return synthesis.stats()[0] ?? {};
@@ -42,26 +57,43 @@ describe('a provider that is late', () => {
   it('is asked by so many at a time, and refuses at once when too many wait', async () => {
     const tts = new MadeUpTts();
     tts.mood = 'waits';
-    const synthesis = await rig.synthesis([tts], { maxConcurrent: 2, maxWaiting: 3 });
-    const waiting = leaver();
-    const let_in = Array.from({ length: 4 }, (_, i) => synthesis.phrase(CHOICE, `text ${i}`, work()));
-    const gone = synthesis.phrase(CHOICE, 'gone', waiting.work);
-    await eventually(() => expect(tts.running).toBe(2));
-    await expect(synthesis.phrase(CHOICE, 'more', work())).rejects.toMatchObject({
+    const speaker = await started(tts, { maxConcurrent: 2, maxWaiting: 3 });
+    const waiting = new AbortController();
+    const waiters = Array.from({ length: 4 }, (_, i) => speaker.speak([said(`text ${i}`)], 1, NEVER));
+    const gone = speaker.speak([said('gone')], 1, waiting.signal);
+    await expect(speaker.speak([said('more')], 1, NEVER)).rejects.toMatchObject({
       fault: 'tts_failed',
       message: 'too many wait for the speech provider made-up',
     });
     // A place in the queue is free as soon as somebody leaves it.
-    waiting.leave();
+    waiting.abort(new Error('left'));
     await expect(gone).rejects.toThrow('left');
-    const late = synthesis.phrase(CHOICE, 'late', work());
+    const late = speaker.speak([said('late')], 1, NEVER);
+    await expect(speaker.speak([said('more')], 1, NEVER)).rejects.toThrow('too many wait');
+    await eventually(() => expect(tts.running).toBe(2));
     tts.mood = 'speaks';
     tts.release();
-    expect((await Promise.all([...let_in, late])).map(({ length }) => length)).toEqual(Array(5).fill(400));
+    const spoken = (await Promise.all([...waiters, late])).flat();
+    expect(spoken).toEqual(['text 0', 'text 1', 'text 2', 'text 3', 'late'].map((text) => tts.tone(text)));
     expect(tts.texts).toEqual(['text 0', 'text 1', 'text 2', 'text 3', 'late']);
     expect(tts.mostRunning).toBe(2);
-    expect(countOf(synthesis)).toMatchObject({ synthesised: 5, failed: 0, refused: 1 });
-    expect(synthesis.health()[0]).toMatchObject({ healthy: true });
+    expect(speaker.counts()).toEqual({ synthesised: 5, failed: 0, refused: 2 });
+    expect(speaker.healthy).toBe(true);
+  });
+
+  it('takes a place in the queue for a whole set, and none of its others goes on when one has failed', async () => {
+    const tts = new MadeUpTts();
+    tts.moods.set('b', 'stalls').set('c', { fault: 'tts_failed' });
+    const speaker = await started(tts, { maxConcurrent: 2, maxWaiting: 0 });
+    const set = ['a', 'b', 'c', 'd', 'e'].map(said);
+    const all = speaker.speak(set, 2, NEVER);
+    const other = speaker.speak([said('other')], 1, NEVER);
+    await expect(speaker.speak([said('more')], 1, NEVER)).rejects.toThrow('too many wait');
+    await expect(all).rejects.toMatchObject({ fault: 'tts_failed' });
+    expect(await other).toEqual([tts.tone('other')]);
+    await eventually(() => expect([tts.running, tts.aborted]).toEqual([0, 1]));
+    expect(tts.texts.toSorted()).toEqual(['a', 'b', 'c', 'other']);
+    expect(await speaker.speak([said('again')], 1, NEVER)).toEqual([tts.tone('again')]);
   });
 });
 
@@ -192,9 +224,9 @@ describe('health', () => {
       Array.from({ length: 20 }, (_, i) => synthesis.phrase(CHOICE, `text ${i}`, work())),
     );
     const faults = all.map((one) => (one.status === 'rejected' ? (one.reason as PromptError).fault : 'none'));
-    expect(faults).toEqual([
-      ...Array<string>(3).fill('tts_timeout'),
+    expect(faults.toSorted()).toEqual([
       ...Array<string>(17).fill('tts_failed'),
+      ...Array<string>(3).fill('tts_timeout'),
     ]);
     expect(tts.asked).toHaveLength(3);
   });
@@ -342,14 +374,14 @@ describe('closing', () => {
     stalling.mood = 'stalls';
     deaf.mood = 'deaf';
     const synthesis = await rig.synthesis([stalling, deaf]);
-    const said = [CHOICE, { ...CHOICE, provider: 'deaf' }].map((choice) =>
+    const asking = [CHOICE, { ...CHOICE, provider: 'deaf' }].map((choice) =>
       synthesis.phrase(choice, 'hello', work()),
     );
     const warming = synthesis.prewarm(
       [{ choice: CHOICE, characterSets: [], phrases: ['warm'] }],
       new AbortController().signal,
     );
-    const outcomes = Promise.allSettled(said);
+    const outcomes = Promise.allSettled(asking);
     await eventually(() => expect([stalling.running, deaf.running]).toEqual([2, 1]));
     await synthesis.close();
     for (const one of await outcomes) expect(one).toMatchObject({ reason: { fault: 'tts_failed' } });
@@ -357,7 +389,7 @@ describe('closing', () => {
     expect([stalling.closes, deaf.closes]).toEqual([1, 1]);
     await expect(synthesis.phrase(CHOICE, 'again', work())).rejects.toMatchObject({ fault: 'tts_failed' });
     await synthesis.close();
-    expect([stalling.closes, stalling.texts]).toEqual([1, ['hello', 'warm']]);
+    expect([stalling.closes, stalling.texts.toSorted()]).toEqual([1, ['hello', 'warm']]);
   });
 
   it('closes a provider that has started too late', async () => {
