@@ -7,7 +7,7 @@ const VOICE = /^(?:[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}|\/[^\p{Cc}]{1,1000})$/u;
 /** BCP 47: a language and what may follow it. */
 const LOCALE = /^[a-z]{2,8}(?:-[A-Za-z0-9]{1,8}){0,5}$/;
 /** What a program's arguments may hold in braces. */
-export const PLACEHOLDERS = ['voice', 'locale', 'rate', 'input', 'output'] as const;
+const PLACEHOLDERS = ['voice', 'locale', 'rate', 'input', 'output'] as const;
 
 const locale = z.string().regex(LOCALE, { error: 'expected a locale such as `en-US`' });
 const voice = z.string().regex(VOICE, {

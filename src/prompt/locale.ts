@@ -3,14 +3,19 @@ const LOCALE = /^[a-z]{2,8}(-[a-z0-9]{1,8})*$/i;
 
 /**
  * The one of `available` that suits a requested locale: the same one, else the nearest of the same language
- * (most subtags in common, then fewest others, then by alphabet). Undefined where the language is missing or
- * `requested` is not a locale.
+ * (most subtags in common, then fewest others, then `preferred`, then by alphabet). Undefined where the language is
+ * missing or `requested` is not a locale.
  */
-export function nearestLocale(requested: string, available: readonly string[]): string | undefined {
+export function nearestLocale(
+  requested: string,
+  available: readonly string[],
+  preferred?: string,
+): string | undefined {
   if (!LOCALE.test(requested)) return undefined;
   const [language, ...wanted] = subtags(requested);
   let best: { readonly locale: string; readonly shared: number; readonly others: number } | undefined;
-  for (const locale of available.toSorted()) {
+  const preferredFirst = (a: string, b: string): number => Number(b === preferred) - Number(a === preferred);
+  for (const locale of available.toSorted().toSorted(preferredFirst)) {
     const [spoken, ...offered] = subtags(locale);
     if (spoken !== language) continue;
     const shared = offered.filter((subtag) => wanted.includes(subtag)).length;

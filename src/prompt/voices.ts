@@ -32,7 +32,8 @@ export class Voices {
     const { library, synthesis } = this.#options;
     const letters = sayAs === 'nato';
     const recorded = library.locales().filter((locale) => !letters || library.has(locale, 'letters'));
-    return nearestLocale(requested, [...new Set([...recorded, ...synthesis.locales()])]);
+    const all = [...new Set([...recorded, ...synthesis.locales()])];
+    return nearestLocale(requested, all, this.#options.defaultLocale);
   }
 
   /** Who can say a code: the first choice, then what is said when that fails or is late. At least one. */
@@ -77,9 +78,9 @@ export class Voices {
   }
 
   #recorded(wanted: string, letters: boolean, fallback: Voice['fallback']): readonly Voice[] {
-    const { library } = this.#options;
+    const { library, defaultLocale } = this.#options;
     const complete = library.locales().filter((locale) => !letters || library.has(locale, 'letters'));
-    const locale = nearestLocale(wanted, complete);
+    const locale = nearestLocale(wanted, complete, defaultLocale);
     return locale === undefined ? [] : [new RecordedVoice(library, locale, fallback)];
   }
 

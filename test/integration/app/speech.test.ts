@@ -97,7 +97,7 @@ const said = ({ items }: Heard): string[] => items.map(({ clip }) => clip);
 describe('both forms of a request of DataTechLabs', () => {
   it('by text-to-speech: the phone hears what the provider made, twice', async () => {
     const { call } = await play(TTS_BODY, '+12125551212');
-    const texts = new Map(['Your code is', ...DIGITS].map((said) => [said.toLowerCase(), said] as const));
+    const texts = new Map(['Your code is', ...DIGITS].map((one) => [one.toLowerCase(), one] as const));
     const recogniser = await made(texts, { locale: 'en-US', gender: 'female' });
     const heard = recogniser.recognise(call.phone.heard);
     const once = ['your code is', '1', '2', '3', '4', '5', '6'];

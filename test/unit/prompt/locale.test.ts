@@ -41,4 +41,12 @@ describe('nearestLocale', () => {
   it('does not depend on the order of the folders', () => {
     expect(nearestLocale('en-AU', AVAILABLE.toReversed())).toBe('en-GB');
   });
+
+  it('takes the preferred one of those that are equally near, and only then', () => {
+    expect(nearestLocale('en', ['en-GB', 'en-US'], 'en-US')).toBe('en-US');
+    expect(nearestLocale('en-AU', ['en-GB', 'en-US'], 'en-US')).toBe('en-US');
+    expect(nearestLocale('en-GB', ['en-GB', 'en-US'], 'en-US')).toBe('en-GB');
+    expect(nearestLocale('en', ['en', 'en-US'], 'en-US')).toBe('en');
+    expect(nearestLocale('de', ['en-US'], 'en-US')).toBeUndefined();
+  });
 });
