@@ -325,6 +325,8 @@ describe('docs/config.md', () => {
     readonly type?: string;
     readonly properties?: Readonly<Record<string, Json>>;
     readonly items?: Json;
+    readonly oneOf?: readonly Json[];
+    readonly const?: unknown;
     readonly required?: readonly string[];
     readonly enum?: readonly unknown[];
     readonly default?: unknown;
@@ -343,7 +345,11 @@ describe('docs/config.md', () => {
       if (child.properties !== undefined) {
         return child.default === undefined ? [self, ...keysOf(child, name)] : keysOf(child, name);
       }
-      return child.items?.properties === undefined ? [self] : [self, ...keysOf(child.items, `${name}[]`)];
+      const kinds = (child.items?.oneOf ?? []).flatMap((kind) =>
+        keysOf(kind, `${name}[${String(kind.properties?.['type']?.const)}]`),
+      );
+      const items = child.items?.properties === undefined ? [] : keysOf(child.items, `${name}[]`);
+      return [self, ...items, ...kinds];
     });
   }
 

@@ -117,7 +117,7 @@ describe('both forms of a request of DataTechLabs', () => {
   });
 });
 
-describe('a verification in a language without recorded sounds', () => {
+describe.concurrent('a verification in a language without recorded sounds', () => {
   it('is spoken: what had to be made is in the timeline, and nothing the second time', async () => {
     const prepared = async (code: string): Promise<TimelineJson['detail'] | undefined> => {
       const to = `+44207946${code.slice(-1)}200`;
@@ -140,7 +140,7 @@ describe('a verification in a language without recorded sounds', () => {
   });
 });
 
-describe('a code of letters and digits', () => {
+describe.concurrent('a code of letters and digits', () => {
   it('is spelled in words, heard and approved', async () => {
     const to = '+442079465200';
     const { id, callId } = await site.client.start({ to, code: 'K7QX', sayAs: 'nato', repeat: 2 });
@@ -152,7 +152,7 @@ describe('a code of letters and digits', () => {
   });
 });
 
-describe('a playlist that cannot be played', () => {
+describe.concurrent('a playlist that cannot be played', () => {
   it('rings nobody', async () => {
     const to = '+442079466200';
     const url = 'http://server.domain.com/voices/nothing.wav';
