@@ -89,6 +89,7 @@ export function refusalOf(error: unknown): unknown {
     case 'tts_failed':
     case 'tts_timeout':
       return new AppError('speech_unavailable', { cause: error, retryAfterSeconds: SPEECH_RETRY_SECONDS });
+    case 'unknown_voice':
     case 'not_audio':
     case 'url_refused':
     case 'url_failed':

@@ -4,6 +4,8 @@ export type PromptFault =
   | 'tts_failed'
   /** It took too long. */
   | 'tts_timeout'
+  /** The provider has no voice of the name that was asked for. */
+  | 'unknown_voice'
   /** What came is no sound that can be used. */
   | 'not_audio'
   /** The address may not be asked: its scheme, its host, or where its name leads to. */

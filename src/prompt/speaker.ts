@@ -195,10 +195,10 @@ export class Speaker {
       }
       const failure = this.#translated(error);
       this.#reason = failure.message;
-      // It answered, and what it was asked is nothing to be spoken: no client makes it unhealthy for all others.
-      const unspeakable = failure.fault === 'not_audio' && !/[\p{L}\p{N}]/u.test(utterance.text);
-      if (failure.fault === 'too_long') this.#health.succeeded(pass);
-      else if (unspeakable) this.#health.left(pass);
+      // No client makes it unhealthy for all others, by a voice that it does not have or a text that it cannot read.
+      const unspeakable = failure.fault === 'not_audio' && !/[A-Za-z0-9]/.test(utterance.text);
+      if (failure.fault === 'too_long' || failure.fault === 'unknown_voice') this.#health.succeeded(pass);
+      else if (unspeakable || utterance.voice !== undefined) this.#health.left(pass);
       else this.#health.failed(pass, failure.fault);
       throw failure;
     } finally {

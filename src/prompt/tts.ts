@@ -32,7 +32,8 @@ export interface TtsProvider {
    * Speaks. Abort ends the work and frees what it held.
    *
    * @returns audio at the provider's own sample rate, mono, not empty
-   * @throws PromptError tts_failed, tts_timeout or not_audio; the message never holds the text
+   * @throws PromptError tts_failed, tts_timeout, unknown_voice, not_audio or too_long (60 s); the message never holds
+   * the text
    */
   synthesize(utterance: Utterance, signal: AbortSignal): Promise<Pcm>;
   close(): Promise<void>;

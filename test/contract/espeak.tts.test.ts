@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -17,8 +18,7 @@ const SOURCES = fileURLToPath(new URL('../../src', import.meta.url));
 ttsContract(
   'espeak-ng from npm',
   () => {
-    const before = new Set(descendants());
-    const processes = () => descendants().filter((pid) => !before.has(pid)).length;
+    const processes = () => espeakProcesses().length;
     return Promise.resolve({
       provider: new EspeakProvider(OPTIONS),
       held: () => processes() - 1,
@@ -31,13 +31,11 @@ ttsContract(
 
 describe('the process of espeak-ng', () => {
   let provider: EspeakProvider;
-  let before: Set<number>;
-  const pids = () => descendants().filter((pid) => !before.has(pid));
+  const pids = () => espeakProcesses();
   const say = (text: string, signal = AbortSignal.timeout(20_000)) =>
     provider.synthesize({ text, locale: 'en-US', speed: 1 }, signal);
 
   beforeEach(() => {
-    before = new Set(descendants());
     provider = new EspeakProvider(OPTIONS);
   });
   afterEach(() => provider.close());
@@ -110,7 +108,7 @@ describe('the process of espeak-ng', () => {
     const args = ['--import', import.meta.resolve('tsx'), '--input-type=module', '-e', code];
     const parent = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
     await once(createInterface({ input: parent.stdout }), 'line');
-    const [child = 0, ...more] = descendants(parent.pid);
+    const [child = 0, ...more] = espeakProcesses(parent.pid);
     expect(more).toEqual([]);
     process.kill(child, 'SIGTERM');
     process.kill(child, 'SIGINT');
@@ -119,7 +117,7 @@ describe('the process of espeak-ng', () => {
     await eventually(async () =>
       expect(await readFile(`/proc/${child}/status`, 'utf8')).toMatch(/^SigPnd:\s0+$/m),
     );
-    expect(descendants(parent.pid)).toEqual([child]);
+    expect(espeakProcesses(parent.pid)).toEqual([child]);
     parent.kill('SIGKILL');
     await exited;
     await eventually(() => expect(isAlive(child)).toBe(false));
@@ -161,6 +159,17 @@ describe('without the package', () => {
     expect(output.trim().split('\n')).toEqual([message, message, '[]']);
   });
 });
+
+/** Ours, or those of another process. The loader of TypeScript may have started others beside them. */
+function espeakProcesses(of?: number): number[] {
+  return descendants(of).filter((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('espeak-process');
+    } catch {
+      return false;
+    }
+  });
+}
 
 /** Resolves with 0 when half of them are done. */
 function halfOf(all: readonly Promise<unknown>[]): Promise<number> {

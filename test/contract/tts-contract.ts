@@ -135,7 +135,7 @@ function speechTests(subject: () => TtsUnderTest, say: Say, traits: TtsTraits): 
   it('says no to a locale and to a voice that it does not have', async () => {
     await expect(say(PHRASE, { locale: 'xx-XX' })).rejects.toMatchObject({ fault: 'tts_failed' });
     for (const voice of ['nobody-of-this-name', '/etc/passwd', '../x', '-v', 'a b', '']) {
-      await expect(say(PHRASE, { voice })).rejects.toMatchObject({ fault: 'tts_failed' });
+      await expect(say(PHRASE, { voice })).rejects.toMatchObject({ fault: 'unknown_voice' });
     }
   });
 

@@ -13,7 +13,7 @@ export function failed(id: string, what: string, cause?: unknown): PromptError {
 }
 
 export function noVoice(id: string): PromptError {
-  return failed(id, 'has no such voice');
+  return new PromptError('unknown_voice', `the speech provider ${id} has no such voice`);
 }
 
 export function noLocale(id: string): PromptError {

@@ -30,6 +30,7 @@ function rowsOf(heading: string): string[][] {
 const FAULTS: Readonly<Record<PromptFault, true>> = {
   tts_failed: true,
   tts_timeout: true,
+  unknown_voice: true,
   not_audio: true,
   url_refused: true,
   url_failed: true,

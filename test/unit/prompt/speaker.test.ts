@@ -201,6 +201,8 @@ describe('health', () => {
     const synthesis = await rig.synthesis([tts]);
     for (const [text, mood] of [
       ['!', 'silent'],
+      ['привет', 'silent'],
+      ['hello', { fault: 'unknown_voice' }],
       ['…', 'empty'],
       ['...', { fault: 'not_audio' }],
       ['a very long text', 'endless'],
@@ -214,6 +216,16 @@ describe('health', () => {
     tts.mood = 'silent';
     await failing(3, synthesis);
     expect(synthesis.health()[0]).toMatchObject({ healthy: false, lastFault: 'not_audio' });
+  });
+
+  it('is not lost by voices that clients name', async () => {
+    const tts = new MadeUpTts();
+    const synthesis = await rig.synthesis([tts]);
+    tts.mood = { fault: 'tts_failed' };
+    for (const voice of ['one', 'two', 'three', 'four']) {
+      await expect(synthesis.phrase({ ...CHOICE, voice }, 'hello', work())).rejects.toThrow(PromptError);
+    }
+    expect(synthesis.health()[0]?.healthy).toBe(true);
   });
 
   it('is lost by a provider that lets many wait, and those are answered at once', async () => {
