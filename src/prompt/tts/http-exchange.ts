@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Agent, type Dispatcher, request } from 'undici';
 import type { HttpQuestion } from './http-presets.ts';
-import { failed, notAudio, stopped, tooLong } from './speech-fault.ts';
+import { failed, notAudio, noVoice, stopped, tooLong } from './speech-fault.ts';
 
 export interface HttpAnswer {
   /** In lower case and without parameters; empty where the service does not say. */
@@ -14,12 +14,15 @@ export interface Asker {
   readonly id: string;
   readonly agent: Agent;
   readonly maxBytes: number;
+  /** Whether a client named the voice: what the service then calls a bad request is taken for that name. */
+  readonly voiceNamed: boolean;
 }
 
 /** Before a second try, where the service does not say how long. */
 const RETRY_MS = 200;
 /** A call waits no longer than this for a service to be willing. */
 const MAX_RETRY_MS = 1000;
+const BAD_REQUEST: ReadonlySet<number> = new Set([400, 404, 422]);
 /** Too many requests, and not available: asked a second time. */
 const RETRIED: ReadonlySet<number> = new Set([429, 503]);
 
@@ -67,6 +70,7 @@ async function attempt(
     // Its body says nothing that may be shown: it may repeat the text.
     response.body.on('error', () => undefined).destroy();
     const error = failed(id, `was refused with status ${statusCode}`);
+    if (asker.voiceNamed && BAD_REQUEST.has(statusCode)) throw noVoice(id);
     if (!RETRIED.has(statusCode)) throw error;
     return { retryMs: retryAfterMs(response.headers['retry-after']), error };
   }

@@ -65,7 +65,12 @@ export class HttpProvider implements TtsProvider {
     const voice = this.#voiceFor(utterance);
     const text = plainText(utterance.text);
     const question = this.#preset.question(this.#config, { text, locale, voice, gender, speed });
-    const asker: Asker = { id: this.id, agent: this.#agent, maxBytes: this.#maxBytes() };
+    const asker: Asker = {
+      id: this.id,
+      agent: this.#agent,
+      maxBytes: this.#maxBytes(),
+      voiceNamed: utterance.voice !== undefined,
+    };
     const answer = await ask(asker, question, signal);
     return speechFromWav(
       this.id,
