@@ -116,6 +116,7 @@ export async function startApp(config: Config, { logger, onWire }: Surroundings)
       dialer,
       vault,
       resolveLocale: (locale, sayAs) => speech.voices.resolve(locale, sayAs),
+      speechIsAway: () => speech.voices.speechIsAway(),
       now: Date.now,
       newId,
       randomBytes,

@@ -34,7 +34,7 @@ const voices = z
 const espeak = z.strictObject({
   type: z.literal('espeak'),
   id: name,
-  /** Processes, and with that texts that are spoken at the same time; each takes about 130 MB. */
+  /** Processes, and with that texts that are spoken at the same time; each takes up to 150 MB. */
   processes: z.int().min(1).max(4).default(1),
   /** Pace of speed 1. */
   wordsPerMinute: z.int().min(80).max(300).default(150),

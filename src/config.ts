@@ -7,6 +7,7 @@ import { configSchema } from './config-schema.ts';
 import type { CompleteConfig, Report } from './config-secrets.ts';
 import { readSecrets } from './config-secrets.ts';
 import type { DeepReadonly } from './config-values.ts';
+import { UrlGuard } from './outbound/url-guard.ts';
 import { checkTemplate } from './prompt/templates.ts';
 
 /** All settings of the process, checked and frozen to the bottom. Secrets are read wherever they were kept. */
@@ -222,6 +223,11 @@ function reportSpeech({ speech }: ParsedConfig, report: Report): void {
     if (ids.indexOf(id) < index) {
       report(['speech', 'providers', index, 'id'], 'expected an id that no other provider has');
     }
+  }
+  try {
+    new UrlGuard(speech.urls.allowedHosts, speech.urls.internalHosts);
+  } catch (error) {
+    report(['speech', 'urls'], error instanceof Error ? error.message : 'cannot be used');
   }
   for (const [locale, template] of Object.entries(speech.templates)) {
     try {

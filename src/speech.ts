@@ -40,6 +40,13 @@ const MAX_FETCHES = 50;
 export async function startSpeech(config: Config, logger: Logger): Promise<SpeechParts> {
   const { speech, sounds, verification } = config;
   const library = await PromptLibrary.load(sounds.folder ?? SOUNDS, sounds.voice);
+  const fetch = new GuardedFetch({
+    allowedHosts: speech.urls.allowedHosts,
+    internalHosts: speech.urls.internalHosts,
+    timeoutMs: speech.urls.timeoutMs,
+    maxBytes: speech.urls.maxBytes,
+    maxRedirects: MAX_REDIRECTS,
+  });
   const cache = new ClipCache({
     folder: speech.cache.folder,
     maxBytes: speech.cache.maxBytes,
@@ -59,13 +66,6 @@ export async function startSpeech(config: Config, logger: Logger): Promise<Speec
     finish: finished,
   });
   await synthesis.start();
-  const fetch = new GuardedFetch({
-    allowedHosts: speech.urls.allowedHosts,
-    internalHosts: speech.urls.internalHosts,
-    timeoutMs: speech.urls.timeoutMs,
-    maxBytes: speech.urls.maxBytes,
-    maxRedirects: MAX_REDIRECTS,
-  });
   const limit = pLimit(MAX_FETCHES);
   const bounded: UrlSource = { get: (url, options) => limit(() => fetch.get(url, options)) };
   const { maxSeconds, memoryBytes } = speech.urls;
@@ -81,13 +81,22 @@ export async function startSpeech(config: Config, logger: Logger): Promise<Speec
     voices,
     files: library,
     urls,
-    limits: speech.playlist,
-    deadlineMs: speech.deadlineMs,
+    limits: {
+      ...speech.playlist,
+      // A longer one would be cut off.
+      maxSeconds: Math.min(speech.playlist.maxSeconds, Math.floor(config.calls.maxCallMs / 1000)),
+    },
+    deadlines: { speechMs: speech.deadlineMs, fetchMs: 2 * speech.urls.timeoutMs },
     defaultLocale: verification.locale,
   });
   const stop = new AbortController();
   const spoken = speech.voice === 'tts' ? [verification.locale] : [];
-  void synthesis.prewarm(voices.prewarming([...new Set([...spoken, ...speech.prewarm])]), stop.signal);
+  const locales = [...new Set([...spoken, ...speech.prewarm])];
+  void synthesis.prewarm(voices.prewarming(locales, verification.sayAs), stop.signal);
+  if (!voices.hasRecorded(verification.locale)) {
+    const { locale } = verification;
+    logger.warn({ locale }, 'no recorded sounds in the default language: others speak where speech fails');
+  }
   return {
     library,
     voices,

@@ -4,6 +4,8 @@ import type { CallService, NewCallRequest } from '../call/call-service.ts';
 import type { CallFeed } from '../call/feed.ts';
 import type { Engine } from '../engine/engine.ts';
 import { AppError } from '../errors.ts';
+import type { Trunk } from '../trunk/definition.ts';
+import { mayShow } from '../trunk/definition.ts';
 import { iso, isoOrNull } from './answers.ts';
 import { clientOf } from './auth.ts';
 import { succeeded } from './datatechlabs-envelope.ts';
@@ -17,6 +19,7 @@ import {
   statusAnswer,
   statusParams,
 } from './datatechlabs-schemas.ts';
+import { NEW_CALL_ERRORS } from './new-calls.ts';
 import { ownedCall } from './owned-call.ts';
 import { answer, idempotencyHeaders } from './schemas.ts';
 import type { Api } from './server.ts';
@@ -26,7 +29,7 @@ export interface DataTechLabsDependencies {
   readonly feed: CallFeed;
   readonly dialer: { draining(): boolean };
   readonly engine: Pick<Engine, 'missing'>;
-  readonly trunks: readonly { readonly id: string }[];
+  readonly trunks: readonly Trunk[];
 }
 
 const tags = ['datatechlabs'];
@@ -38,7 +41,7 @@ export function dataTechLabsRoutes(api: Api, dependencies: DataTechLabsDependenc
   carrierRoute(api, dependencies);
 }
 
-function playRoute(api: Api, { calls }: DataTechLabsDependencies): void {
+function playRoute(api: Api, { calls, trunks }: DataTechLabsDependencies): void {
   api.route({
     method: 'POST',
     url: '/voice/call/play',
@@ -50,26 +53,12 @@ function playRoute(api: Api, { calls }: DataTechLabsDependencies): void {
       body: playRequest,
       response: {
         200: answer('Accepted: the call is about to be prepared and placed', playAnswer),
-        ...failureAnswers(
-          'invalid_number',
-          'target_not_allowed',
-          'invalid_playlist',
-          'unsupported_locale',
-          'unknown_carrier',
-          'cli_not_allowed',
-          'unauthorized',
-          'body_too_large',
-          'unsupported_media_type',
-          'idempotency_key_reused',
-          'capacity',
-          'engine_unavailable',
-          'store_unavailable',
-        ),
+        ...failureAnswers(...NEW_CALL_ERRORS),
       },
     },
     handler: async (request, reply) => {
       const { call, replayed } = await calls.start(
-        callRequestOf(request.body),
+        callRequestOf(request.body, trunks),
         clientOf(request),
         request.headers['idempotency-key'],
       );
@@ -123,11 +112,15 @@ function carrierRoute(api: Api, { trunks, engine, dialer }: DataTechLabsDependen
   });
 }
 
-function callRequestOf({ to, from, playlist, carrier_id: carrier }: PlayRequest): NewCallRequest {
+function callRequestOf(
+  { to, from, playlist, carrier_id: carrier }: PlayRequest,
+  trunks: readonly Trunk[],
+): NewCallRequest {
   const carrierId = carrier === undefined || carrier === '' ? undefined : String(carrier);
+  const usable = trunks.filter(({ id }) => carrierId === undefined || id === carrierId);
   return {
     to: withPlus(to.trim()),
-    from: from === undefined ? undefined : withPlus(from),
+    from: from === undefined ? undefined : callingNumber(from, usable),
     carrierId,
     // Clients list what they want to be said twice twice.
     playlist: { items: playlist.map(itemOf), repeat: 1, repeatPauseMs: 0 },
@@ -143,6 +136,11 @@ function itemOf({ play, type, options = {} }: PlayRequest['playlist'][number]): 
 }
 
 type PlaylistItem = NewCallRequest['playlist']['items'][number];
+
+/** As it was written where a trunk shows it so, such as an extension; otherwise with its plus. */
+function callingNumber(from: string, trunks: readonly Trunk[]): string {
+  return trunks.some((trunk) => mayShow(trunk, from)) ? from : withPlus(from);
+}
 
 /** `12125551212` and `0012125551212` as `+12125551212`; what is no number, or has its plus, stays as it is. */
 function withPlus(number: string): string {

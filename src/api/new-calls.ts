@@ -1,9 +1,28 @@
 import type { CallService } from '../call/call-service.ts';
+import type { ErrorCode } from '../errors.ts';
 import { callAnswerOf } from './answers.ts';
 import { clientOf } from './auth.ts';
 import { newCall, playlistOf } from './playlist-schemas.ts';
 import { answer, callAnswer, errorAnswers, idempotencyHeaders } from './schemas.ts';
 import type { Api } from './server.ts';
+
+/** What a request for a call can meet. */
+export const NEW_CALL_ERRORS = [
+  'invalid_number',
+  'target_not_allowed',
+  'invalid_playlist',
+  'unsupported_locale',
+  'unknown_carrier',
+  'cli_not_allowed',
+  'unauthorized',
+  'body_too_large',
+  'unsupported_media_type',
+  'idempotency_key_reused',
+  'capacity',
+  'engine_unavailable',
+  'speech_unavailable',
+  'store_unavailable',
+] as const satisfies readonly ErrorCode[];
 
 /** Starting calls that say something, without a verification. */
 export function newCallRoutes(api: Api, { calls }: { readonly calls: CallService }): void {
@@ -19,21 +38,7 @@ export function newCallRoutes(api: Api, { calls }: { readonly calls: CallService
       body: newCall,
       response: {
         201: answer('Accepted: the call is about to be prepared and placed', callAnswer),
-        ...errorAnswers(
-          'invalid_number',
-          'target_not_allowed',
-          'invalid_playlist',
-          'unsupported_locale',
-          'unknown_carrier',
-          'cli_not_allowed',
-          'unauthorized',
-          'body_too_large',
-          'unsupported_media_type',
-          'idempotency_key_reused',
-          'capacity',
-          'engine_unavailable',
-          'store_unavailable',
-        ),
+        ...errorAnswers(...NEW_CALL_ERRORS),
       },
     },
     handler: async (request, reply) => {

@@ -13,6 +13,7 @@ import type { Config } from '../config.ts';
 import type { Engine } from '../engine/engine.ts';
 import { AppError } from '../errors.ts';
 import type { Store } from '../store/store.ts';
+import type { Trunk } from '../trunk/definition.ts';
 import type { VerificationService } from '../verification/service.ts';
 import { callerOf, identifyClients, refuseForeignHosts, requireClient } from './auth.ts';
 import { callRoutes } from './calls.ts';
@@ -53,7 +54,7 @@ export interface ApiDependencies {
   readonly dialer: { hangUp(callId: string): boolean; draining(): boolean };
   readonly store: Store;
   readonly engine: Pick<Engine, 'missing'>;
-  readonly trunks: readonly { readonly id: string }[];
+  readonly trunks: readonly Trunk[];
 }
 
 /** A request, its head and its body, must have arrived within this time. */

@@ -42,6 +42,7 @@ export function verificationRoutes(
           'idempotency_key_reused',
           'capacity',
           'engine_unavailable',
+          'speech_unavailable',
           'store_unavailable',
         ),
       },

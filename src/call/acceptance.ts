@@ -61,8 +61,7 @@ export async function takeCall(
     repeatable === undefined
       ? null
       : {
-          key: JSON.stringify([repeatable.clientId, repeatable.key]),
-          fingerprint: vault.fingerprint(repeatable.text),
+          ...identityOf(repeatable, vault),
           reply: repeatable.reply,
           expiresAt: call.createdAt + IDEMPOTENCY_RETENTION_MS,
         };
@@ -87,6 +86,27 @@ export async function takeCall(
       dialer.release(call.id);
     }
   }
+}
+
+/**
+ * What was answered to this request when it came first; undefined where it is new.
+ *
+ * @throws AppError idempotency_key_reused, store_unavailable
+ */
+export async function earlierReply(
+  { store, vault }: Pick<AcceptancePorts, 'store' | 'vault'>,
+  request: Omit<RepeatableRequest, 'reply'>,
+  now: number,
+): Promise<EarlierReply> {
+  const earlier = await store.earlierAnswer(identityOf(request, vault), now);
+  return earlier === undefined ? undefined : replyOf(earlier);
+}
+
+function identityOf(
+  { clientId, key, text }: Omit<RepeatableRequest, 'reply'>,
+  vault: AcceptancePorts['vault'],
+): Pick<IdempotentRequest, 'key' | 'fingerprint'> {
+  return { key: JSON.stringify([clientId, key]), fingerprint: vault.fingerprint(text) };
 }
 
 /** Keeps a line for a call; where that cannot be, says why. */

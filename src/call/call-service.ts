@@ -7,7 +7,7 @@ import type { CalleeRules } from '../verification/callee.ts';
 import { readCallee } from '../verification/callee.ts';
 import type { Vault } from '../verification/vault.ts';
 import type { AcceptancePorts } from './acceptance.ts';
-import { takeCall } from './acceptance.ts';
+import { earlierReply, takeCall } from './acceptance.ts';
 import type { Call } from './call.ts';
 import { createCall } from './call.ts';
 
@@ -69,6 +69,13 @@ export class CallService {
     idempotencyKey?: string,
   ): Promise<StartedCall> {
     const { callees, now, newId, prompts, vault } = this.#options;
+    const repeatable =
+      idempotencyKey === undefined ? undefined : { clientId, key: idempotencyKey, text: canonical(request) };
+    // Before anything is judged: what was taken once keeps its answer, even if it could not be played any more.
+    const known = repeatable === undefined ? undefined : await earlierReply(this.#options, repeatable, now());
+    if (known !== undefined) {
+      return replayOf(known);
+    }
     const to = readCallee(request.to, callees);
     const cli = request.from === undefined || request.from === OWN_NUMBER ? null : request.from;
     this.#checkTrunk(request.carrierId, cli);
@@ -93,13 +100,9 @@ export class CallService {
       this.#options,
       call,
       null,
-      idempotencyKey === undefined
-        ? undefined
-        : { clientId, key: idempotencyKey, text: canonical(request), reply: JSON.stringify(view) },
+      repeatable === undefined ? undefined : { ...repeatable, reply: JSON.stringify(view) },
     );
-    return earlier === undefined
-      ? { call: view, replayed: false }
-      : { call: JSON.parse(earlier) as Call, replayed: true };
+    return earlier === undefined ? { call: view, replayed: false } : replayOf(earlier);
   }
 
   #checkTrunk(carrierId: string | undefined, cli: string | null): void {
@@ -112,6 +115,10 @@ export class CallService {
       throw new AppError('cli_not_allowed');
     }
   }
+}
+
+function replayOf(reply: string): StartedCall {
+  return { call: JSON.parse(reply) as Call, replayed: true };
 }
 
 /** The request as one text, whatever the order of its keys. Only its HMAC is kept. */

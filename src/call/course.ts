@@ -210,7 +210,9 @@ export class CallCourse {
       if (this.#signal.aborted) {
         return CANCELED;
       }
-      if (this.#call.attempts.length > 0 && now() >= lastMoment) {
+      // A code that nobody could check any more is not said, however late its prompt was ready.
+      const tooLate = now() >= (this.#call.attempts.length > 0 ? lastMoment : until);
+      if (tooLate) {
         return result;
       }
       const leg = withOtherCodecs(planned.leg, refused);

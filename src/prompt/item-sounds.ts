@@ -41,7 +41,7 @@ export async function itemSound(
   if ('file' in item) return played(await sources.files.file(item.file));
   if ('url' in item) {
     work.fetched++;
-    return played(await sources.urls.clip(item.url, work.signal));
+    return played(await sources.urls.clip(item.url, work.fetching));
   }
   const wish = { ...wishOf(item), locale: item.locale ?? sources.defaultLocale };
   return 'tts' in item

@@ -5,6 +5,9 @@ import { PromptError } from './prompt-error.ts';
 import { canSay, codesIn } from './say-as.ts';
 import type { Voices } from './voices.ts';
 
+/** About what a provider needs to start again. */
+const SPEECH_RETRY_SECONDS = 10;
+
 export interface PlaylistLimits {
   readonly maxItems: number;
   /** Of the whole prompt, repetitions and pauses included. */
@@ -22,7 +25,7 @@ export interface PlaylistRules {
  * Refuses what can be known to fail before anything is fetched or spoken. The messages name the number of the item
  * and never what it says.
  *
- * @throws AppError invalid_playlist, unsupported_locale
+ * @throws AppError invalid_playlist, unsupported_locale, speech_unavailable where that may change
  */
 export async function checkPlaylist(playlist: Playlist, rules: PlaylistRules): Promise<void> {
   const { items, repeat, repeatPauseMs } = playlist;
@@ -59,8 +62,10 @@ async function complaintOf(item: PlaylistItem, rules: PlaylistRules): Promise<st
     'tts' in item
       ? rules.voices.synthesised({ ...item, locale }).length > 0
       : rules.voices.resolve(locale, sayAs) !== undefined;
-  if (!spoken) return new AppError('unsupported_locale', { message: `No voice here speaks ${locale}.` });
-  return undefined;
+  if (spoken) return undefined;
+  return rules.voices.speechIsAway()
+    ? new AppError('speech_unavailable', { retryAfterSeconds: SPEECH_RETRY_SECONDS })
+    : new AppError('unsupported_locale', { message: `No voice here speaks ${locale}.` });
 }
 
 function urlComplaint(text: string): string | undefined {
@@ -98,8 +103,6 @@ export function refusalOf(error: unknown): unknown {
       return new AppError('prompt_failed', { cause: error, message: `${capitalised(error.message)}.` });
   }
 }
-
-const SPEECH_RETRY_SECONDS = 10;
 
 function capitalised(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);

@@ -11,6 +11,7 @@ import { checkPlaylist, refusalOf } from './playlist-check.ts';
 import type { CodePrompt, PreparedPrompt, PromptPort } from './prepared-prompt.ts';
 import { PromptError } from './prompt-error.ts';
 import type { PromptFallback, PromptReport } from './prompt-report.ts';
+import type { PromptDeadlines } from './prompt-work.ts';
 import { PromptWork } from './prompt-work.ts';
 import type { Voices } from './voices.ts';
 
@@ -19,8 +20,8 @@ export interface PrompterOptions {
   readonly files: ItemSources['files'];
   readonly urls: ItemSources['urls'];
   readonly limits: PlaylistLimits;
-  /** How long all the speech of a prompt may take to be made; what is late is said with recorded sounds. */
-  readonly deadlineMs: number;
+  /** How long a prompt may take to be made; speech that is late is said with recorded sounds. */
+  readonly deadlines: PromptDeadlines;
   /** Of playlists that name none. */
   readonly defaultLocale: string;
 }
@@ -61,7 +62,7 @@ export class Prompter implements PromptPort {
     signal: AbortSignal,
     make: (work: PromptWork) => Promise<PreparedPrompt>,
   ): Promise<PreparedPrompt> {
-    const work = new PromptWork(this.#options.deadlineMs, signal);
+    const work = new PromptWork(this.#options.deadlines, signal);
     try {
       return await make(work);
     } finally {

@@ -6,26 +6,31 @@ export type TextPiece = { readonly phrase: string } | { readonly code: string };
 /** One character of a code, or the silence (ms) before the next one. */
 export type SpelledPart = { readonly character: string } | { readonly pauseMs: number };
 
-/** What people put between the digits of a code, one at a time. */
+/** What people put between the digits of one number. */
 const BETWEEN = '[ .\\-\u2010-\u2015\u00a0\u2009\u202f\u200c\u200d]?';
-/** A number of this length is a code, whatever was asked for: nobody says 482910 as a number, and no provider is to see it. */
+/** What may stand between digits that are one code all the same, to whoever reads on: anything but words. */
+const APART = '[^\\p{L}\\p{Nd}]{0,6}';
+/** So many digits are a code, whatever was asked for: nobody says 482910 as a number, and no provider is to see it. */
 const CODE_DIGITS = 4;
+const NUMBER = `\\p{Nd}(?:${BETWEEN}\\p{Nd})*`;
+const [NO_WORD_BEFORE, NO_WORD_AFTER] = ['(?<![\\p{L}\\p{Nd}])', '(?![\\p{L}\\p{Nd}])'];
+/** Capitals with digits among them: no word in ordinary writing. */
+const MIXED = `${NO_WORD_BEFORE}(?=[0-9]*[A-Z])(?=[A-Z]*[0-9])[A-Z0-9]{${CODE_DIGITS},}${NO_WORD_AFTER}`;
+/** Capitals or digits or both. */
+const CAPITALS = `${NO_WORD_BEFORE}[A-Z0-9]{2,}${NO_WORD_AFTER}`;
 
-const ALL_DIGITS = new RegExp(`\\p{Nd}(?:${BETWEEN}\\p{Nd})*`, 'gu');
-const LONG_NUMBERS = new RegExp(`\\p{Nd}(?:${BETWEEN}\\p{Nd}){${CODE_DIGITS - 1},}`, 'gu');
-/** Capitals and digits: a word in ordinary writing is neither. */
-const CODES = new RegExp(
-  `(?<![\\p{L}\\p{Nd}])[A-Z0-9]{2,}(?![\\p{L}\\p{Nd}])|\\p{Nd}(?:${BETWEEN}\\p{Nd})*`,
-  'gu',
-);
+const HIDDEN_CODES = new RegExp(`${MIXED}|\\p{Nd}(?:${APART}\\p{Nd}){${CODE_DIGITS - 1},}`, 'gu');
+const ALL_NUMBERS = new RegExp(`${MIXED}|${NUMBER}`, 'gu');
+const ALL_CODES = new RegExp(`${CAPITALS}|${NUMBER}`, 'gu');
 
 /**
  * The codes of a text and the words around them. With `digits` and `pairs` every number is one, with `nato` also
- * what is written in capitals and digits (`K7QX`); without them only numbers of four digits and more. Digits of
- * other scripts become ASCII, and what stands between the digits of one code is dropped.
+ * what is written in capitals (`KQX`). Without them four digits and more are one where there are no words between
+ * them, however they are written: such a code is never a phrase. What has capitals and digits (`K7QX`) always is one.
+ * Digits of other scripts become ASCII, and what stands between the characters of a code is dropped.
  */
 export function codesIn(text: string, sayAs?: SayAs): readonly TextPiece[] {
-  const pattern = sayAs === undefined ? LONG_NUMBERS : sayAs === 'nato' ? CODES : ALL_DIGITS;
+  const pattern = sayAs === undefined ? HIDDEN_CODES : sayAs === 'nato' ? ALL_CODES : ALL_NUMBERS;
   const pieces: TextPiece[] = [];
   let at = 0;
   for (const found of text.matchAll(pattern)) {

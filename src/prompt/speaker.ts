@@ -197,8 +197,8 @@ export class Speaker {
       this.#reason = failure.message;
       // No client makes it unhealthy for all others, by a voice that it does not have or a text that it cannot read.
       const unspeakable = failure.fault === 'not_audio' && !/[A-Za-z0-9]/.test(utterance.text);
-      if (failure.fault === 'too_long' || failure.fault === 'unknown_voice') this.#health.succeeded(pass);
-      else if (unspeakable || utterance.voice !== undefined) this.#health.left(pass);
+      if (failure.fault === 'too_long') this.#health.succeeded(pass);
+      else if (unspeakable || failure.fault === 'unknown_voice') this.#health.left(pass);
       else this.#health.failed(pass, failure.fault);
       throw failure;
     } finally {

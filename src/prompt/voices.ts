@@ -5,7 +5,7 @@ import { RecordedVoice } from './recorded-voice.ts';
 import type { Prewarming, Synthesis } from './synthesis.ts';
 import { SynthesisedVoice } from './synthesised-voice.ts';
 import type { Template } from './templates.ts';
-import { partsOf, spokenDigits, templateFor } from './templates.ts';
+import { partsOf, spokenDigits, spokenLetters, templateFor } from './templates.ts';
 import type { Voice } from './voice.ts';
 
 export interface VoicesOptions {
@@ -13,7 +13,7 @@ export interface VoicesOptions {
   readonly synthesis: Synthesis;
   /** What a code is said with where both could. */
   readonly preferred: 'recorded' | 'tts';
-  /** Its recorded digits are said when nothing else is left; its set must be there. */
+  /** Its recorded digits are said when nothing else is left. */
   readonly defaultLocale: string;
   /** The operator's own words around a code, by locale. They are spoken by TTS, whatever is preferred. */
   readonly templates: Readonly<Record<string, Template>>;
@@ -29,24 +29,36 @@ export class Voices {
 
   /** The locale that is spoken where another one was asked for; undefined: nothing speaks that language. */
   resolve(requested: string, sayAs: SayAs): string | undefined {
-    const { library, synthesis } = this.#options;
-    const letters = sayAs === 'nato';
-    const recorded = library.locales().filter((locale) => !letters || library.has(locale, 'letters'));
-    const all = [...new Set([...recorded, ...synthesis.locales()])];
-    return nearestLocale(requested, all, this.#options.defaultLocale);
+    return this.#ofLanguage({ locale: requested }, sayAs === 'nato')[0]?.locale;
   }
 
-  /** Who can say a code: the first choice, then what is said when that fails or is late. At least one. */
+  /** Whether what cannot be spoken now may be spoken later. */
+  speechIsAway(): boolean {
+    return this.#options.synthesis.health().some(({ healthy }) => !healthy);
+  }
+
+  /** Whether there are recorded sounds of this language. */
+  hasRecorded(locale: string): boolean {
+    return nearestLocale(locale, this.#options.library.locales()) !== undefined;
+  }
+
+  /** Who can say a code: the first choice, then what is said when that fails or is late, the default language last. */
   forCode(wish: VoiceWish & { readonly locale: string }, letters: boolean): readonly Voice[] {
-    const { preferred, templates, defaultLocale } = this.#options;
+    const { defaultLocale } = this.#options;
+    const ofDefault = this.#recorded(defaultLocale, letters, 'default_locale');
+    const last = ofDefault.length > 0 ? ofDefault : this.#anyRecorded(letters);
+    return [...this.#ofLanguage(wish, letters), ...last];
+  }
+
+  #ofLanguage(wish: VoiceWish & { readonly locale: string }, letters: boolean): readonly Voice[] {
+    const { preferred, templates } = this.#options;
     const own = nearestLocale(wish.locale, Object.keys(templates));
     // A voice or a pace that was asked for, and words of the operator's own, are in no recording.
     const wantsTts =
       preferred === 'tts' || own !== undefined || wish.voice !== undefined || wish.speed !== undefined;
     const recorded = this.#recorded(wish.locale, letters, wantsTts ? 'recorded' : 'none');
     const synthesised = this.synthesised(wish, wantsTts || recorded.length === 0 ? 'none' : 'other_provider');
-    const ofLanguage = wantsTts ? [...synthesised, ...recorded] : [...recorded, ...synthesised];
-    return [...ofLanguage, ...this.#recorded(defaultLocale, letters, 'default_locale')];
+    return wantsTts ? [...synthesised, ...recorded] : [...recorded, ...synthesised];
   }
 
   /** Who can speak any text; the healthy first. None where nothing speaks the language. */
@@ -62,7 +74,7 @@ export class Voices {
   }
 
   /** What the first provider of each of these locales will be asked for. */
-  prewarming(locales: readonly string[]): readonly Prewarming[] {
+  prewarming(locales: readonly string[], sayAs: SayAs): readonly Prewarming[] {
     return locales.flatMap((locale) => {
       const [choice] = this.#options.synthesis.voicesFor({ locale });
       if (choice === undefined) return [];
@@ -71,7 +83,10 @@ export class Voices {
       const phrases = [...around.flatMap(({ before, after }) => [before, after]), template?.goodbye ?? ''];
       return {
         choice,
-        characterSets: [spokenDigits(choice.locale)],
+        characterSets: [
+          spokenDigits(choice.locale),
+          ...(sayAs === 'nato' ? [spokenLetters(choice.locale)] : []),
+        ],
         phrases: phrases.filter((phrase) => phrase !== ''),
       };
     });
@@ -79,9 +94,21 @@ export class Voices {
 
   #recorded(wanted: string, letters: boolean, fallback: Voice['fallback']): readonly Voice[] {
     const { library, defaultLocale } = this.#options;
-    const complete = library.locales().filter((locale) => !letters || library.has(locale, 'letters'));
-    const locale = nearestLocale(wanted, complete, defaultLocale);
+    const locale = nearestLocale(wanted, this.#sets(letters), defaultLocale);
     return locale === undefined ? [] : [new RecordedVoice(library, locale, fallback)];
+  }
+
+  /** Digits in a foreign language are better than none. */
+  #anyRecorded(letters: boolean): readonly Voice[] {
+    const { library } = this.#options;
+    const sets = this.#sets(letters);
+    const locale = nearestLocale('en-US', sets) ?? sets[0];
+    return locale === undefined ? [] : [new RecordedVoice(library, locale, 'default_locale')];
+  }
+
+  #sets(letters: boolean): readonly string[] {
+    const { library } = this.#options;
+    return library.locales().filter((locale) => !letters || library.has(locale, 'letters'));
   }
 
   #template(locale: string): Template | undefined {

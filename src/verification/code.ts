@@ -32,7 +32,7 @@ export function generateCode(
     throw new RangeError(`a code has ${MIN_CODE_LENGTH} to ${MAX_CODE_LENGTH} characters`);
   }
   const characters = CHARACTERS[alphabet];
-  // 256 is no multiple of ten: bytes from here on would make some characters more frequent, and are thrown away.
+  // 256 is no multiple of ten: bytes from here on would make some digits more frequent, and are thrown away.
   const firstBiasedByte = 256 - (256 % characters.length);
   let code = '';
   while (code.length < length) {

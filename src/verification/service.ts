@@ -15,6 +15,9 @@ import { createVerification, expire } from './verification.ts';
 /** A verification as its client may see it: neither digest nor sealed code leave the service. */
 export type VerificationView = Omit<Verification, 'codeDigest' | 'sealedCode' | 'clientId'>;
 
+/** About what a provider of speech needs to start again. */
+const SPEECH_RETRY_SECONDS = 10;
+
 /** What an answer lacks that was kept by version 0.1. */
 const OLDER_VIEW = { sayAs: 'digits', gender: null } as const;
 
@@ -36,6 +39,8 @@ export interface VerificationServiceOptions {
   readonly vault: Pick<Vault, 'digest' | 'seal' | 'fingerprint'>;
   /** The locale that is spoken where another one was asked for; undefined: nothing speaks that language. */
   readonly resolveLocale: (locale: string, sayAs: SayAs) => string | undefined;
+  /** Whether what nothing speaks now may be spoken later. */
+  readonly speechIsAway: () => boolean;
   /** Epoch milliseconds. */
   readonly now: () => number;
   /** A new id such as `ver_…` for the prefix `ver`; nobody can guess it. */
@@ -58,8 +63,8 @@ export class VerificationService {
    *
    * @param clientId null where the API runs without keys
    * @param idempotencyKey a repetition with the same request within 24 hours gets the first answer
-   * @throws AppError invalid_request, invalid_number, target_not_allowed, unsupported_locale, capacity,
-   *   engine_unavailable, idempotency_key_reused, store_unavailable
+   * @throws AppError invalid_request, invalid_number, target_not_allowed, unsupported_locale, speech_unavailable,
+   *   capacity, engine_unavailable, idempotency_key_reused, store_unavailable
    */
   async start(request: StartRequest, clientId: string | null, idempotencyKey?: string): Promise<Started> {
     const verification = this.#prepare(request, clientId);
@@ -142,7 +147,9 @@ export class VerificationService {
     const wantedLocale = request.locale ?? settings.locale;
     const locale = this.#options.resolveLocale(wantedLocale, terms.sayAs);
     if (locale === undefined) {
-      throw new AppError('unsupported_locale');
+      throw this.#options.speechIsAway()
+        ? new AppError('speech_unavailable', { retryAfterSeconds: SPEECH_RETRY_SECONDS })
+        : new AppError('unsupported_locale');
     }
     const code =
       ownCode(request, terms.sayAs) ?? generateCode(terms.codeLength, randomBytes, alphabetOf(terms.sayAs));
@@ -172,9 +179,9 @@ function canonical(request: StartRequest): string {
     request.ttlSeconds,
     request.maxChecks,
     request.repeat,
-    request.sayAs,
-    request.gender,
     request.reference,
+    // Requests of version 0.1 did not have these: without them their fingerprint is the same.
+    ...(request.sayAs === undefined && request.gender === undefined ? [] : [request.sayAs, request.gender]),
   ]);
 }
 

@@ -11,7 +11,7 @@ import { escapeXml, plainText } from './spoken-text.ts';
 
 export interface EspeakOptions {
   readonly id: string;
-  /** Texts that are spoken at the same time, each in a process of 130 MB: 1–4. */
+  /** Texts that are spoken at the same time, each in a process of up to 150 MB: 1–4. */
   readonly processes: number;
   /** Pace of speed 1; espeak-ng itself speaks 80–450. */
   readonly wordsPerMinute: number;

@@ -23,8 +23,8 @@ const SIZE_CHECK_MS = 200;
 
 /**
  * Runs a program to its end, without a shell. It leads a process group of its own, which is ended with it. Resolves
- * when the program is gone and nobody writes to its standard output any more; never rejects. What it writes to
- * standard error is dropped: it may hold the text.
+ * when the program is gone and nobody writes to its standard output any more; rejects only where no process can be
+ * made at all. What it writes to standard error is dropped: it may hold the text.
  */
 export function runProgram(call: ProgramCall, signal: AbortSignal): Promise<ProgramEnd> {
   return new Promise((resolve) => {

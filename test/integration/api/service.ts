@@ -12,20 +12,27 @@ import { CallFeed } from '../../../src/call/feed.ts';
 import { configFrom } from '../../../src/config.ts';
 import type { configSchema } from '../../../src/config-schema.ts';
 import { createLogger } from '../../../src/log.ts';
+import type { Playlist } from '../../../src/prompt/playlist.ts';
 import { SqliteStore } from '../../../src/store/sqlite.ts';
 import { VerificationService } from '../../../src/verification/service.ts';
 import { MASTER_KEY_BYTES, Vault } from '../../../src/verification/vault.ts';
+import type { MadeUpTts } from '../../support/made-up-tts.ts';
 import { ScriptedEngine } from './scripted-engine.ts';
-import { TonePrompter } from './tone-prompter.ts';
+import { startSpeechRig } from './speech-rig.ts';
 
 type Settings = z.input<typeof configSchema>;
 
 export interface Service {
   readonly api: Api;
   readonly engine: ScriptedEngine;
-  readonly prompter: TonePrompter;
+  /** Who speaks texts. */
+  readonly tts: MadeUpTts;
   readonly store: SqliteStore;
   readonly dialer: Dialer;
+  /** Of the calls that are not over, the newest first: they are kept for as long, and sealed. */
+  readonly playlists: () => Promise<readonly Playlist[]>;
+  /** Whatever needs a new id meets this error, as it would meet a fault of ours. */
+  readonly breakWith: (bug: Error) => void;
   /** All log lines so far. */
   readonly log: () => string;
   /** Log lines of errors so far. */
@@ -35,22 +42,25 @@ export interface Service {
   readonly close: () => Promise<void>;
 }
 
-function newId(prefix: string): string {
-  return `${prefix}_${randomBytes(16).toString('hex')}`;
-}
-
 const TRUNK = { id: 'carrier', host: 'sip.carrier.example', cli: '+493098765432' };
 
-/** The service as it runs, but for the engine: real store, dialer and feed, in a folder of its own. */
+/** The service as it runs, but for the engine and the provider of speech: in a folder of its own. */
 export async function startService(settings: Partial<Settings> = {}): Promise<Service> {
   const config = configFrom({ trunks: [TRUNK], ...settings });
   const folder = mkdtempSync(join(tmpdir(), 'voice-otp-api-'));
   const store = new SqliteStore({ path: join(folder, 'voice-otp.db'), synchronous: 'normal' });
   const engine = new ScriptedEngine();
-  const prompter = new TonePrompter();
   const vault = new Vault(randomBytes(MASTER_KEY_BYTES), randomBytes);
   let log = '';
   const logger = createLogger({ level: 'trace', destination: { write: (line) => void (log += line) } });
+  const { prompter, voices, tts, ...speech } = await startSpeechRig(config, join(folder, 'speech'), logger);
+  let bug: Error | undefined;
+  const newId = (prefix: string): string => {
+    if (bug !== undefined) {
+      throw bug;
+    }
+    return `${prefix}_${randomBytes(16).toString('hex')}`;
+  };
   let lateMs = 0;
   const now = (): number => Date.now() + lateMs;
   const feed = new CallFeed({
@@ -74,7 +84,8 @@ export async function startService(settings: Partial<Settings> = {}): Promise<Se
     store,
     dialer,
     vault,
-    resolveLocale: (locale) => prompter.resolveLocale(locale),
+    resolveLocale: (locale, sayAs) => voices.resolve(locale, sayAs),
+    speechIsAway: () => voices.speechIsAway(),
     now,
     newId,
     randomBytes,
@@ -107,9 +118,18 @@ export async function startService(settings: Partial<Settings> = {}): Promise<Se
   return {
     api,
     engine,
-    prompter,
+    tts,
     store,
     dialer,
+    playlists: async () => {
+      const calls = await store.calls({ limit: 100 });
+      return calls.flatMap(({ id, sealedPlaylist: sealed }) =>
+        sealed === null ? [] : [JSON.parse(vault.open(id, sealed).reveal()) as Playlist],
+      );
+    },
+    breakWith: (error) => {
+      bug = error;
+    },
     log: () => log,
     faults: () => log.split('\n').filter((line) => /"level":"(error|fatal)"/.test(line)),
     passTime: (ms) => {
@@ -118,6 +138,7 @@ export async function startService(settings: Partial<Settings> = {}): Promise<Se
     close: async () => {
       await api.close();
       await dialer.drain(AbortSignal.abort());
+      await speech.close();
       await store.close();
       rmSync(folder, { recursive: true, force: true });
     },

@@ -29,7 +29,10 @@ const WRONG = '1640958273';
 const SPOKEN = '6058294713';
 const PLAYED = '2950381746';
 const REFUSED = '3719462058';
-const CODES = [HEARD, BUSY, CANCELED, KILLED, WRONG, SPOKEN, PLAYED, REFUSED];
+const FILED = '5183706294';
+const CODES = [HEARD, BUSY, CANCELED, KILLED, WRONG, SPOKEN, PLAYED, REFUSED, FILED];
+
+const CLIP = join(import.meta.dirname, '../../../sounds/en-US/slt/again.wav');
 
 const number = (suffix: string): string => `+442079460${suffix}`;
 
@@ -56,6 +59,8 @@ describe('a code', () => {
   let carrier: LabCarrier;
   let settings: Settings;
   let tts: TtsServer;
+  /** What the program was told. */
+  let texts: string;
   const wire: string[] = [];
   const running: Served[] = [];
 
@@ -63,6 +68,7 @@ describe('a code', () => {
     folder = await mkdtemp(join(tmpdir(), 'voice-otp-canary-'));
     [data, temporary] = [join(folder, 'data'), join(folder, 'tmp')];
     await Promise.all([mkdir(data), mkdir(temporary)]);
+    texts = join(folder, 'texts');
     sounds = await shortSounds();
     ({ carrier } = await startCarrier({ onWire: ({ text }) => wire.push(text) }));
     const voice = new MadeUpTts({ locales: ['nl', 'en-US'] });
@@ -83,6 +89,16 @@ describe('a code', () => {
             url: tts.url,
             key: TTS_KEY,
             voices: { nl: 'alloy', 'en-US': 'alloy' },
+          },
+          {
+            // Keeps every text that it gets in a file, and says the same to all of them.
+            type: 'program',
+            id: 'filing',
+            command: '/bin/sh',
+            args: ['-c', 'cat "$1" >>"$3"; cp "$4" "$2"', 'speak', '{input}', '{output}', texts, CLIP],
+            input: 'file',
+            output: 'file',
+            voices: { sv: 'any' },
           },
         ],
       },
@@ -141,11 +157,12 @@ describe('a code', () => {
     await offendWith(client, heard);
     await press(HEARD, await phone('200'));
     const sealed = sealedCopies(join(data, 'store.db'));
-    expect(sealed.length).toBe(6);
+    expect(sealed.length).toBe(7);
     const [before] = await Promise.all([places('during the calls'), phone('407'), phone('401')]);
     await client.ended(heard.callId);
     for (const id of spoken) expect((await client.ended(id)).disposition).toBe('answered');
     expect(tts.requests.length).toBeGreaterThan(20);
+    expect(await readFile(texts, 'utf8')).toContain('Din verifieringskod');
 
     const recogniser = new Recogniser((await PromptLibrary.load(sounds)).clips('en-US'));
     // A machine under load may tear a digit; the code is said twice.
@@ -258,6 +275,7 @@ async function speakWith(client: Client): Promise<string[]> {
   ];
   const call = await client.ask('POST', '/v1/calls', { to: number('208'), playlist });
   const preview = await client.ask('POST', '/v1/prompts/preview', { playlist });
+  const filed = await client.start({ to: number('206'), code: FILED, locale: 'sv', repeat: 1 });
   expect([call.status, preview.status]).toEqual([201, 200]);
   const text = { play: `Code ${PLAYED}`, type: 'tts', options: { 'say-as': 'digits' } };
   const play = await client.ask<{ request_id: string }>('POST', '/voice/call/play', {
@@ -282,7 +300,7 @@ async function speakWith(client: Client): Promise<string[]> {
   const elsewhere = { to: number('200'), playlist: [{ url: `http://127.0.0.1:9/${REFUSED}?${REFUSED}` }] };
   const unplayed = await client.ask('POST', '/v1/calls', elsewhere);
   expect((await client.ended(unplayed.body.id)).disposition).toBe('prompt_failed');
-  return [verification.callId, call.body.id, `call_${play.body.request_id.replaceAll('-', '')}`];
+  return [verification.callId, filed.callId, call.body.id, `call_${play.body.request_id.replaceAll('-', '')}`];
 }
 
 async function readEverything(client: Client): Promise<void> {

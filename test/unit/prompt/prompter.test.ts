@@ -16,6 +16,8 @@ import { Secret } from '../../../src/secret.ts';
 import { MadeUpTts } from '../../support/made-up-tts.ts';
 
 const CODE = '493817';
+/** Where a provider never answers. */
+const SOON = { prompter: { deadlines: { speechMs: 100, fetchMs: 60_000 } } };
 const NOBODY = new AbortController().signal;
 const fetched = new Int16Array(800).fill(1000);
 
@@ -89,7 +91,7 @@ async function prompterWith(providers: readonly MadeUpTts[], change: Change = {}
       },
     },
     limits: { maxItems: 10, maxSeconds: 60 },
-    deadlineMs: 300,
+    deadlines: { speechMs: 60_000, fetchMs: 60_000 },
     defaultLocale: 'en-US',
     ...change.prompter,
   });
@@ -146,7 +148,7 @@ describe('a code', () => {
     async (mood) => {
       const tts = new MadeUpTts({ locales: ['de'] });
       tts.mood = mood;
-      const prompter = await prompterWith([tts], { voices: { preferred: 'tts' } });
+      const prompter = await prompterWith([tts], { voices: { preferred: 'tts' }, ...SOON });
       const { report, speech } = await prompter.forCode(code('de'), new Secret(CODE), NOBODY);
       expect(report).toMatchObject({ locale: 'de', fallback: 'recorded' });
       expect(speech.parts).toContain(library.samples('de', '9'));
@@ -204,7 +206,6 @@ describe('a code', () => {
     tts.mood = 'stalls';
     const prompter = await prompterWith([tts], {
       voices: { preferred: 'tts' },
-      prompter: { deadlineMs: 60_000 },
     });
     const hangUp = new AbortController();
     const making = prompter.forCode(code('en-US'), new Secret(CODE), hangUp.signal);
@@ -266,7 +267,7 @@ describe('a playlist', () => {
   it('cannot be played where a text without a code cannot be spoken, or a sound is not there', async () => {
     const tts = new MadeUpTts();
     tts.mood = 'stalls';
-    const prompter = await prompterWith([tts]);
+    const prompter = await prompterWith([tts], SOON);
     const faultOf = async (...items: readonly PlaylistItem[]): Promise<string> => {
       const error = await prompter.forPlaylist(playlist(...items), NOBODY).catch((cause: unknown) => cause);
       return error instanceof PromptError ? `${error.fault}: ${error.message}` : String(error);

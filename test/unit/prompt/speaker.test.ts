@@ -218,14 +218,19 @@ describe('health', () => {
     expect(synthesis.health()[0]).toMatchObject({ healthy: false, lastFault: 'not_audio' });
   });
 
-  it('is not lost by voices that clients name', async () => {
+  it('is neither lost nor won by voices that do not exist', async () => {
     const tts = new MadeUpTts();
     const synthesis = await rig.synthesis([tts]);
     tts.mood = { fault: 'tts_failed' };
+    await failing(2, synthesis);
+    tts.mood = { fault: 'unknown_voice' };
     for (const voice of ['one', 'two', 'three', 'four']) {
       await expect(synthesis.phrase({ ...CHOICE, voice }, 'hello', work())).rejects.toThrow(PromptError);
     }
     expect(synthesis.health()[0]?.healthy).toBe(true);
+    tts.mood = { fault: 'tts_failed' };
+    await failing(1, synthesis);
+    expect(synthesis.health()[0]?.healthy).toBe(false);
   });
 
   it('is lost by a provider that lets many wait, and those are answered at once', async () => {

@@ -71,6 +71,7 @@ function serviceWith(settings: Partial<VerificationSettings> = {}): Verification
     store,
     dialer: switchboard,
     vault,
+    speechIsAway: () => false,
     resolveLocale: (locale) => (locale.startsWith('en') ? 'en-US' : undefined),
     now: () => now,
     newId: (prefix) => `${prefix}_${++ids}`,
