@@ -34,9 +34,47 @@ export interface Leg {
   readonly credentials?: DigestCredentials;
   /** In order of preference; at least one. */
   readonly codecs: readonly Codec[];
-  /** All that the callee hears, from the answer on. */
-  readonly prompt: Speech;
+  /**
+   * All that the callee hears, from the answer on. Null only in a flash call that hangs up when it is answered: no
+   * media is set up for it at all, and its offer is ours alone.
+   */
+  readonly prompt: Speech | null;
   readonly timeouts: LegTimeouts;
+  /** Where it is set, the call is to ring and not to be answered. */
+  readonly flash?: FlashTerms;
+  /** Where it is set, the prompt is said only when the right keys have been pressed. */
+  readonly gate?: GateTerms;
+}
+
+/** How a flash call rings. 183 alone is no ringing: networks send it before a phone rings (early media). */
+export interface FlashTerms {
+  /** From the first 180 to our CANCEL: one ring on the phone, and an entry in its list of missed calls. */
+  readonly ringHoldMs: number;
+  /** From the INVITE to our CANCEL where no 180 came; larger than `ringHoldMs`. A hard limit of the whole attempt. */
+  readonly maxRingMs: number;
+  /**
+   * What an answer gets: ACK and BYE at once (within 200 ms), or the prompt, which is then not null. An answer that
+   * crosses our CANCEL is hung up in both.
+   */
+  readonly onAnswer: 'hangup' | 'speak';
+}
+
+/**
+ * What has to be pressed before the prompt is said. Keys come as telephone-events (RFC 4733), or in SIP INFO
+ * (`application/dtmf-relay`, `application/dtmf`) from networks that have no others; one that comes both ways within
+ * half a second counts once.
+ */
+export interface GateTerms {
+  /** 1–10 of `0`–`9`, `*`, `#`, in this order; what was pressed before them does not matter. */
+  readonly keys: Secret;
+  /** Said at once after the answer, and again (`asks` in all) where the wait was in vain. */
+  readonly ask: Speech;
+  /** 1–3. */
+  readonly asks: number;
+  /** From the end of `ask` to the last of the keys. Keys that come while it is said count too, and stop it. */
+  readonly waitMs: number;
+  /** Key that says the prompt once more, also while it is said; so often at most. */
+  readonly repeat?: { readonly key: string; readonly times: number };
 }
 
 export interface LegTimeouts {
@@ -87,6 +125,12 @@ export type LegEnd =
   | { readonly kind: 'ring_timeout' }
   /** The signal was aborted before the answer. */
   | { readonly kind: 'canceled' }
+  /** A flash call that rang for its ring hold: canceled by us, as it should be. */
+  | { readonly kind: 'rang' }
+  /** A flash call of which the network gave no 180 in time: canceled by us. */
+  | { readonly kind: 'no_ring' }
+  /** A flash call that was forwarded (181): canceled by us, since another phone would ring. */
+  | { readonly kind: 'diverted' }
   /** A BYE after the answer. */
   | {
       readonly kind: 'hung_up';
@@ -99,7 +143,11 @@ export type LegEnd =
         | 'peer'
         | 'peer_lost'
         /** Answered while our CANCEL was on its way: ACK and BYE at once, nothing was heard. */
-        | 'crossed_cancel';
+        | 'crossed_cancel'
+        /** Somebody picked up a flash call that says nothing. */
+        | 'flash_answered'
+        /** The gate stayed shut: nothing of the prompt was said. */
+        | 'no_key';
       readonly sip?: SipResult;
     }
   /** The answer's SDP could not be used (no common codec, no address): ACK, then BYE. */
@@ -137,6 +185,8 @@ export type CallEvent = At &
         readonly leftover: Leftover;
       }
     | { readonly type: 'dtmf'; readonly digit: string; readonly durationMs: number }
+    /** The keys were pressed: the prompt begins. Only with a gate. */
+    | { readonly type: 'gate_opened' }
     | { readonly type: 'prompt_finished' }
     | { readonly type: 'ended'; readonly end: LegEnd; readonly media?: MediaStats }
   );
