@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes, randomInt, randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
@@ -52,6 +52,7 @@ function reasonsOf(error: unknown): string[] {
 
 const PACKAGE = new URL('../package.json', import.meta.url);
 const SWEEP_INTERVAL_MS = 60_000;
+const RANDOM_STEPS = 2 ** 47;
 const DAY_MS = 86_400_000;
 /** What BYE and CANCEL get after the calls were told to end. */
 const ENGINE_CLOSE_MS = 5000;
@@ -121,6 +122,7 @@ export async function startApp(config: Config, { logger, onWire }: Surroundings)
       newId,
       randomBytes,
       settings: config.verification,
+      flash: { store, trunks: config.trunks, random: secureRandom, settings: config.flash },
     });
     const interrupted = await dialer.recover();
     if (interrupted > 0)
@@ -164,6 +166,11 @@ export async function startApp(config: Config, { logger, onWire }: Surroundings)
   }
 }
 
+/** 0 to 1, exclusive. */
+function secureRandom(): number {
+  return randomInt(RANDOM_STEPS) / RANDOM_STEPS;
+}
+
 /** One thing that the operator may have to put right before the service can start. */
 async function needed<T>(complaint: string, work: () => Promise<T>): Promise<T> {
   try {
@@ -187,6 +194,7 @@ function sweepRegularly(store: Store, config: Config, logger: Logger): () => voi
     const limits = {
       verificationsBefore: now - retentionDays.verifications * DAY_MS,
       callsBefore: now - retentionDays.calls * DAY_MS,
+      cliUsesBefore: now - config.flash.reuseWindowSeconds * 1000,
     };
     store.sweep(now, limits).catch((err: unknown) => logger.error({ err }, 'sweeping the store failed'));
   };

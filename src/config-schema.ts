@@ -15,7 +15,11 @@ import {
   sipText,
 } from './config-values.ts';
 import { LOG_LEVELS } from './log.ts';
+import { rangeSize } from './trunk/cli-pool.ts';
 import { NUMBER_FORMAT, TRUNK_IDENTITIES } from './trunk/definition.ts';
+
+/** Of calling numbers in one range of a pool. */
+const MAX_RANGE = 10_000;
 
 /** What stands for an API key in the configuration, as `createKey` makes it. */
 export const KEY_HASH = /^sha256:[0-9a-f]{64}$/;
@@ -108,6 +112,24 @@ const cli = z.string().regex(/^\+?[A-Za-z0-9_.-]{1,64}$/, {
   error: 'expected a number such as `+4930123456`, or another user part of a SIP address',
 });
 
+const e164 = z.string().regex(/^\+[1-9][0-9]{6,14}$/, {
+  error: 'expected a number in E.164 form such as `+4930123456`',
+});
+
+const flashRange = z
+  .strictObject({
+    first: e164,
+    last: e164.optional(),
+    countries: z
+      .array(z.string().regex(/^[A-Z]{2}$/, { error: 'expected a country such as `DE`' }))
+      .min(1)
+      .max(300)
+      .optional(),
+  })
+  .refine((range) => rangeSize(range) >= 1 && rangeSize(range) <= MAX_RANGE, {
+    error: `expected 1 to ${MAX_RANGE} numbers of the same length`,
+  });
+
 const trunk = z.strictObject({
   id: name,
   host,
@@ -119,6 +141,7 @@ const trunk = z.strictObject({
   passwordFile: path.optional(),
   cli,
   allowedClis: z.array(cli).max(10_000).default([]),
+  flashPool: z.array(flashRange).max(100).default([]),
   displayName: sipText.optional(),
   codecs: z
     .array(z.enum(['PCMU', 'PCMA']))
@@ -157,6 +180,15 @@ const verification = section({
   sipTargets: z.array(host).max(100).default([]),
 });
 
+const flash = section({
+  hiddenDigits: z.int().min(3).max(8).default(4),
+  ringHoldMs: milliseconds(500, 8000).default(2500),
+  maxRingSeconds: z.int().min(3).max(30).default(10),
+  maxChecks: z.int().min(1).max(10).default(3),
+  maxGuessProbability: z.number().min(0.0001).max(0.5).default(0.02),
+  reuseWindowSeconds: z.int().min(60).max(2_592_000).default(86_400),
+});
+
 const sounds = section({
   folder: path.optional(),
   voice: name.optional(),
@@ -184,6 +216,7 @@ export const configSchema = z.strictObject({
   trunks: z.array(trunk).min(1, { error: 'expected at least one trunk' }).max(100),
   calls,
   verification,
+  flash,
   sounds,
   speech,
   store,

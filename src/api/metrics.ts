@@ -1,7 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { z } from 'zod';
 import type { Call, Disposition } from '../call/call.ts';
-import { durations, mayHaveBeenHeard } from '../call/call.ts';
+import { durations, mayProve } from '../call/call.ts';
 import type { VerificationStatus } from '../verification/verification.ts';
 import { errorAnswers } from './schemas.ts';
 import type { Api } from './server.ts';
@@ -112,7 +112,7 @@ export function createMetrics(
       if (call.prompt !== null) {
         prompts.inc({ fallback: call.prompt.fallback });
       }
-      if (call.verificationId !== null && !mayHaveBeenHeard(call) && disposition !== 'canceled') {
+      if (call.verificationId !== null && !mayProve(call) && disposition !== 'canceled') {
         ended.inc({ status: 'failed' });
       }
       for (const { pddMs } of call.attempts.map(durations)) {

@@ -58,6 +58,10 @@ export const disposition = z.enum([
   'trunk_failure',
   'trunk_timeout',
   'prompt_failed',
+  'rang',
+  'no_ring',
+  'diverted',
+  'no_key',
   'interrupted',
   'failed',
 ] as const satisfies readonly Disposition[]);
@@ -204,6 +208,7 @@ const timelineEntryAnswer = named(
       'early_media',
       'answered',
       'dtmf',
+      'gate_opened',
       'prompt_finished',
       'ended',
     ] as const satisfies readonly TimelineEntry['type'][]),

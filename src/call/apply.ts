@@ -67,6 +67,8 @@ export function apply(call: Call, event: CallEvent, context: AttemptContext): Ca
       return call.timeline.filter(({ type }) => type === 'dtmf').length < MAX_KEY_PRESSES
         ? noted(call, at, 'dtmf', { durationMs: event.durationMs })
         : call;
+    case 'gate_opened':
+      return noted(call, at, 'gate_opened', {});
     case 'prompt_finished':
       return updated(call, call.state, { promptFinished: true }, at, 'prompt_finished');
     case 'ended':

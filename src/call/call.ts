@@ -21,6 +21,10 @@ export type Disposition =
   | 'trunk_failure'
   | 'trunk_timeout'
   | 'prompt_failed'
+  | 'rang'
+  | 'no_ring'
+  | 'diverted'
+  | 'no_key'
   | 'interrupted'
   | 'failed';
 
@@ -68,6 +72,8 @@ export interface CallWishes {
   /** The only trunk that may be used. */
   readonly trunkId: string | null;
   readonly ringTimeoutMs: number | null;
+  /** A flash call: its calling number is a secret, and so many digits of it are hidden. Absent in older records. */
+  readonly flash?: { readonly hiddenDigits: number };
 }
 
 const NO_WISHES: CallWishes = { cli: null, trunkId: null, ringTimeoutMs: null };
@@ -126,8 +132,15 @@ export function createCall(known: {
 }
 
 /** Whether somebody picked up and sound was sent; an answer without a codec was hung up before that. */
-export function mayHaveBeenHeard(call: Call): boolean {
+function mayHaveBeenHeard(call: Call): boolean {
   return call.attempts.some(({ answeredAt, codec }) => answeredAt !== null && codec !== null);
+}
+
+/** Whether its callee may be able to prove something by it: heard the code, or saw who called. */
+export function mayProve(call: Call): boolean {
+  return call.wishes.flash === undefined
+    ? mayHaveBeenHeard(call)
+    : call.attempts.some(({ ringingAt, answeredAt }) => ringingAt !== null || answeredAt !== null);
 }
 
 /** Lengths of the parts of an attempt in milliseconds; null where a part did not happen or is not over. */

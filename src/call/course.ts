@@ -2,18 +2,20 @@ import type { CallEvent, Engine, LegEnd } from '../engine/engine.ts';
 import type { Playlist } from '../prompt/playlist.ts';
 import type { PreparedPrompt, PromptPort } from '../prompt/prepared-prompt.ts';
 import { PromptError } from '../prompt/prompt-error.ts';
+import type { Secret } from '../secret.ts';
 import type { Store } from '../store/store.ts';
 import type { Trunk } from '../trunk/definition.ts';
 import type { Vault } from '../verification/vault.ts';
+import type { FlashDetails } from '../verification/verification.ts';
 import { expire } from '../verification/verification.ts';
 import { apply, endCall, markPrepared, markUnprepared } from './apply.ts';
 import type { Call } from './call.ts';
-import { mayHaveBeenHeard } from './call.ts';
+import { mayProve } from './call.ts';
 import type { CallFeed } from './feed.ts';
 import type { Outcome } from './outcome.ts';
 import { historyOf, judge } from './outcome.ts';
 import { insist, isUnavailable, StoreLost } from './persistence.ts';
-import type { PlannedLeg } from './plan.ts';
+import type { PlanInput, PlannedLeg } from './plan.ts';
 import { plan, restingLast, withOtherCodecs } from './plan.ts';
 
 /** What is written of calls; a pino logger fits. No field ever holds a code or a number. */
@@ -59,8 +61,10 @@ type Result = Pick<Outcome, 'disposition' | 'blame'>;
 
 /** What a call is to say, and until when somebody waits for it, epoch milliseconds. */
 interface Said {
-  readonly prepare: (signal: AbortSignal) => Promise<PreparedPrompt>;
+  /** Null where nothing is said, since nobody is to answer. */
+  readonly prepare: (signal: AbortSignal) => Promise<PreparedPrompt | null>;
   readonly until: number;
+  readonly flash?: PlanInput['flash'];
 }
 
 const FAILED: Result = { disposition: 'failed', blame: 'us' };
@@ -136,7 +140,7 @@ export class CallCourse {
     if (said === 'canceled') {
       return CANCELED;
     }
-    let prompt: PreparedPrompt;
+    let prompt: PreparedPrompt | null;
     try {
       prompt = await said.prepare(this.#signal);
     } catch (error) {
@@ -149,9 +153,11 @@ export class CallCourse {
       return this.#unprepared(error);
     }
     const { now, feed } = this.#ports;
-    this.#call = markPrepared(this.#call, now(), prompt.report);
-    feed.publish(this.#call);
-    return this.#dial(said.until, prompt.speech);
+    if (prompt !== null) {
+      this.#call = markPrepared(this.#call, now(), prompt.report);
+      feed.publish(this.#call);
+    }
+    return this.#dial(said, prompt?.speech ?? null);
   }
 
   /** Undefined where there is nothing that could be said, or nobody who waits for it. */
@@ -175,9 +181,27 @@ export class CallCourse {
       return undefined;
     }
     const code = vault.open(verificationId, verification.sealedCode);
+    if (verification.flash !== null) {
+      return this.#flash(verification.flash, code, verification.expiresAt);
+    }
     return {
       prepare: (signal) => prompts.forCode(verification, code, signal),
       until: verification.expiresAt,
+    };
+  }
+
+  /** One that cannot say its text is not placed: somebody might answer, and hear nothing. */
+  #flash(details: FlashDetails, cli: Secret, until: number): Said {
+    const { prompts } = this.#ports;
+    const { ringHoldMs, maxRingMs, fallbackText } = details;
+    const onAnswer = fallbackText === null ? 'hangup' : 'speak';
+    return {
+      prepare: async (signal) =>
+        fallbackText === null
+          ? null
+          : prompts.forPlaylist({ items: [{ tts: fallbackText }], repeat: 1, repeatPauseMs: 0 }, signal),
+      until,
+      flash: { cli: cli.reveal(), terms: { ringHoldMs, maxRingMs, onAnswer } },
     };
   }
 
@@ -192,14 +216,14 @@ export class CallCourse {
     return { disposition: 'prompt_failed', blame: ours ? 'us' : 'unknown' };
   }
 
-  /** @param until nobody waits for the call any more: epoch milliseconds */
-  async #dial(until: number, prompt: PreparedPrompt['speech']): Promise<Result> {
+  async #dial({ until, flash }: Said, prompt: PreparedPrompt['speech'] | null): Promise<Result> {
     const { settings, restUntil, now } = this.#ports;
     const legs = plan({
       callId: this.#call.id,
       to: this.#call.to,
       trunks: restingLast(this.#ports.trunks, restUntil, now()),
       wishes: this.#call.wishes,
+      ...(flash === undefined ? {} : { flash }),
       prompt,
       timeouts: { maxCallMs: settings.maxCallMs, lingerMs: settings.lingerMs },
     });
@@ -231,7 +255,7 @@ export class CallCourse {
     let end: LegEnd | undefined;
     for await (const told of this.#ports.engine.originate(leg, this.#signal)) {
       const event = this.#timed(told);
-      this.#call = apply(this.#call, event, { trunkId: trunk.id, cli });
+      this.#call = apply(this.#call, event, { trunkId: trunk.id, cli: this.#shown(cli) });
       await this.#save(event);
       this.#ports.feed.publish(this.#call);
       if (event.type === 'ended') {
@@ -248,6 +272,13 @@ export class CallCourse {
       'an attempt is over',
     );
     return outcome;
+  }
+
+  /** What the record of a flash call may show of its calling number. */
+  #shown(cli: string): string {
+    const { flash } = this.#call.wishes;
+    if (flash === undefined) return cli;
+    return cli.slice(0, -flash.hiddenDigits) + '•'.repeat(flash.hiddenDigits);
   }
 
   /** A leg counts its times from its beginning; should the clock have been set back before that, all of it moves. */
@@ -286,6 +317,7 @@ export class CallCourse {
       case 'progress':
       case 'early_media':
       case 'dtmf':
+      case 'gate_opened':
       case 'prompt_finished':
       case 'ended':
         return;
@@ -310,7 +342,7 @@ export class CallCourse {
     const { store, feed, log, now, giveUp, onEnded } = this.#ports;
     // A call is over when its last leg is: not later, because a store came back or a BYE went unanswered.
     const ended = endCall(this.#call, this.#call.attempts.at(-1)?.endedAt ?? now(), disposition, blame);
-    await insist(() => store.finishCall(ended, !mayHaveBeenHeard(ended), now()), giveUp);
+    await insist(() => store.finishCall(ended, !mayProve(ended), now()), giveUp);
     this.#call = ended;
     feed.publish(ended);
     log.info({ callId: ended.id, attempts: ended.attempts.length, disposition, blame }, 'a call has ended');

@@ -1,6 +1,7 @@
 import type { LegEnd, SipResult } from '../engine/engine.ts';
 import type { Blame, Call, Disposition, TimelineEntry } from './call.ts';
 
+type HungUp = Extract<LegEnd, { kind: 'hung_up' }>;
 type Retry = 'next_trunk' | 'never';
 
 /** What became of a leg, who is to blame, and whether another trunk may be tried. */
@@ -53,6 +54,12 @@ const REDIRECTED: Row = ['redirected', 'trunk', 'never'];
 const TRUNK_AUTH: Row = ['trunk_auth', 'us', 'next_trunk'];
 const REFUSED_THERE: Row = ['rejected', 'unknown', 'never'];
 const REFUSED_EVERYWHERE: Row = ['rejected', 'callee', 'never'];
+/** What a flash call is for. */
+const RANG: Row = ['rang', 'none', 'never'];
+/** Some networks never say that a phone rings, and it may have. */
+const NO_RING: Row = ['no_ring', 'unknown', 'never'];
+const DIVERTED: Row = ['diverted', 'callee', 'never'];
+const NO_KEY: Row = ['no_key', 'callee', 'never'];
 const OUR_FAULT: Row = ['failed', 'us', 'never'];
 
 /** Final responses whose meaning is their own; 404, 408, 480 and 603 and the classes are looked at more closely. */
@@ -97,6 +104,12 @@ const BY_CAUSE: Readonly<Record<number, Row>> = {
   87: REJECTED,
   102: TRUNK_FAILURE,
   111: TRUNK_FAILURE,
+};
+
+/** Hang-ups of ours that are no answered call, or not a full one. */
+const HUNG_UP: Readonly<Partial<Record<HungUp['why'], Row>>> = {
+  crossed_cancel: CANCELED_HERE,
+  no_key: NO_KEY,
 };
 
 const PROVISIONAL: readonly TimelineEntry['type'][] = ['progress', 'ringing', 'early_media'];
@@ -146,7 +159,13 @@ function rowOf(end: LegEnd, history: LegHistory): Row {
     case 'canceled':
       return CANCELED_HERE;
     case 'hung_up':
-      return end.why === 'crossed_cancel' ? CANCELED_HERE : ['answered', hangUpBlame(end.why), 'never'];
+      return HUNG_UP[end.why] ?? ['answered', hangUpBlame(end.why), 'never'];
+    case 'rang':
+      return RANG;
+    case 'no_ring':
+      return NO_RING;
+    case 'diverted':
+      return DIVERTED;
     // Somebody has picked up, and must not be rung again for it.
     case 'media_rejected':
       return ['media_rejected', 'trunk', 'never'];
@@ -221,6 +240,6 @@ function saysBlocked({ reason, reasonText = '' }: SipResult): boolean {
   return /network\s*blocked/i.test(`${reason}\n${reasonText}`) || /^\s*v=analytics/i.test(reasonText);
 }
 
-function hangUpBlame(why: Extract<LegEnd, { kind: 'hung_up' }>['why']): Blame {
+function hangUpBlame(why: HungUp['why']): Blame {
   return why === 'peer_lost' || why === 'session_expired' ? 'trunk' : 'none';
 }

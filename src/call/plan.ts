@@ -1,4 +1,4 @@
-import type { Codec, DigestCredentials, Leg, LegTimeouts, NextHop } from '../engine/engine.ts';
+import type { Codec, DigestCredentials, FlashTerms, Leg, LegTimeouts, NextHop } from '../engine/engine.ts';
 import type { Speech } from '../media/speech.ts';
 import type { Trunk } from '../trunk/definition.ts';
 import {
@@ -19,7 +19,9 @@ export interface PlanInput {
   /** In the order in which they are to be tried. */
   readonly trunks: readonly Trunk[];
   readonly wishes: CallWishes;
-  readonly prompt: Speech;
+  /** Of a flash call: what it shows, whatever the wishes say, and how it rings. */
+  readonly flash?: { readonly cli: string; readonly terms: FlashTerms };
+  readonly prompt: Speech | null;
   readonly timeouts: Pick<LegTimeouts, 'maxCallMs' | 'lingerMs'>;
 }
 
@@ -43,9 +45,12 @@ const SIP_ADDRESS = /^sip:[^@]+@(?<host>\[[^\]]+\]|[^:]+)(?::(?<port>\d+))?$/;
  * @throws Error where a text of a trunk would change the syntax of a SIP message
  */
 export function plan(input: PlanInput): readonly PlannedLeg[] {
-  const { cli, trunkId } = input.wishes;
+  const { trunkId } = input.wishes;
+  const cli = input.flash?.cli ?? input.wishes.cli;
   const usable = input.trunks.filter(
-    (trunk) => (trunkId === null || trunk.id === trunkId) && (cli === null || mayShow(trunk, cli)),
+    (trunk) =>
+      (trunkId === null || trunk.id === trunkId) &&
+      (cli === null || input.flash !== undefined || mayShow(trunk, cli)),
   );
   const legs = usable.map((trunk) => {
     const shown = shownNumber(trunk, cli ?? trunk.cli);
@@ -78,7 +83,7 @@ export function callCredentials(to: string, trunk: Trunk): DigestCredentials | u
   return destinationOf(to, trunk).isTrunk ? trunkCredentials(trunk) : undefined;
 }
 
-function legOf({ callId, to, prompt, timeouts, wishes }: PlanInput, trunk: Trunk, shown: string): Leg {
+function legOf({ callId, to, prompt, timeouts, wishes, flash }: PlanInput, trunk: Trunk, shown: string): Leg {
   const destination = destinationOf(to, trunk);
   const credentials = callCredentials(to, trunk);
   return {
@@ -89,6 +94,7 @@ function legOf({ callId, to, prompt, timeouts, wishes }: PlanInput, trunk: Trunk
     ...(credentials === undefined ? {} : { credentials }),
     codecs: trunk.codecs,
     prompt,
+    ...(flash === undefined ? {} : { flash: flash.terms }),
     timeouts: {
       ...timeouts,
       setupMs: trunk.setupTimeoutMs,

@@ -4,7 +4,7 @@ import type { Store } from '../store/store.ts';
 import type { Trunk } from '../trunk/definition.ts';
 import { endCall } from './apply.ts';
 import type { Call } from './call.ts';
-import { mayHaveBeenHeard } from './call.ts';
+import { mayProve } from './call.ts';
 import type { CallLog } from './course.ts';
 import { callCredentials } from './plan.ts';
 
@@ -43,7 +43,7 @@ async function closeOne(call: Call, ports: RecoveryPorts): Promise<void> {
   const legEnded = await endLeg(call, ports);
   try {
     const ended = endCall(call, now(), 'interrupted', 'us');
-    await store.finishCall(ended, !mayHaveBeenHeard(ended), now());
+    await store.finishCall(ended, !mayProve(ended), now());
     log.warn({ callId: call.id, legEnded }, 'a call that an earlier process left open is closed');
   } catch (error) {
     log.error({ callId: call.id, err: error }, 'a call that an earlier process left open stays so');

@@ -26,6 +26,8 @@ export const VERIFICATION_COLUMNS = [
   'call_id',
   'say_as',
   'gender',
+  'channel',
+  'flash',
 ] as const;
 
 export const CALL_COLUMNS = [
@@ -66,6 +68,8 @@ export function verificationRow(verification: Verification): readonly Column[] {
     verification.callId,
     verification.sayAs,
     verification.gender,
+    verification.channel,
+    verification.flash === null ? null : JSON.stringify(verification.flash),
   ];
 }
 
@@ -90,6 +94,8 @@ export function verificationOf(row: Row): Verification {
     callId: row['call_id'],
     sayAs: row['say_as'],
     gender: row['gender'],
+    channel: row['channel'],
+    flash: row['flash'] === null ? null : JSON.parse(String(row['flash'])),
   } as Verification;
 }
 

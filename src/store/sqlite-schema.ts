@@ -100,6 +100,19 @@ const MIGRATIONS: readonly string[] = [
   CREATE INDEX calls_by_verification ON calls (verification_id, created_at, id) WHERE verification_id IS NOT NULL;
   CREATE INDEX calls_unfinished ON calls (created_at, id) WHERE state <> 'ended';
   `,
+  // Flash calls: what a verification hides, and which callee was shown which number.
+  `
+  ALTER TABLE verifications ADD COLUMN channel TEXT NOT NULL DEFAULT 'voice';
+  ALTER TABLE verifications ADD COLUMN flash TEXT;
+  CREATE TABLE cli_uses (
+    callee TEXT NOT NULL,
+    cli TEXT NOT NULL,
+    used_at INTEGER NOT NULL,
+    PRIMARY KEY (callee, cli)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX cli_uses_by_time ON cli_uses (used_at);
+  CREATE TABLE cli_last_uses (cli TEXT PRIMARY KEY, used_at INTEGER NOT NULL, uses INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 /**

@@ -13,7 +13,15 @@ import {
   verificationOf,
   verificationRow,
 } from './sqlite-rows.ts';
-import type { Accepted, CallQuery, IdempotentRequest, Repeated, Store } from './store.ts';
+import type {
+  Accepted,
+  CallQuery,
+  CliRequest,
+  CliTaken,
+  IdempotentRequest,
+  Repeated,
+  Store,
+} from './store.ts';
 
 const INSERT_VERIFICATION = insertInto('verifications', VERIFICATION_COLUMNS);
 const INSERT_CALL = insertInto('calls', CALL_COLUMNS);
@@ -24,6 +32,17 @@ const UPDATE_VERIFICATION =
 const UPDATE_CALL =
   "UPDATE calls SET state = ?, disposition = ?, blame = ?, ended_at = ?, sealed_playlist = ?, prompt = ?, attempts = ?, timeline = ? WHERE id = ? AND state <> 'ended'";
 const FORGET_CODE = 'UPDATE verifications SET sealed_code = NULL WHERE id = ? AND sealed_code IS NOT NULL';
+
+/** Those that a callee was not shown lately, the least used first. */
+const ELIGIBLE_CLIS = `
+  SELECT given.value AS cli FROM json_each(?) AS given
+  LEFT JOIN cli_last_uses AS last ON last.cli = given.value
+  WHERE NOT EXISTS (SELECT 1 FROM cli_uses AS shown WHERE shown.callee = ? AND shown.cli = given.value AND shown.used_at > ?)
+  ORDER BY COALESCE(last.uses, 0), COALESCE(last.used_at, 0)`;
+const COUNT_CLI_USE =
+  'INSERT INTO cli_last_uses (cli, used_at, uses) VALUES (?, ?, 1) ON CONFLICT (cli) DO UPDATE SET used_at = excluded.used_at, uses = uses + 1';
+/** Without the rest, which was used most: so all are used about as often. */
+const CHOSEN_SHARE = 0.75;
 
 const MAX_CALLS_A_PAGE = 500;
 /** Rows that a sweep takes at a time: other writes get their turn in between. */
@@ -98,6 +117,26 @@ export class SqliteStore implements Store {
     return this.#database.write(() => this.#end(id, status, now));
   }
 
+  takeCli({ clis, callee, now, reuseWindowMs, fewest, random }: CliRequest): Promise<CliTaken> {
+    const database = this.#database;
+    return database.write(() => {
+      const eligible = database.all(ELIGIBLE_CLIS, JSON.stringify(clis), callee, now - reuseWindowMs);
+      if (eligible.length < Math.max(1, fewest)) {
+        return { cli: undefined, choices: eligible.length };
+      }
+      const choices = Math.max(fewest, Math.ceil(eligible.length * CHOSEN_SHARE));
+      const cli = String(eligible[Math.floor(random * choices)]?.['cli']);
+      database.run(
+        'INSERT OR REPLACE INTO cli_uses (callee, cli, used_at) VALUES (?, ?, ?)',
+        callee,
+        cli,
+        now,
+      );
+      database.run(COUNT_CLI_USE, cli, now);
+      return { cli, choices };
+    });
+  }
+
   call(id: string): Promise<Call | undefined> {
     return this.#database.read(() => {
       const row = this.#database.get(SELECT_CALL, id);
@@ -151,10 +190,7 @@ export class SqliteStore implements Store {
     });
   }
 
-  async sweep(
-    now: number,
-    keepUntil: { readonly verificationsBefore: number; readonly callsBefore: number },
-  ): Promise<number> {
+  async sweep(now: number, keepUntil: Parameters<Store['sweep']>[1]): Promise<number> {
     await this.#drainRows(
       "UPDATE verifications SET status = 'expired', ended_at = expires_at, sealed_code = NULL WHERE id IN (SELECT id FROM verifications WHERE status = 'pending' AND expires_at <= ? LIMIT ?)",
       now,
@@ -171,6 +207,10 @@ export class SqliteStore implements Store {
     const calls = await this.#drainRows(
       'DELETE FROM calls WHERE id IN (SELECT id FROM calls WHERE created_at < ? LIMIT ?)',
       keepUntil.callsBefore,
+    );
+    await this.#drainRows(
+      'DELETE FROM cli_uses WHERE (callee, cli) IN (SELECT callee, cli FROM cli_uses WHERE used_at <= ? LIMIT ?)',
+      keepUntil.cliUsesBefore,
     );
     return requests + verifications + calls;
   }

@@ -20,6 +20,27 @@ export type Repeated =
   /** The key was used before with another body. Nothing was stored. */
   | { readonly kind: 'key_reused' };
 
+/** Which calling number a flash call is to show. */
+export interface CliRequest {
+  /** The numbers to choose from, each once. */
+  readonly clis: readonly string[];
+  readonly callee: string;
+  readonly now: number;
+  /** How long a callee is not shown the same number again. */
+  readonly reuseWindowMs: number;
+  /** With fewer that may be used none is taken: too few could be guessed. */
+  readonly fewest: number;
+  /** 0 to 1 (exclusive), cryptographic. */
+  readonly random: number;
+}
+
+export interface CliTaken {
+  /** Undefined where too few may be used for this callee now. */
+  readonly cli: string | undefined;
+  /** How many there were to choose from. */
+  readonly choices: number;
+}
+
 export interface CallQuery {
   readonly clientId?: string;
   readonly verificationId?: string;
@@ -58,6 +79,13 @@ export interface Store {
     now: number,
   ): Promise<Verification | undefined>;
 
+  /**
+   * Takes a calling number for a flash call, and notes that this callee was shown it: at random one of those that it
+   * was not shown within `reuseWindowMs`, without the quarter that was used most often, then latest, as long as
+   * `fewest` are left. So many at once may ask, no callee is shown a number twice.
+   */
+  takeCli(request: CliRequest): Promise<CliTaken>;
+
   call(id: string): Promise<Call | undefined>;
   calls(query: CallQuery): Promise<readonly Call[]>;
   /** Calls that no process has ended. */
@@ -73,7 +101,12 @@ export interface Store {
   /** Turns pending verifications past their time to `expired`, deletes what is past its retention; answers how many rows went. */
   sweep(
     now: number,
-    keepUntil: { readonly verificationsBefore: number; readonly callsBefore: number },
+    keepUntil: {
+      readonly verificationsBefore: number;
+      readonly callsBefore: number;
+      /** Before it no number that was shown counts any more. */
+      readonly cliUsesBefore: number;
+    },
   ): Promise<number>;
   /** Rejects when the store cannot be read and written. */
   ping(): Promise<void>;

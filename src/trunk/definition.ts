@@ -1,5 +1,6 @@
 import type { Codec, DigestCredentials, NextHop, SipTransport } from '../engine/engine.ts';
 import type { Secret } from '../secret.ts';
+import type { CliRange } from './cli-pool.ts';
 
 /**
  * How the calling number is shown: in From only; in From and P-Asserted-Identity (RFC 3325); or in
@@ -34,6 +35,8 @@ export interface Trunk {
   readonly cli: string;
   /** Further calling numbers that a request may ask for. */
   readonly allowedClis?: readonly string[] | undefined;
+  /** Calling numbers for flash calls. */
+  readonly flashPool?: readonly CliRange[] | undefined;
   readonly displayName?: string | undefined;
   /** In order of preference; at least one. */
   readonly codecs: readonly Codec[];

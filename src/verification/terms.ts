@@ -3,6 +3,8 @@ import type { SayAs } from '../prompt/playlist.ts';
 import type { Gender } from '../prompt/tts.ts';
 import type { Secret } from '../secret.ts';
 import { alphabetOf, MAX_CODE_LENGTH, MIN_CODE_LENGTH, readCode } from './code.ts';
+import type { FlashRequest } from './flash.ts';
+import type { Channel } from './verification.ts';
 
 /** What a client asks for. What it leaves out comes from `VerificationSettings`. */
 export interface StartRequest {
@@ -23,6 +25,10 @@ export interface StartRequest {
   readonly sayAs?: SayAs | undefined;
   /** Of the voice, where there is a choice. */
   readonly gender?: Gender | undefined;
+  /** How the number is proven; `voice` where nothing is said. */
+  readonly channel?: Channel | undefined;
+  /** Of a flash call. */
+  readonly flash?: FlashRequest | undefined;
   /** The client's own name for it, kept and shown. */
   readonly reference?: string | undefined;
 }

@@ -10,6 +10,23 @@ export type VerificationStatus =
   | 'canceled'
   | 'max_checks_reached';
 
+/** `voice`: a code is said. `flash`: the phone rings, and the number that called is what it proves. */
+export type Channel = 'voice' | 'flash';
+
+/** What a flash call shows and hides. */
+export interface FlashDetails {
+  /** The calling number without its hidden digits. */
+  readonly prefix: string;
+  /** How many digits of it are compared, from the end. */
+  readonly hiddenDigits: number;
+  /** That somebody who has not seen the phone guesses them within the checks: 0 to 1. */
+  readonly guessProbability: number;
+  readonly ringHoldMs: number;
+  readonly maxRingMs: number;
+  /** What is said where somebody answers; null: nothing, the call is hung up. */
+  readonly fallbackText: string | null;
+}
+
 /** The proving of one number. Times are epoch milliseconds. */
 export interface Verification {
   /** `ver_…` */
@@ -22,15 +39,18 @@ export interface Verification {
   readonly reference: string | null;
   readonly status: VerificationStatus;
   readonly codeLength: number;
-  /** HMAC-SHA256(pepper, id, code), hex: what a submitted code is compared with. */
+  /** HMAC-SHA256(pepper, id, code), hex: what is submitted is compared with it; of a flash call the hidden digits. */
   readonly codeDigest: string;
-  /** AES-256-GCM sealed code, base64; null from the end of the call on. */
+  /** AES-256-GCM sealed code, base64, of a flash call the whole calling number; null from the end of the call on. */
   readonly sealedCode: string | null;
   /** How often the prompt says the code. */
   readonly repeat: number;
   readonly sayAs: SayAs;
   /** Of the voice, where there is a choice; null: any. */
   readonly gender: Gender | null;
+  readonly channel: Channel;
+  /** Of a flash call; null for a voice call. */
+  readonly flash: FlashDetails | null;
   /** How many submitted codes were compared. */
   readonly checks: number;
   readonly maxChecks: number;
@@ -54,6 +74,8 @@ export type NewVerification = Pick<
   | 'repeat'
   | 'sayAs'
   | 'gender'
+  | 'channel'
+  | 'flash'
   | 'maxChecks'
   | 'callId'
 > & {

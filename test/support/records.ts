@@ -24,6 +24,8 @@ export function acceptedPair(
     repeat: 2,
     sayAs: 'digits',
     gender: null,
+    channel: 'voice',
+    flash: null,
     maxChecks: 5,
     createdAt: NOW,
     ttlSeconds: 600,

@@ -1,7 +1,8 @@
 import { setMaxListeners } from 'node:events';
-import type { Socket } from 'node:net';
+import { isIP, type Socket } from 'node:net';
 import type { Secret } from '../../secret.ts';
 import { parseMessage, type SipResponse } from '../../sip/message.ts';
+import { parseHostPort } from '../../sip/uri.ts';
 import { untilAborted, within } from '../leg/deadline.ts';
 import {
   createSrf,
@@ -60,6 +61,7 @@ export class DrachtioConnection {
   readonly #onFault: (error: unknown) => void;
   readonly #lost = new AbortController();
   #socket: Socket | undefined;
+  #sipAddresses: readonly string[] = [];
 
   private constructor(onFault: (error: unknown) => void) {
     this.#onFault = onFault;
@@ -87,6 +89,13 @@ export class DrachtioConnection {
   /** Dialogs that drachtio-srf holds for this connection. */
   get dialogs(): number {
     return this.#srf._dialogs.size;
+  }
+
+  /** An address of drachtio's own side of a call to this peer: what Contact says, or the nearest to it that is known. */
+  sipAddress(peerAddress: string): string {
+    const family = isIP(peerAddress);
+    const same = this.#sipAddresses.find((address) => isIP(address) === family);
+    return same ?? this.#sipAddresses[0] ?? ownAddress(this.#socket);
   }
 
   close(): void {
@@ -168,11 +177,12 @@ export class DrachtioConnection {
   async #connect({ host, port, secret }: ServerAddress): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       this.#lost.signal.addEventListener('abort', () => reject(gone()), { once: true });
-      this.#srf.on('connect', (error) =>
-        error === null || error === undefined
-          ? resolve()
-          : reject(new DrachtioError('refused', 'wrong secret')),
-      );
+      this.#srf.on('connect', (error, places) => {
+        if (error !== null && error !== undefined)
+          return reject(new DrachtioError('refused', 'wrong secret'));
+        this.#sipAddresses = addressesIn(places ?? '');
+        resolve();
+      });
       // Without this listener a lost connection ends the process.
       this.#srf.on('error', (error) => {
         reject(new DrachtioError('gone', messageOf(error)));
@@ -250,6 +260,14 @@ export class DrachtioConnection {
 export function sipResponse(message: SrfMessage): SipResponse | undefined {
   const parsed = parseMessage(Buffer.from(message.msg.raw ?? '', 'utf8'));
   return parsed.kind === 'response' ? parsed : undefined;
+}
+
+/** The addresses of places such as `udp/192.0.2.1:5060,tcp/[2001:db8::1]:5060`. */
+function addressesIn(places: string): string[] {
+  return places
+    .split(',')
+    .map((place) => parseHostPort(place.slice(place.indexOf('/') + 1))?.host ?? '')
+    .filter((host) => isIP(host) !== 0);
 }
 
 function gone(): DrachtioError {

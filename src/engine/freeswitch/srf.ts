@@ -96,7 +96,8 @@ export interface SrfAgent {
 
 export interface SrfApp {
   readonly app: { readonly client: SrfAgent };
-  on(event: 'connect', listener: (error: Error | null) => void): void;
+  /** `places`: where drachtio is reached by SIP, as `udp/192.0.2.1:5060,tcp/…`; outside of a NAT where it stands behind one. */
+  on(event: 'connect', listener: (error: Error | null, places?: string | null) => void): void;
   on(event: 'error' | 'close', listener: (error?: Error) => void): void;
   connect(options: { host: string; port: number; secret: string; reconnect: { maxAttempts: number } }): void;
   createUAC(

@@ -1,12 +1,15 @@
 import { TimerSet } from '../../sip/timer-set.ts';
-import type { CallEvent, Leftover, LegEnd, LegTimeouts } from '../engine.ts';
+import type { CallEvent, FlashTerms, Leftover, LegEnd, LegTimeouts } from '../engine.ts';
 import { EventQueue } from './event-queue.ts';
+import { FlashRing } from './flash-ring.ts';
 import { LegClock } from './leg-clock.ts';
 
 type Untimed<Event> = Event extends unknown ? Omit<Event, 'at'> : never;
 
 export interface LegProgressOptions {
   readonly timeouts: LegTimeouts;
+  /** Of a flash call: it takes the place of `ringMs`. */
+  readonly flash: FlashTerms | undefined;
   /** From which a later process could end the leg as it is now. */
   readonly leftover: () => Leftover;
   /** It took too long. */
@@ -15,10 +18,13 @@ export interface LegProgressOptions {
 
 /** What a leg tells, in order and with the time, and what it waits for until the answer. */
 export class LegProgress {
-  readonly timers = new TimerSet<'setup' | 'ring' | 'max' | 'linger' | 'crossed'>();
+  readonly timers = new TimerSet<
+    'setup' | 'ring' | 'attempt' | 'hold' | 'max' | 'wait' | 'linger' | 'crossed'
+  >();
   readonly #options: LegProgressOptions;
   readonly #clock = new LegClock();
   readonly #events = new EventQueue<CallEvent>();
+  readonly #flash: FlashRing | undefined;
   #made = false;
   #rang = false;
   #earlyMedia = false;
@@ -26,6 +32,8 @@ export class LegProgress {
 
   constructor(options: LegProgressOptions) {
     this.#options = options;
+    const { flash, giveUp } = options;
+    this.#flash = flash === undefined ? undefined : new FlashRing(flash, this.timers, giveUp);
   }
 
   /** Whether a provisional response other than 100 has come. */
@@ -56,6 +64,11 @@ export class LegProgress {
     this.#events.push(event);
   }
 
+  /** The INVITE leaves. */
+  begun(): void {
+    this.#flash?.begun();
+  }
+
   /** A provisional response (RFC 3261 §21.1): the first one ends the wait for any, the first 180 begins the ringing. */
   provisional(response: { readonly status: number; readonly body: string }): void {
     const { status } = response;
@@ -64,7 +77,8 @@ export class LegProgress {
     const firstRing = status === 180 && !this.#rang;
     if (!this.#made || firstRing) {
       this.timers.stop('setup');
-      this.timers.start('ring', timeouts.ringMs, () => giveUp({ kind: 'ring_timeout' }));
+      if (this.#flash === undefined)
+        this.timers.start('ring', timeouts.ringMs, () => giveUp({ kind: 'ring_timeout' }));
     }
     this.#made = true;
     if (firstRing) {
@@ -74,5 +88,6 @@ export class LegProgress {
       if (!this.#earlyMedia) this.tell({ type: 'early_media' });
       this.#earlyMedia = true;
     } else if (status !== 180) this.tell({ type: 'progress', status });
+    this.#flash?.provisional(status);
   }
 }
