@@ -68,7 +68,7 @@ describe('with API keys', () => {
       expect([url, reply.statusCode, reply.headers['www-authenticate']]).toEqual([url, 401, 'Bearer']);
       expect(reply.json()).toMatchObject({ error: { code: 'unauthorized' } });
     }
-    expect(service.prompter.playlists).toEqual([]);
+    expect([await service.playlists(), service.tts.asked]).toEqual([[], []]);
   });
 
   it.each(['/healthz', '/readyz', '/openapi.json', '/docs/'])('%s is open', async (url) => {

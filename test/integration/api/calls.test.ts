@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { speechMs } from '../../../src/media/speech.ts';
 import { eventually } from '../../support/eventually.ts';
 import type { ScriptedLeg } from './scripted-engine.ts';
 import type { Service } from './service.ts';
@@ -50,12 +51,12 @@ describe('GET /v1/calls/:id', () => {
       carrierId: null,
       prompt: {
         locale: 'en-US',
-        voices: ['tone é'],
+        voices: ['recorded en-US/slt'],
         fallback: 'none',
-        durationMs: 2200,
+        durationMs: speechMs(leg.leg.prompt),
         synthesised: 0,
         fetched: 0,
-        preparedMs: 0,
+        preparedMs: expect.any(Number),
       },
       state: 'ended',
       disposition: 'answered',

@@ -1,6 +1,8 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { VoiceServer } from '../../../src/lab/voice-server.ts';
 import { eventually } from '../../support/eventually.ts';
 import { DataTechLabsClient, TRUNKS, TTS_BODY, WAV_BODY } from './datatechlabs-client.ts';
+import { serveRecordings, speechFrom } from './own-sounds.ts';
 import type { ScriptedLeg } from './scripted-engine.ts';
 import type { Service } from './service.ts';
 import { startService } from './service.ts';
@@ -8,12 +10,18 @@ import { startService } from './service.ts';
 const CODE = '123456';
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
+let web: VoiceServer;
+beforeAll(async () => {
+  web = await serveRecordings(['your-code-is', '1', '2', '3', '4', '5', '6']);
+});
+afterAll(() => web.close());
+
 let service: Service;
 let client: DataTechLabsClient;
 afterEach(() => service.close());
 
 async function start(settings: Parameters<typeof startService>[0]): Promise<void> {
-  service = await startService(settings);
+  service = await startService({ speech: speechFrom('server.domain.com', web), ...settings });
   client = new DataTechLabsClient(service);
 }
 
@@ -37,7 +45,7 @@ describe('POST /voice/call/play', () => {
 
   it('takes the TTS body of the article', async () => {
     const { status: http, body } = await client.play(TTS_BODY);
-    expect([service.prompter.playlists.length, service.engine.legs.length]).toEqual([0, 0]);
+    expect([service.tts.asked.length, service.engine.legs.length]).toEqual([0, 0]);
     expect(http).toBe(200);
     expect(body).toEqual({
       code: 0,
@@ -49,7 +57,7 @@ describe('POST /voice/call/play', () => {
     expect(dialled.requestUri).toBe('sip:+12125551212@sip.other.example');
     expect(dialled.from.uri).toContain('+12125550100');
     const item = { tts: 'Your code is 123456', locale: 'en-US', gender: 'female', sayAs: 'digits' };
-    expect(service.prompter.playlists).toEqual([{ items: [item, item], repeat: 1, repeatPauseMs: 0 }]);
+    expect(await service.playlists()).toEqual([{ items: [item, item], repeat: 1, repeatPauseMs: 0 }]);
   });
 
   it('takes the body of the article with files', async () => {
@@ -59,7 +67,7 @@ describe('POST /voice/call/play', () => {
     const once = ['your-code-is', '1', '2', '3', '4', '5', '6'].map((name) => ({
       url: `http://server.domain.com/voices/${name}.wav`,
     }));
-    expect(service.prompter.playlists).toEqual([{ items: [...once, ...once], repeat: 1, repeatPauseMs: 0 }]);
+    expect(await service.playlists()).toEqual([{ items: [...once, ...once], repeat: 1, repeatPauseMs: 0 }]);
   });
 
   it.each([
@@ -98,14 +106,14 @@ describe('POST /voice/call/play', () => {
     const options = { language: 'en-GB', codec: 'x', volume: { up: true } };
     const playlist = [
       { play: 'Hello', type: 'tts', options },
-      { play: 'http://server.domain.com/1.wav', options },
+      { play: 'http://server.domain.com/voices/1.wav', options },
       { play: 'Bye', type: 'tts', options: {} },
     ];
     expect((await client.play(changed({ playlist }))).status).toBe(200);
     await leg();
-    expect(service.prompter.playlists[0]?.items).toEqual([
+    expect((await service.playlists())[0]?.items).toEqual([
       { tts: 'Hello', locale: 'en-GB' },
-      { url: 'http://server.domain.com/1.wav' },
+      { url: 'http://server.domain.com/voices/1.wav' },
       { tts: 'Bye' },
     ]);
   });
@@ -188,7 +196,7 @@ describe('POST /voice/call/play', () => {
       'a language that nobody speaks',
       changed({ playlist: [{ ...tts, options: { language: 'tlh' } }] }),
       1004,
-      /language/,
+      /speaks tlh/,
     ],
     ['51 items', changed({ playlist: Array.from({ length: 51 }, () => tts) }), 1005, /items/],
     ['an unknown carrier', changed({ carrier_id: 'nobody' }), 1006, /carrier/],
@@ -226,7 +234,7 @@ describe('POST /voice/call/play', () => {
   });
 
   it('says nothing of a fault of ours', async () => {
-    service.prompter.bug = new TypeError('details');
+    service.breakWith(new TypeError('details'));
     expect((await client.play(TTS_BODY)).body).toEqual({
       code: 5001,
       status: 500,
@@ -234,6 +242,40 @@ describe('POST /voice/call/play', () => {
     });
     expect(service.log()).toContain('details');
     expect(service.log()).not.toContain(CODE);
+  });
+});
+
+describe('a calling number', () => {
+  beforeEach(async () => {
+    await start({
+      trunks: [
+        { id: 'pbx', host: 'pbx.example', cli: '1000', allowedClis: ['12125550100'] },
+        { id: 'carrier', host: 'sip.carrier.example', cli: '+12125550101', allowedClis: ['+1000'] },
+      ],
+    });
+  });
+
+  it.each([
+    ['me', undefined, 'sip:1000@pbx.example'],
+    ['1000', undefined, 'sip:1000@pbx.example'],
+    ['1000', 'pbx', 'sip:1000@pbx.example'],
+    ['12125550100', 'pbx', 'sip:12125550100@pbx.example'],
+    ['1000', 'carrier', 'sip:+1000@sip.carrier.example'],
+    ['12125550101', undefined, 'sip:+12125550101@sip.carrier.example'],
+    ['0012125550101', undefined, 'sip:+12125550101@sip.carrier.example'],
+  ])('%s by %s is shown as %s', async (from, carrier, shown) => {
+    expect((await client.play(changed({ from, carrier_id: carrier }))).status).toBe(200);
+    expect((await leg()).leg.from.uri).toBe(shown);
+  });
+
+  it.each([
+    ['1001', undefined],
+    ['+12125550100', undefined],
+    ['12125550101', 'pbx'],
+    ['12125550100', 'carrier'],
+  ])('%s by %s is refused', async (from, carrier) => {
+    const reply = await client.play(changed({ from, carrier_id: carrier }));
+    expect([reply.status, reply.body]).toMatchObject([400, { code: 1007 }]);
   });
 });
 

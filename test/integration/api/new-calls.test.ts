@@ -1,7 +1,8 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { PromptError } from '../../../src/prompt/prompt-error.ts';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { VoiceServer } from '../../../src/lab/voice-server.ts';
 import { eventually } from '../../support/eventually.ts';
-import type { ScriptedLeg } from './scripted-engine.ts';
+import { CallsClient } from './calls-client.ts';
+import { OwnSounds, serveRecordings, speechFrom } from './own-sounds.ts';
 import type { Service } from './service.ts';
 import { startService } from './service.ts';
 
@@ -13,49 +14,39 @@ const TRUNKS = [
 /** Nothing of these may be seen anywhere but in the prompt. */
 const CODE = '482913';
 const TEXT = `Your code is ${CODE}, dear Anneliese`;
-const URL_OF_CODE = `https://files.example/secret-path/${CODE}.wav?token=Anneliese`;
+const NAME_OF_CODE = `secret-path/${CODE}.wav?token=Anneliese`;
+const URL_OF_CODE = urlOf(NAME_OF_CODE);
+const LONG_FILE = 'x'.repeat(200);
+const LONG_NAME = 'x'.repeat(2048 - urlOf('').length);
+
+function urlOf(name: string): string {
+  return `http://files.example/voices/${name}.wav`;
+}
+
+let sounds: OwnSounds;
+let web: VoiceServer;
+beforeAll(async () => {
+  sounds = await OwnSounds.create();
+  await sounds.add(LONG_FILE);
+  web = await serveRecordings([NAME_OF_CODE, LONG_NAME]);
+});
+afterAll(async () => {
+  await web.close();
+  await sounds.close();
+});
 
 let service: Service;
+let client: CallsClient;
 beforeEach(async () => {
-  service = await startService({ trunks: TRUNKS, verification: { sipTargets: ['pbx.example'] } });
+  service = await startService({
+    trunks: TRUNKS,
+    verification: { sipTargets: ['pbx.example'] },
+    sounds: { folder: sounds.folder },
+    speech: speechFrom('files.example', web),
+  });
+  client = new CallsClient(service);
 });
 afterEach(() => service.close());
-
-interface Answer {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, unknown>>;
-  readonly body: Record<string, unknown>;
-}
-
-async function post(body: object | undefined, headers: Record<string, string> = {}): Promise<Answer> {
-  const reply = await service.api.inject({
-    method: 'POST',
-    url: '/v1/calls',
-    headers,
-    ...(body === undefined ? {} : { payload: body }),
-  });
-  return { status: reply.statusCode, headers: reply.headers, body: reply.json<Record<string, unknown>>() };
-}
-
-async function read(callId: unknown): Promise<Record<string, unknown>> {
-  return (await service.api.inject(`/v1/calls/${String(callId)}`)).json<Record<string, unknown>>();
-}
-
-async function ended(callId: unknown): Promise<Record<string, unknown>> {
-  return eventually(async () => {
-    const call = await read(callId);
-    expect(call['state']).toBe('ended');
-    return call;
-  });
-}
-
-async function leg(): Promise<ScriptedLeg> {
-  return eventually(() => {
-    const [first] = service.engine.legs;
-    expect(first).toBeDefined();
-    return first as ScriptedLeg;
-  });
-}
 
 /** A request with one item. */
 function saying(item: unknown): object {
@@ -69,7 +60,7 @@ describe('POST /v1/calls', () => {
       url: '/v1/calls',
       payload: { to: '+49 30 123-456', playlist: [{ tts: TEXT }] },
     });
-    expect([service.prompter.playlists.length, service.engine.legs.length]).toEqual([0, 0]);
+    expect([service.tts.asked.length, service.engine.legs.length]).toEqual([0, 0]);
     expect(statusCode).toBe(201);
     const call = JSON.parse(body) as Record<string, unknown>;
     expect(call).toEqual({
@@ -95,8 +86,8 @@ describe('POST /v1/calls', () => {
     });
     expect(headers['location']).toBe(`/v1/calls/${String(call['id'])}`);
     expect((await service.api.inject(String(headers['location']))).json()).toMatchObject({ id: call['id'] });
-    expect((await leg()).leg.requestUri).toBe('sip:+4930123456@sip.carrier.example');
-    expect(service.prompter.playlists).toEqual([{ items: [{ tts: TEXT }], repeat: 1, repeatPauseMs: 1000 }]);
+    expect((await client.leg()).leg.requestUri).toBe('sip:+4930123456@sip.carrier.example');
+    expect(await service.playlists()).toEqual([{ items: [{ tts: TEXT }], repeat: 1, repeatPauseMs: 1000 }]);
   });
 
   it('takes every option and every kind of item', async () => {
@@ -108,7 +99,7 @@ describe('POST /v1/calls', () => {
       { url: URL_OF_CODE },
       { digits: 'a1B2', sayAs: 'nato', digitPauseMs: 500, ...voice },
     ];
-    const { status, body } = await post({
+    const { status, body } = await client.post({
       to: 'sip:alice@pbx.example',
       from: '+12125550101',
       carrierId: '74445609',
@@ -124,33 +115,43 @@ describe('POST /v1/calls', () => {
       carrierId: '74445609',
       reference: 'order 7 – été',
     });
-    const scripted = await leg();
-    expect(service.prompter.playlists).toEqual([{ items: playlist, repeat: 2, repeatPauseMs: 700 }]);
+    const scripted = await client.leg();
+    expect(await service.playlists()).toEqual([{ items: playlist, repeat: 2, repeatPauseMs: 700 }]);
+    const { asked } = service.tts;
+    // What the provider speaks of English.
+    const wish = { locale: 'en-US', voice: 'en-gb+f3', gender: 'female', speed: 0.8 };
+    expect(asked).toEqual(asked.map(({ text }) => ({ text, ...wish })));
     expect(scripted.leg.from.uri).toContain('+12125550101');
     expect(scripted.leg.timeouts.ringMs).toBe(25_000);
     scripted.ring().answer().finishPrompt();
-    expect(await ended(body['id'])).toMatchObject({
+    expect(await client.ended(body['id'])).toMatchObject({
       reference: 'order 7 – été',
       carrierId: '74445609',
       disposition: 'answered',
       promptFinished: true,
-      prompt: { locale: 'en-US', voices: ['tone é'], fallback: 'none', synthesised: 1, fetched: 1 },
+      prompt: {
+        locale: 'en-US',
+        voices: ['tts tone é en-US'],
+        fallback: 'none',
+        synthesised: expect.any(Number),
+        fetched: 1,
+      },
       attempts: [{ trunkId: '74445609', cli: '+12125550101' }],
     });
   });
 
   it.each(['me', undefined])('shows the number of the trunk for %s', async (from) => {
-    await post({ to: TO, playlist: [{ pauseMs: 1 }], carrierId: '74445609', ...(from && { from }) });
-    expect((await leg()).leg.from.uri).toContain('+12125550100');
+    await client.post({ to: TO, playlist: [{ pauseMs: 1 }], carrierId: '74445609', ...(from && { from }) });
+    expect((await client.leg()).leg.from.uri).toContain('+12125550100');
   });
 
   it('is followed and hung up like any other call', async () => {
-    const { body } = await post(saying({ tts: TEXT }));
-    (await leg()).ring();
-    await eventually(async () => expect((await read(body['id']))['state']).toBe('ringing'));
+    const { body } = await client.post(saying({ tts: TEXT }));
+    (await client.leg()).ring();
+    await eventually(async () => expect((await client.read(body['id']))['state']).toBe('ringing'));
     const url = `/v1/calls/${String(body['id'])}`;
     expect((await service.api.inject({ method: 'DELETE', url })).statusCode).toBe(202);
-    expect(await ended(body['id'])).toMatchObject({ disposition: 'canceled' });
+    expect(await client.ended(body['id'])).toMatchObject({ disposition: 'canceled' });
     const events = (await service.api.inject(`${url}/events`)).body;
     expect(events.match(/^event: .*/gm)).toEqual([
       'event: queued',
@@ -161,19 +162,20 @@ describe('POST /v1/calls', () => {
       'event: ended',
     ]);
     const page = (await service.api.inject('/v1/calls')).json<{ calls: object[] }>();
-    expect(page.calls).toMatchObject([{ id: body['id'], verificationId: null, prompt: { synthesised: 1 } }]);
+    const synthesised = service.tts.asked.length;
+    expect(synthesised).toBeGreaterThan(0);
+    expect(page.calls).toMatchObject([{ id: body['id'], verificationId: null, prompt: { synthesised } }]);
   });
 
   it('does not dial what cannot be played, and says why', async () => {
-    service.prompter.fault = new PromptError('url_failed', 'item 1: files.example answered 404');
-    const { body } = await post(saying({ url: URL_OF_CODE }));
-    const call = await ended(body['id']);
+    const { body } = await client.post(saying({ url: urlOf('missing') }));
+    const call = await client.ended(body['id']);
     expect(call).toMatchObject({ disposition: 'prompt_failed', prompt: null, attempts: [] });
     expect(call['timeline']).toMatchObject([
       { type: 'queued' },
       {
         type: 'prompt_failed',
-        detail: { fault: 'url_failed', message: 'item 1: files.example answered 404' },
+        detail: { fault: 'url_failed', message: 'item 1: http://files.example answered with status 404' },
       },
       { type: 'ended' },
     ]);
@@ -186,10 +188,12 @@ describe('POST /v1/calls', () => {
 
   it('says when all lines are in use, and when calls cannot be carried', async () => {
     service.engine.lacks = ['drachtio'];
-    expect((await post(saying({ tts: TEXT }))).body).toMatchObject({ error: { code: 'engine_unavailable' } });
+    expect((await client.post(saying({ tts: TEXT }))).body).toMatchObject({
+      error: { code: 'engine_unavailable' },
+    });
     service.engine.lacks = [];
     void service.dialer.drain(new AbortController().signal);
-    const refused = await post(saying({ tts: TEXT }));
+    const refused = await client.post(saying({ tts: TEXT }));
     expect([refused.status, refused.body]).toMatchObject([503, { error: { code: 'capacity' } }]);
     expect(await service.store.calls({ limit: 1 })).toEqual([]);
   });
@@ -265,7 +269,7 @@ describe('a request', () => {
       /^body\.playlist\.0\.locale: expected a locale/,
     ],
   ])('%s is refused', async (_what, body, message) => {
-    const reply = await post(body);
+    const reply = await client.post(body);
     expect(reply.body).toEqual({
       error: {
         code: 'invalid_request',
@@ -281,7 +285,7 @@ describe('a request', () => {
   it.each<[string, object]>([
     ['the longest text', { tts: 'x'.repeat(1000) }],
     ['a text with markup and controls', { tts: '<break/> $(reboot) \u0000 "\'' }],
-    ['the longest URL', { url: 'https://files.example/'.padEnd(2048, 'x') }],
+    ['the longest URL', { url: urlOf(LONG_NAME) }],
     ['one digit', { digits: '0' }],
     ['32 of them', { digits: '0'.repeat(32) }],
     ['no pause', { pauseMs: 0 }],
@@ -289,10 +293,11 @@ describe('a request', () => {
     ['the slowest', { tts: TEXT, speed: 0.5 }],
     ['the fastest', { tts: TEXT, speed: 2 }],
     ['the longest name of a voice', { tts: TEXT, voice: 'x'.repeat(64) }],
-    ['the longest file name', { file: 'x'.repeat(200) }],
+    ['the longest file name', { file: LONG_FILE }],
   ])('with %s is taken', async (_what, item) => {
-    expect((await post(saying(item))).status).toBe(201);
-    await eventually(() => expect(service.prompter.playlists[0]?.items).toEqual([item]));
+    expect((await client.post(saying(item))).status).toBe(201);
+    await client.leg();
+    expect(await service.playlists()).toMatchObject([{ items: [item] }]);
   });
 
   it.each<[string, object, string]>([
@@ -312,80 +317,10 @@ describe('a request', () => {
     ],
     ['in a language that nobody speaks', saying({ tts: TEXT, locale: 'tlh' }), 'unsupported_locale'],
   ])('%s is refused by the service', async (_what, body, code) => {
-    const reply = await post(body);
+    const reply = await client.post(body);
     expect([reply.status, reply.body]).toMatchObject([400, { error: { code } }]);
     expect(JSON.stringify(reply.body)).not.toMatch(/482913|Anneliese/);
     expect(await service.store.calls({ limit: 1 })).toEqual([]);
     expect(service.dialer.active()).toBe(0);
   });
-});
-
-describe('Idempotency-Key', () => {
-  const key = { 'idempotency-key': 'order-7' };
-
-  it('gives the first answer again and places one call', async () => {
-    const first = await post({ to: TO, playlist: [{ tts: TEXT, speed: 1 }] }, key);
-    (await leg()).ring().answer().finishPrompt();
-    await ended(first.body['id']);
-    const again = await post({ playlist: [{ speed: 1, tts: TEXT }], repeat: 1, to: TO }, key);
-    expect([first.headers['idempotency-replayed'], again.headers['idempotency-replayed']]).toEqual([
-      undefined,
-      'true',
-    ]);
-    expect([again.status, again.headers['location'], again.body]).toEqual([
-      201,
-      first.headers['location'],
-      first.body,
-    ]);
-    expect(await service.store.calls({ limit: 10 })).toHaveLength(1);
-  });
-
-  it('places one call for twenty requests at once', async () => {
-    const replies = await Promise.all(Array.from({ length: 20 }, () => post(saying({ tts: TEXT }), key)));
-    expect(new Set(replies.map(({ body }) => body['id'])).size).toBe(1);
-    expect(replies.filter(({ headers }) => headers['idempotency-replayed'] === undefined)).toHaveLength(1);
-    expect(await service.store.calls({ limit: 10 })).toHaveLength(1);
-  });
-
-  it.each([
-    saying({ tts: `${TEXT}!` }),
-    saying({ tts: TEXT, speed: 1.1 }),
-    { ...saying({ tts: TEXT }), repeat: 2 },
-    { ...saying({ tts: TEXT }), reference: 'x' },
-  ])('refuses another body: %#', async (body) => {
-    await post(saying({ tts: TEXT }), key);
-    const reply = await post(body, key);
-    expect([reply.status, reply.body]).toMatchObject([422, { error: { code: 'idempotency_key_reused' } }]);
-  });
-
-  it('is not shared with verifications', async () => {
-    await post(saying({ tts: TEXT }), key);
-    const other = { method: 'POST', url: '/v1/verifications', headers: key, payload: { to: TO } } as const;
-    expect((await service.api.inject(other)).statusCode).toBe(422);
-  });
-});
-
-it('leaves nothing of a playlist in answers and in the log', async () => {
-  const seen: string[] = [];
-  const playlist = [
-    { tts: TEXT },
-    { url: URL_OF_CODE },
-    { digits: CODE, sayAs: 'digits' },
-    { file: `Anneliese/${CODE}` },
-  ];
-  const { body } = await post({ to: TO, playlist }, { 'idempotency-key': 'k' });
-  (await leg()).ring().answer().finishPrompt();
-  seen.push(JSON.stringify([body, await ended(body['id'])]));
-  seen.push((await service.api.inject(`/v1/calls/${String(body['id'])}/events`)).body);
-  service.prompter.fault = new PromptError('tts_failed', 'item 1: espeak ended with 1');
-  const failed = await post({ to: TO, playlist });
-  seen.push(JSON.stringify(await ended(failed.body['id'])));
-  service.prompter.fault = undefined;
-  // A fault of ours while a playlist is in hand.
-  service.prompter.bug = new TypeError('a bug');
-  const broken = await post({ to: TO, playlist });
-  expect(broken.status).toBe(500);
-  seen.push(JSON.stringify(broken.body));
-  expect(service.log()).toContain('a bug');
-  expect(seen.join('\n') + service.log()).not.toMatch(/482913|Anneliese|secret-path|4829 ?13/);
 });

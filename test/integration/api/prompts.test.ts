@@ -1,8 +1,8 @@
 import { request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { AppError } from '../../../src/errors.ts';
 import { parseWav } from '../../../src/media/wav.ts';
+import { CODE_PAUSES } from '../../../src/prompt/code-prompt.ts';
 import { eventually } from '../../support/eventually.ts';
 import type { Service } from './service.ts';
 import { startService } from './service.ts';
@@ -15,6 +15,11 @@ beforeEach(async () => {
   service = await startService();
 });
 afterEach(() => service.close());
+
+/** Length of a sound, milliseconds. */
+function lengthMs(wav: Uint8Array): number {
+  return parseWav(wav).samples.length / 8;
+}
 
 function preview(payload: object) {
   return service.api.inject({ method: 'POST', url: '/v1/prompts/preview', payload });
@@ -34,11 +39,13 @@ describe('POST /v1/prompts/preview', () => {
       'content-length': String(reply.rawPayload.length),
     });
     const { sampleRate, samples } = parseWav(reply.rawPayload);
-    const ms = (TEXT.length * 100 + 500) * 2 + 250;
+    const text = lengthMs((await preview({ playlist: [{ tts: TEXT }] })).rawPayload) - CODE_PAUSES.leadInMs;
+    const ms = CODE_PAUSES.leadInMs + (text + 500) * 2 + 250;
     expect([sampleRate, samples.length]).toEqual([8000, ms * 8]);
+    expect(text).toBeGreaterThan(1000);
     // Bits a sample and channels, as the format chunk has them.
     expect([reply.rawPayload.readUInt16LE(34), reply.rawPayload.readUInt16LE(22)]).toEqual([16, 1]);
-    expect(samples.some((sample) => Math.abs(sample) > 5000)).toBe(true);
+    expect(samples.some((sample) => Math.abs(sample) > 2000)).toBe(true);
   });
 
   it('says with what it was spoken, in ASCII, and nothing of what was said', async () => {
@@ -47,15 +54,17 @@ describe('POST /v1/prompts/preview', () => {
     expect(header).toMatch(/^[\x20-\x7e]+$/);
     expect(JSON.parse(header)).toEqual({
       locale: 'en-US',
-      voices: ['tone é'],
+      voices: ['tts tone é en-US'],
       fallback: 'none',
-      durationMs: TEXT.length * 100,
-      synthesised: 1,
+      durationMs: lengthMs(reply.rawPayload),
+      // The words before the code, and all digits.
+      synthesised: 11,
       fetched: 0,
-      preparedMs: 0,
+      preparedMs: expect.any(Number),
     });
     expect(header + service.log()).not.toContain(CODE);
-    expect(service.prompter.playlists).toEqual([{ items: [{ tts: TEXT }], repeat: 1, repeatPauseMs: 1000 }]);
+    expect(service.tts.asked).toHaveLength(11);
+    expect(service.tts.texts).toContain('Your code is');
   });
 
   it('calls nobody and stores nothing', async () => {
@@ -81,26 +90,32 @@ describe('POST /v1/prompts/preview', () => {
     expect(reply.json()).toMatchObject({
       error: { code: 'invalid_request', message: expect.stringMatching(message) },
     });
-    expect(service.prompter.playlists).toEqual([]);
+    expect(service.tts.asked).toEqual([]);
   });
 
+  const lettersOnly = 'Item 1 of the playlist: letters can be said with `nato` only.';
   it.each([
-    ['invalid_playlist', 400],
-    ['unsupported_locale', 400],
-    ['prompt_failed', 422],
-    ['speech_unavailable', 503],
-  ] as const)('tells %s with %i', async (code, status) => {
-    service.prompter.fault = new AppError(code, { message: 'Item 1: files.example answered 404.' });
-    const reply = await preview({ playlist: [{ tts: TEXT }] });
+    ['invalid_playlist', 400, { digits: `A${CODE}` }, lettersOnly],
+    ['unsupported_locale', 400, { tts: TEXT, locale: 'tlh' }, 'No voice here speaks tlh.'],
+    [
+      'prompt_failed',
+      422,
+      { url: `http://files.example/${CODE}.wav` },
+      'Item 1: http://files.example leads to an address that is not public.',
+    ],
+    ['speech_unavailable', 503, { tts: 'Good morning' }, 'Text cannot be spoken at the moment.'],
+  ] as const)('tells %s with %i', async (code, status, item, message) => {
+    service.tts.mood = { fault: 'tts_failed' };
+    const reply = await preview({ playlist: [item] });
     expect(reply.statusCode).toBe(status);
     expect(reply.headers['content-type']).toContain('application/json');
-    expect(reply.json()).toMatchObject({ error: { code, message: 'Item 1: files.example answered 404.' } });
+    expect(reply.json()).toMatchObject({ error: { code, message } });
     expect(reply.body + service.log()).not.toContain(CODE);
     expect(service.faults()).toEqual([]);
   });
 
   it('breaks off when the client goes away, without a fault', async () => {
-    service.prompter.stalled = true;
+    service.tts.mood = 'stalls';
     await service.api.listen({ host: '127.0.0.1', port: 0 });
     const { port } = service.api.server.address() as AddressInfo;
     const client = request({
@@ -111,10 +126,12 @@ describe('POST /v1/prompts/preview', () => {
     });
     client.on('error', () => undefined);
     client.end(JSON.stringify({ playlist: [{ tts: TEXT }] }));
-    await eventually(() => expect(service.prompter.playlists).toHaveLength(1));
-    expect(service.prompter.brokenOff).toBe(0);
+    // The words and the digits are asked for side by side.
+    await eventually(() => expect(service.tts.running).toBe(2));
+    expect(service.tts.aborted).toBe(0);
     client.destroy();
-    await eventually(() => expect(service.prompter.brokenOff).toBe(1));
+    await eventually(() => expect(service.tts.running).toBe(0));
+    expect(service.tts.aborted).toBe(2);
     expect((await service.api.inject('/healthz')).statusCode).toBe(200);
     expect(service.faults()).toEqual([]);
   });

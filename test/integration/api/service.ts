@@ -122,8 +122,8 @@ export async function startService(settings: Partial<Settings> = {}): Promise<Se
     store,
     dialer,
     playlists: async () => {
-      const calls = await store.calls({ limit: 100 });
-      return calls.flatMap(({ id, sealedPlaylist: sealed }) =>
+      const stored = await store.calls({ limit: 100 });
+      return stored.flatMap(({ id, sealedPlaylist: sealed }) =>
         sealed === null ? [] : [JSON.parse(vault.open(id, sealed).reveal()) as Playlist],
       );
     },

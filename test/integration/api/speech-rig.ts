@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import type { Config } from '../../../src/config.ts';
 import type { Logger } from 'pino';
+import type { Config } from '../../../src/config.ts';
 import { finished } from '../../../src/media/loudness.ts';
 import { GuardedFetch } from '../../../src/outbound/guarded-fetch.ts';
 import { ClipCache } from '../../../src/prompt/clip-cache.ts';
