@@ -20,6 +20,8 @@ export function verificationAnswerOf(verification: VerificationView): Verificati
     codeLength: verification.codeLength,
     repeat: verification.repeat,
     sayAs: verification.sayAs,
+    channel: verification.channel,
+    flash: flashAnswerOf(verification),
     checks: verification.checks,
     maxChecks: verification.maxChecks,
     checksLeft: checksLeft(verification),
@@ -29,6 +31,12 @@ export function verificationAnswerOf(verification: VerificationView): Verificati
     endedAt: isoOrNull(verification.endedAt),
     callId: verification.callId,
   };
+}
+
+function flashAnswerOf({ flash }: VerificationView): VerificationAnswer['flash'] {
+  if (flash === null) return null;
+  const { prefix, hiddenDigits, guessProbability, ringHoldMs, maxRingMs } = flash;
+  return { prefix, hiddenDigits, guessProbability, ringHoldMs, maxRingMs };
 }
 
 /** None once the verification is final: nothing is compared any more. */

@@ -4,7 +4,7 @@ import type { ErrorCode } from '../errors.ts';
 import { ERROR_TABLE } from '../errors.ts';
 import { Secret } from '../secret.ts';
 import type { StartRequest } from '../verification/terms.ts';
-import type { VerificationStatus } from '../verification/verification.ts';
+import type { Channel, VerificationStatus } from '../verification/verification.ts';
 
 /** Gives a schema the name under which OpenAPI lists it. */
 export function named<Schema extends z.ZodType>(id: string, schema: Schema): Schema {
@@ -103,10 +103,55 @@ export const idempotencyHeaders = z.looseObject({
     .describe('The same key with the same body gets the first answer again, and no second call.'),
 });
 
+const channel = z.enum(['voice', 'flash'] as const satisfies readonly Channel[]);
+
+/** Of a flash call; refused without `channel: flash`. */
+const flashKeys = {
+  ringHoldMs: z
+    .int()
+    .min(500)
+    .max(8000)
+    .optional()
+    .describe('Flash: from the first ringing (180) to our hang-up'),
+  maxRingSeconds: z.int().min(3).max(30).optional().describe('Flash: hard limit of the attempt'),
+  onAnswer: z
+    .enum(['hangup', 'speak'])
+    .optional()
+    .describe('Flash: what somebody gets who answers; `speak` needs `fallbackText`'),
+  fallbackText: z
+    .string()
+    .min(1)
+    .max(1000)
+    .optional()
+    .describe('Flash: said to somebody who answers. It must not hold anything that proves the number'),
+} as const;
+
+/** What a flash call shows, for the app that waits for it. The number itself is in no answer. */
+const flashAnswer = named(
+  'Flash',
+  z.object({
+    prefix: z.string().describe('What the calling number begins with'),
+    hiddenDigits: count.describe('How many digits follow, which are compared'),
+    guessProbability: z
+      .number()
+      .min(0)
+      .max(1)
+      .describe('That somebody who has not seen the phone guesses them within `maxChecks`'),
+    ringHoldMs: count,
+    maxRingMs: count,
+  }),
+);
+
 export const newVerification = named(
   'NewVerification',
   z.strictObject({
     to: callee,
+    channel: channel
+      .optional()
+      .describe(
+        '`voice` (the default): a code is said. `flash`: the phone rings and nobody answers; the number that called is what is checked',
+      ),
+    ...flashKeys,
     locale: locale.optional().describe('Language of the prompt, such as `en-US`'),
     codeLength: z
       .int()
@@ -130,7 +175,19 @@ export const newVerification = named(
   }),
 );
 
-export const submittedCode = named('SubmittedCode', z.strictObject({ code: secretCode }));
+export const submission = named(
+  'Submission',
+  z.strictObject({
+    code: secretCode.optional().describe('What was heard'),
+    callerId: z
+      .string()
+      .min(3)
+      .max(40)
+      .transform((text) => new Secret(text))
+      .optional()
+      .describe('Of a flash call: the number that called, as the phone reports it'),
+  }),
+);
 
 export const verificationAnswer = named(
   'Verification',
@@ -142,6 +199,8 @@ export const verificationAnswer = named(
     codeLength: count,
     repeat: count,
     sayAs,
+    channel,
+    flash: flashAnswer.nullable(),
     checks: count.describe('Codes compared so far'),
     maxChecks: count,
     checksLeft: count,
@@ -158,7 +217,7 @@ export const checkAnswer = named(
   z.object({
     id: verificationId,
     status: verificationStatus,
-    approved: z.boolean().describe('Whether this code was the right one'),
+    approved: z.boolean().describe('Whether this code, or number, was the right one'),
     checksLeft: count,
   }),
 );

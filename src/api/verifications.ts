@@ -1,4 +1,7 @@
+import type { z } from 'zod';
+import { AppError } from '../errors.ts';
 import type { VerificationService } from '../verification/service.ts';
+import type { StartRequest } from '../verification/terms.ts';
 import { checksLeft, verificationAnswerOf } from './answers.ts';
 import { clientOf } from './auth.ts';
 import type { ApiMetrics } from './metrics.ts';
@@ -8,7 +11,7 @@ import {
   errorAnswers,
   idempotencyHeaders,
   newVerification,
-  submittedCode,
+  submission,
   verificationAnswer,
   verificationParams,
 } from './schemas.ts';
@@ -36,6 +39,8 @@ export function verificationRoutes(
           'invalid_number',
           'target_not_allowed',
           'unsupported_locale',
+          'flash_unavailable',
+          'flash_exhausted',
           'unauthorized',
           'body_too_large',
           'unsupported_media_type',
@@ -49,7 +54,11 @@ export function verificationRoutes(
     },
     handler: async (request, reply) => {
       const key = request.headers['idempotency-key'];
-      const { verification, replayed } = await verifications.start(request.body, clientOf(request), key);
+      const { verification, replayed } = await verifications.start(
+        startRequestOf(request.body),
+        clientOf(request),
+        key,
+      );
       if (replayed) {
         void reply.header('idempotency-replayed', 'true');
       } else {
@@ -83,11 +92,11 @@ export function verificationRoutes(
     url: '/v1/verifications/:id/check',
     schema: {
       tags,
-      summary: 'Compare the code that the person typed',
+      summary: 'Compare the code that the person typed, or the number that rang the phone',
       description:
         'A wrong code is answered with 200 and `approved: false`; the last wrong one makes the status `max_checks_reached`. A verification that is final is not compared any more: 409.',
       params: verificationParams,
-      body: submittedCode,
+      body: submission,
       response: {
         200: answer('Compared', checkAnswer),
         ...errorAnswers(
@@ -101,10 +110,10 @@ export function verificationRoutes(
       },
     },
     handler: async (request) => {
-      const { code } = request.body;
+      const { code, callerId } = request.body;
       const { verdict, verification } = await verifications.check(
         request.params.id,
-        code.reveal(),
+        { code: code?.reveal(), callerId: callerId?.reveal() },
         clientOf(request),
       );
       if (verification.status !== 'pending') {
@@ -142,4 +151,20 @@ export function verificationRoutes(
       return verificationAnswerOf(after);
     },
   });
+}
+
+/** @throws AppError invalid_request */
+function startRequestOf(body: z.output<typeof newVerification>): StartRequest {
+  const { ringHoldMs, maxRingSeconds, onAnswer, fallbackText, ...rest } = body;
+  const flash = { ringHoldMs, maxRingSeconds, fallbackText };
+  const asked = [ringHoldMs, maxRingSeconds, onAnswer, fallbackText].some((value) => value !== undefined);
+  if (asked && body.channel !== 'flash') {
+    throw new AppError('invalid_request', {
+      message: 'ringHoldMs, maxRingSeconds, onAnswer and fallbackText go with channel flash.',
+    });
+  }
+  if ((onAnswer === 'speak') !== (fallbackText !== undefined)) {
+    throw new AppError('invalid_request', { message: 'onAnswer speak and fallbackText go together.' });
+  }
+  return body.channel === 'flash' ? { ...rest, flash } : rest;
 }

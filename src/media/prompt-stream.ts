@@ -16,7 +16,7 @@ export interface PromptFormat {
   readonly silenceByte: number;
 }
 
-/** The packets of a prompt and, after its end, of silence. */
+/** The packets of what is said and, after its end, of silence. */
 export class PromptStream {
   readonly ssrc: number;
   #sequence: number;
@@ -49,16 +49,22 @@ export class PromptStream {
   }
   #bytes = 0;
 
-  /** Whether the last byte of the prompt is in a packet that was made. */
+  /** Whether the last byte of the speech is in a packet that was made. */
   get exhausted(): boolean {
     return this.#speech.position >= this.#speech.length;
   }
 
-  get promptSentMs(): number {
+  /** How much of the speech was sent. */
+  get sentMs(): number {
     return Math.round((this.#speech.position * 1000) / this.#format.clockRate);
   }
 
-  /** Other packets from now on; `speech` is the same prompt in another codec and goes on at the same place. */
+  /** Other speech from the next packet on; the packets count on. */
+  say(speech: readonly EncodedPart[]): void {
+    this.#speech = new SpeechReader(speech);
+  }
+
+  /** Other packets from now on; `speech` is the same one in another codec and goes on at the same place. */
   reformat(format: PromptFormat, speech?: readonly EncodedPart[]): void {
     this.#format = format;
     if (speech) this.#speech = new SpeechReader(speech, this.#speech.position);

@@ -35,15 +35,20 @@ export interface RtpWorkerOptions {
   readonly symmetric: boolean;
 }
 
+/** What a stream is to say now. */
+export interface Saying {
+  /** Counts the speeches of a stream: `finished` names it. */
+  readonly turn: number;
+  readonly speech: readonly EncodedPart[];
+  /** Whether it counts as the prompt in `promptSentMs`. */
+  readonly isPrompt: boolean;
+}
+
 /** `id` is the stream's. */
 export type ToRtpWorker =
   | { readonly type: 'open'; readonly id: number }
-  | {
-      readonly type: 'play';
-      readonly id: number;
-      readonly media: Negotiated;
-      readonly speech: readonly EncodedPart[];
-    }
+  | { readonly type: 'play'; readonly id: number; readonly media: Negotiated; readonly saying: Saying }
+  | { readonly type: 'say'; readonly id: number; readonly saying: Saying }
   | {
       readonly type: 'update';
       readonly id: number;
@@ -59,6 +64,6 @@ export type FromRtpWorker =
   | { readonly type: 'open_failed'; readonly id: number; readonly detail: string }
   | { readonly type: 'first_packet'; readonly id: number }
   | { readonly type: 'dtmf'; readonly id: number; readonly digit: string; readonly durationMs: number }
-  | { readonly type: 'finished'; readonly id: number }
+  | { readonly type: 'finished'; readonly id: number; readonly turn: number }
   | { readonly type: 'stats'; readonly id: number; readonly stats: RtpStats }
   | { readonly type: 'closed'; readonly id: number; readonly stats: RtpStats };

@@ -1,4 +1,11 @@
 /**
+ * What an offer names where no media is wanted: RFC 3264 has no way to say so in a call that is to ring, since port 0
+ * rejects the stream. No call of ours is ever given it, nobody listens there, and systems that choose ports by themselves
+ * hardly come so far (Linux ends at 60999). What is sent to it comes to nobody.
+ */
+export const NOBODYS_PORT = 65_534;
+
+/**
  * The pairs of a port range: an even port for RTP and the odd one above it for RTCP (RFC 3550 §11). They are given out
  * in a random order, which makes the next port hard to guess, and one that comes back rests for a while, so that late
  * packets of its last call do not reach the next one. Times are milliseconds of any one clock.
@@ -16,7 +23,7 @@ export class RtpPorts {
       throw new RangeError('RTP ports are whole numbers from 1 to 65535.');
     }
     this.#drainMs = drainMs;
-    for (let port = min + (min % 2); port < max; port += 2) this.#free.push(port);
+    for (let port = min + (min % 2); port < max && port !== NOBODYS_PORT; port += 2) this.#free.push(port);
     if (this.#free.length === 0)
       throw new RangeError('The RTP port range has no pair of an even and an odd port.');
     for (let index = this.#free.length - 1; index > 0; index--) {

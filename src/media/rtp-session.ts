@@ -7,7 +7,7 @@ import type { PromptFormat } from './prompt-stream.ts';
 import { PromptStream } from './prompt-stream.ts';
 import { type Endpoint, RemoteSource } from './remote-source.ts';
 import { RtcpReporter } from './rtcp-reporter.ts';
-import type { FromRtpWorker, RtpStats } from './rtp-messages.ts';
+import type { FromRtpWorker, RtpStats, Saying } from './rtp-messages.ts';
 import { RtpReceiver } from './rtp-receiver.ts';
 import type { RtpSockets } from './rtp-sockets.ts';
 import type { Negotiated } from './sdp.ts';
@@ -21,13 +21,17 @@ export interface RtpSessionContext {
   readonly post: (message: FromRtpWorker) => void;
 }
 
-/** One stream in the worker: two sockets, the prompt that goes out, and what is made of the packets that come. */
+/** One stream in the worker: two sockets, the speech that goes out, and what is made of the packets that come. */
 export class RtpSession implements Paced {
   readonly #context: RtpSessionContext;
   readonly #reporter: RtcpReporter;
   readonly #receiver: RtpReceiver;
   #media: Negotiated | undefined;
   #prompt: PromptStream | undefined;
+  /** What is being said, or was said last. */
+  #saying: Saying | undefined;
+  /** The most of the prompt that went out at a time; it may be said more than once. */
+  #promptSentMs = 0;
   #source: RemoteSource | undefined;
   /** Of the RTP socket: a connected one saves the system a look-up of the route for each packet, about a fifth of all. */
   #connection: 'none' | 'under_way' | 'up' = 'none';
@@ -58,14 +62,23 @@ export class RtpSession implements Paced {
     sockets.rtcp.on('error', this.#onSocketError);
   }
 
-  play(media: Negotiated, speech: readonly EncodedPart[]): void {
+  play(media: Negotiated, saying: Saying): void {
     const [ssrc = 0, timestamp = 0, random = 0] = randomNumbers();
     const start = { ssrc, timestamp, sequence: random & 0x7fff };
-    this.#prompt = new PromptStream(start, formatOf(media), speech);
+    this.#saying = saying;
+    this.#prompt = new PromptStream(start, formatOf(media), saying.speech);
     this.#apply(media);
   }
 
-  /** Another target, codec, packet length or direction; the prompt goes on where it was. */
+  /** The next packet begins to say this, in the format that is in use. */
+  say(saying: Saying): void {
+    this.#promptSentMs = this.#promptSent();
+    this.#saying = saying;
+    this.#finished = false;
+    this.#prompt?.say(saying.speech);
+  }
+
+  /** Another target, codec, packet length or direction; the speech goes on where it was. */
   update(media: Negotiated, speech?: readonly EncodedPart[]): void {
     this.#prompt?.reformat(formatOf(media), speech);
     this.#apply(media);
@@ -105,7 +118,7 @@ export class RtpSession implements Paced {
       packetsSent: Math.max(0, (this.#prompt?.packets ?? 0) - this.#refusedPackets),
       packetsReceived: received,
       jitterMs,
-      promptSentMs: this.#prompt?.promptSentMs ?? 0,
+      promptSentMs: this.#promptSent(),
       packetsLost: lost,
       packetsIgnored: ignored,
       socketErrors: this.#socketErrors,
@@ -163,7 +176,13 @@ export class RtpSession implements Paced {
 
   #finish(): void {
     this.#finished = true;
-    this.#context.post({ type: 'finished', id: this.#context.id });
+    const { id, post } = this.#context;
+    post({ type: 'finished', id, turn: this.#saying?.turn ?? 0 });
+  }
+
+  #promptSent(): number {
+    const now = this.#saying?.isPrompt === true ? (this.#prompt?.sentMs ?? 0) : 0;
+    return Math.max(this.#promptSentMs, now);
   }
 
   #report(nowMs: number, bye: boolean, done?: () => void): void {

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:dgram';
 import { createSocket } from 'node:dgram';
 import { isIP } from 'node:net';
-import type { RtpPorts } from './rtp-ports.ts';
+import { NOBODYS_PORT, type RtpPorts } from './rtp-ports.ts';
 
 /** The two bound sockets of one stream. */
 export interface RtpSockets {
@@ -94,7 +94,7 @@ export async function openAnywhere(address: string): Promise<RtpSockets> {
   for (let tries = 0; tries < SYSTEM_TRIES; tries++) {
     const rtp = await bind(address, 0);
     const { port } = rtp.address();
-    if (port % 2 === 0) {
+    if (port % 2 === 0 && port !== NOBODYS_PORT) {
       const rtcp = await bindFree(address, port + 1);
       if (rtcp) return { rtp, rtcp, port, rtcpPort: port + 1 };
     }

@@ -10,7 +10,7 @@ export interface RtpListener {
   onFirstPacket?(): void;
   /** A key, when it was let go. */
   onDtmf?(digit: string, durationMs: number): void;
-  /** The last packet of the prompt has been played out; silence follows until the stream is closed. */
+  /** The last packet of what was said last has been played out; silence follows until more is said. */
   onFinished?(): void;
   /** The worker is gone and the stream with it; `close` is still due. */
   onError?(error: RtpError): void;
@@ -32,6 +32,7 @@ type StreamMessage = Extract<
 /** The sockets of one call, seen from the main thread. Made by `Rtp.open`. */
 export class RtpStream {
   readonly #link: RtpStreamLink;
+  #turn = 0;
   #lastStats = NO_RTP_STATS;
   #over = false;
   #closing: Promise<RtpStats> | undefined;
@@ -52,14 +53,25 @@ export class RtpStream {
     return this.#link.rtcpPort;
   }
 
-  /** Begins to send the prompt, in `media.codec`. Once a stream. */
-  play(media: Negotiated, speech: readonly EncodedPart[]): void {
-    this.#post({ type: 'play', id: this.#link.id, media, speech });
+  /**
+   * Begins to send, in `media.codec`. Once a stream.
+   *
+   * @param isPrompt whether the speech counts as the prompt in the statistics
+   */
+  play(media: Negotiated, speech: readonly EncodedPart[], isPrompt = true): void {
+    this.#turn++;
+    this.#post({ type: 'play', id: this.#link.id, media, saying: { turn: this.#turn, speech, isPrompt } });
+  }
+
+  /** Says something else from now on, from its beginning: after `play`, in the codec that is in use. */
+  say(speech: readonly EncodedPart[], isPrompt: boolean): void {
+    this.#turn++;
+    this.#post({ type: 'say', id: this.#link.id, saying: { turn: this.#turn, speech, isPrompt } });
   }
 
   /**
-   * After a new negotiation: another address, codec, packet length or direction. While we may not send the prompt
-   * stands still, and goes on where it was once we may. A new codec needs the whole prompt in that codec.
+   * After a new negotiation: another address, codec, packet length or direction. While we may not send the speech
+   * stands still, and goes on where it was once we may. A new codec needs the whole speech in that codec.
    */
   update(media: Negotiated, speech?: readonly EncodedPart[]): void {
     this.#post({ type: 'update', id: this.#link.id, media, ...(speech === undefined ? {} : { speech }) });
@@ -95,7 +107,8 @@ export class RtpStream {
         listener.onDtmf?.(message.digit, message.durationMs);
         break;
       case 'finished':
-        listener.onFinished?.();
+        // It may have crossed what is to be said in its place.
+        if (message.turn === this.#turn) listener.onFinished?.();
         break;
       case 'stats':
         this.#lastStats = message.stats;

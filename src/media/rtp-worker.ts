@@ -82,7 +82,10 @@ function receive(message: ToRtpWorker): void {
       void open(id);
       break;
     case 'play':
-      sessions.get(id)?.play(message.media, message.speech);
+      sessions.get(id)?.play(message.media, message.saying);
+      break;
+    case 'say':
+      sessions.get(id)?.say(message.saying);
       break;
     case 'update':
       sessions.get(id)?.update(message.media, message.speech);

@@ -2,6 +2,7 @@ import type { Authorization } from './authorization.ts';
 import { type Dialog, nextHopUri, receiveIn, requestIn } from './dialog.ts';
 import type { SipEndpoint } from './endpoint.ts';
 import { contactUri, parseCSeq, parseSessionExpires } from './header.ts';
+import { answerInfo, type InfoKey } from './info.ts';
 import { hasToken, header, type SipHeader, type SipRequest, type SipResponse } from './message.ts';
 import { ReliableAnswer } from './reliable-answer.ts';
 import { resolveDestination } from './resolver.ts';
@@ -26,7 +27,8 @@ export interface SessionListener {
   bye(request: SipRequest): void;
   /** The dialog is gone without a BYE: no ACK, no refresh, or 481 to a request of ours. BYE was sent where it makes sense. */
   lost(why: 'no_ack' | 'session_expired' | 'gone'): void;
-  info?(request: SipRequest): void;
+  /** A key was pressed: the peer tells it in SIP INFO. */
+  key?(key: InfoKey): void;
 }
 
 export interface SessionOptions {
@@ -140,8 +142,7 @@ export class Session {
       case 'UPDATE':
         return this.#update(handle);
       case 'INFO':
-        this.#options.listener.info?.(request);
-        return this.#respond(handle, 200);
+        return this.#info(handle);
       case 'OPTIONS':
         return this.#respond(handle, 200, [['Allow', ALLOW]]);
       case 'PRACK':
@@ -166,6 +167,12 @@ export class Session {
     this.answerInvite(handle, response, (ack) => {
       if (!offered && ack.body !== '') this.#options.listener.answer(ack.body);
     });
+  }
+
+  #info(handle: ServerHandle): void {
+    const { status, headers, key } = answerInfo(handle.request);
+    this.#respond(handle, status, headers);
+    if (key !== undefined) this.#options.listener.key?.(key);
   }
 
   #update(handle: ServerHandle): void {

@@ -4,6 +4,7 @@ import type { Call } from '../../src/call/call.ts';
 import { createCall } from '../../src/call/call.ts';
 import type { IdempotentRequest, Store } from '../../src/store/store.ts';
 import { acceptedPair, NOW, SOME_PROMPT } from '../support/records.ts';
+import { cliTests } from './store-cli-contract.ts';
 
 /** A store and a way to come back to what it holds, as a later process would. */
 export interface StoreUnderTest {
@@ -47,6 +48,13 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
     });
     describe('sweeping', () => {
       sweepTests(() => store);
+    });
+
+    describe('calling numbers for flash calls', () => {
+      cliTests(
+        () => store,
+        () => subject.beside(),
+      );
     });
 
     it('is seen by a store beside it at once', async () => {
@@ -355,8 +363,8 @@ function callTests(store: () => Store): void {
 }
 
 function sweepTests(store: () => Store): void {
-  const everything = { verificationsBefore: EXPIRY + 1, callsBefore: EXPIRY + 1 };
-  const nothing = { verificationsBefore: 0, callsBefore: 0 };
+  const everything = { verificationsBefore: EXPIRY + 1, callsBefore: EXPIRY + 1, cliUsesBefore: 0 };
+  const nothing = { verificationsBefore: 0, callsBefore: 0, cliUsesBefore: 0 };
 
   async function accept(name: string): Promise<void> {
     const { verification, call } = acceptedPair(name);
@@ -398,7 +406,9 @@ function sweepTests(store: () => Store): void {
     expect((await store().verification('ver_a'))?.status).toBe('pending');
     expect(await store().call('call_a')).toBeUndefined();
     await accept('b');
-    expect(await store().sweep(EXPIRY, { verificationsBefore: EXPIRY + 1, callsBefore: NOW })).toBe(2);
+    expect(
+      await store().sweep(EXPIRY, { verificationsBefore: EXPIRY + 1, callsBefore: NOW, cliUsesBefore: 0 }),
+    ).toBe(2);
     expect(await store().verification('ver_b')).toBeUndefined();
     expect(await store().call('call_b')).toBeDefined();
   });

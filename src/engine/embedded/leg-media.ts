@@ -3,15 +3,20 @@ import type { Rtp } from '../../media/rtp.ts';
 import type { RtpListener, RtpStream } from '../../media/rtp-stream.ts';
 import type { Negotiated } from '../../media/sdp.ts';
 import { SdpError } from '../../media/sdp-reader.ts';
+import type { Speech } from '../../media/speech.ts';
 import type { Codec, Leg, MediaStats } from '../engine.ts';
 import { LegDescription } from '../leg/leg-description.ts';
+import type { Said } from '../leg/leg-speech.ts';
 
-/** The media of one leg: its description in SDP, and the stream that says the prompt. */
+const NOTHING: Speech = { sampleRate: 8000, parts: [] };
+
+/** The media of one leg: its description in SDP, and the stream that says what is to be said. */
 export class LegMedia {
   readonly #leg: Leg;
   readonly #stream: RtpStream;
   readonly #description: LegDescription;
   #codec: Codec | undefined;
+  #said: Said = 'prompt';
 
   private constructor(leg: Leg, stream: RtpStream, address: string) {
     const { port, rtcpPort } = stream;
@@ -34,15 +39,24 @@ export class LegMedia {
     return this.#description.text;
   }
 
-  /** Takes the answer to our offer and starts the prompt. Throws SdpError. */
-  start(answer: string): Codec {
+  /** Takes the answer to our offer and begins to say this. Throws SdpError. */
+  start(answer: string, what: Said): Codec {
     const negotiated = this.#description.answered(answer);
-    this.#codec = negotiated.codec;
-    this.#stream.play(negotiated, encodeSpeech(this.#leg.prompt, negotiated.codec));
-    return negotiated.codec;
+    const { codec } = negotiated;
+    this.#codec = codec;
+    this.#said = what;
+    this.#stream.play(negotiated, encodeSpeech(this.#speech, codec), what === 'prompt');
+    return codec;
   }
 
-  /** Answers an offer within the call; undefined where nothing in it can be used. The prompt pauses on hold. */
+  /** Says this from its beginning, in place of what is being said; only after `start`. */
+  say(what: Said): void {
+    if (this.#codec === undefined) return;
+    this.#said = what;
+    this.#stream.say(encodeSpeech(this.#speech, this.#codec), what === 'prompt');
+  }
+
+  /** Answers an offer within the call; undefined where nothing in it can be used. Speech pauses on hold. */
   reoffered(offer: string): string | undefined {
     const answer = this.#description.reoffered(offer);
     if (answer !== undefined) this.#move(answer.negotiated);
@@ -63,9 +77,14 @@ export class LegMedia {
     return this.#stream.close();
   }
 
+  get #speech(): Speech {
+    const { prompt, gate } = this.#leg;
+    return (this.#said === 'ask' ? gate?.ask : prompt) ?? NOTHING;
+  }
+
   #move(negotiated: Negotiated): void {
     const { codec } = negotiated;
-    const speech = codec === this.#codec ? undefined : encodeSpeech(this.#leg.prompt, codec);
+    const speech = codec === this.#codec ? undefined : encodeSpeech(this.#speech, codec);
     this.#codec = codec;
     this.#stream.update(negotiated, speech);
   }

@@ -16,8 +16,10 @@ import { formatHost } from '../../sip/uri.ts';
 import type { CallEvent, Codec, Leftover, Leg, LegEnd } from '../engine.ts';
 import type { CarriedLeg } from '../leg/carry-leg.ts';
 import { within } from '../leg/deadline.ts';
+import { isMute, LegDescription } from '../leg/leg-description.ts';
 import { hungUpByCallee, unanswered } from '../leg/leg-end.ts';
 import { LegProgress } from '../leg/leg-progress.ts';
+import { LegSpeech } from '../leg/leg-speech.ts';
 import { invitingLeftover, upLeftover } from './leftover.ts';
 import { LegMedia } from './leg-media.ts';
 
@@ -37,6 +39,7 @@ export class LegRun implements CarriedLeg {
   readonly #leg: Leg;
   readonly #around: LegSurroundings;
   readonly #progress: LegProgress;
+  readonly #speech: LegSpeech;
   readonly #callId = randomBytes(16).toString('hex');
   readonly #dialogs = new Map<string, Dialog>();
   #peers: Peer[] = [];
@@ -56,8 +59,16 @@ export class LegRun implements CarriedLeg {
     this.#around = around;
     this.#progress = new LegProgress({
       timeouts: leg.timeouts,
+      flash: leg.flash,
       leftover: () => this.#inviting(),
       giveUp: (end) => this.#giveUp(end),
+    });
+    this.#speech = new LegSpeech({
+      gate: leg.gate,
+      lingerMs: leg.timeouts.lingerMs,
+      progress: this.#progress,
+      say: (what) => this.#media?.say(what),
+      hangUp: (why) => this.#hangUp(why),
     });
     this.#over = new Promise((resolve) => {
       this.#markOver = resolve;
@@ -85,6 +96,7 @@ export class LegRun implements CarriedLeg {
     this.#progress.timers.start('setup', this.#leg.timeouts.setupMs, () =>
       this.#giveUp({ kind: 'setup_timeout' }),
     );
+    this.#progress.begun();
     this.#invite?.send();
   }
 
@@ -105,7 +117,7 @@ export class LegRun implements CarriedLeg {
   }
 
   async #build(): Promise<Leftover> {
-    const { leg, endpoint, rtp, userAgent } = { leg: this.#leg, ...this.#around };
+    const { leg, endpoint, userAgent } = { leg: this.#leg, ...this.#around };
     // A name server that is silent must not keep a call for longer than a silent trunk does.
     this.#peers = await within(
       leg.timeouts.setupMs,
@@ -115,11 +127,7 @@ export class LegRun implements CarriedLeg {
     const [peer] = this.#peers;
     if (peer === undefined) throw new Error(`no address for ${leg.nextHop.host}`);
     const localAddress = await endpoint.localAddress(peer);
-    this.#media = await LegMedia.open(rtp, leg, this.#around.mediaAddress ?? localAddress, {
-      onDtmf: (digit, durationMs) => this.#progress.tell({ type: 'dtmf', digit, durationMs }),
-      onFinished: () => this.#promptFinished(),
-      onError: (error) => this.#hangUp('aborted', { kind: 'failed', detail: error.message }),
-    });
+    const offer = await this.#offer(this.#around.mediaAddress ?? localAddress);
     const transport = peer.transport === 'tcp' ? ';transport=tcp' : '';
     const contact = `<sip:voice-otp@${formatHost(localAddress)}:${endpoint.port}${transport}>`;
     const name = leg.from.displayName === undefined ? '' : `"${leg.from.displayName}" `;
@@ -139,7 +147,7 @@ export class LegRun implements CarriedLeg {
       callId: this.#callId,
       contact,
       headers,
-      offer: this.#media.description,
+      offer,
       peers: this.#peers,
       authorization,
       listener: {
@@ -154,6 +162,18 @@ export class LegRun implements CarriedLeg {
       ack: (request) => this.#session?.ack(request),
     });
     return invitingLeftover(invite.foreseen(), [], peer);
+  }
+
+  /** Opens the media, where any is wanted. */
+  async #offer(address: string): Promise<string> {
+    const leg = this.#leg;
+    if (isMute(leg)) return LegDescription.withoutMedia(leg.codecs, address);
+    this.#media = await LegMedia.open(this.#around.rtp, leg, address, {
+      onDtmf: (digit, durationMs) => this.#speech.key(digit, durationMs, 'rtp'),
+      onFinished: () => this.#speech.finished(),
+      onError: (error) => this.#hangUp('aborted', { kind: 'failed', detail: error.message }),
+    });
+    return this.#media.description;
   }
 
   #request(handle: ServerHandle): void {
@@ -212,6 +232,7 @@ export class LegRun implements CarriedLeg {
         answer: (sdp) => this.#media?.answered(sdp),
         bye: (bye) => this.#finish(this.#wanted ?? hungUpByCallee(bye)),
         lost: (why) => this.#finish(lostEnd(why)),
+        key: ({ digit, durationMs }) => this.#speech.key(digit, durationMs, 'info'),
       },
     });
     this.#session = session;
@@ -223,6 +244,10 @@ export class LegRun implements CarriedLeg {
       this.#progress.tell({ type: 'answered', codec: null, leftover });
       return this.#hangUp('crossed_cancel');
     }
+    if (this.#media === undefined) {
+      this.#progress.tell({ type: 'answered', codec: null, leftover });
+      return this.#hangUp('flash_answered');
+    }
     const played = this.#play(answer.sdp);
     this.#progress.tell({ type: 'answered', codec: played.codec, leftover });
     if (played.refused !== undefined)
@@ -233,23 +258,18 @@ export class LegRun implements CarriedLeg {
 
   #play(sdp: string): { codec: Codec | null; refused?: string } {
     try {
-      return { codec: this.#media?.start(sdp) ?? null };
+      return { codec: this.#media?.start(sdp, this.#speech.begin()) ?? null };
     } catch (error) {
       if (error instanceof SdpError) return { codec: null, refused: error.message };
       throw error;
     }
   }
 
-  #promptFinished(): void {
-    if (this.#wanted !== undefined) return;
-    this.#progress.tell({ type: 'prompt_finished' });
-    this.#progress.timers.start('linger', this.#leg.timeouts.lingerMs, () => this.#hangUp('prompt_finished'));
-  }
-
   /** BYE; the audio stops at once, the event follows when the peer has answered or Timer F is over. */
   #hangUp(why: Why, end: LegEnd = { kind: 'hung_up', by: 'us', why }): void {
     if (this.#ended || (this.#wanted !== undefined && why !== 'crossed_cancel')) return;
     this.#wanted = end;
+    this.#speech.close();
     this.#progress.timers.clear();
     const session = this.#session;
     // The RTP worker can fail before the answer too.
@@ -266,6 +286,7 @@ export class LegRun implements CarriedLeg {
     if (this.#ended) return;
     this.#ended = true;
     this.#wanted = end;
+    this.#speech.close();
     this.#progress.silence();
     this.#session?.close();
     // An INVITE that is still out there keeps the Call-ID until it is settled.

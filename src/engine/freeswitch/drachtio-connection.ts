@@ -91,11 +91,9 @@ export class DrachtioConnection {
     return this.#srf._dialogs.size;
   }
 
-  /** An address of drachtio's own side of a call to this peer: what Contact says, or the nearest to it that is known. */
-  sipAddress(peerAddress: string): string {
-    const family = isIP(peerAddress);
-    const same = this.#sipAddresses.find((address) => isIP(address) === family);
-    return same ?? this.#sipAddresses[0] ?? ownAddress(this.#socket);
+  /** Where drachtio itself is reached, as it says in a Contact to this peer; undefined where it has nothing of the family. */
+  sipAddress(peerAddress: string): string | undefined {
+    return this.#sipAddresses.find((address) => isIP(address) === isIP(peerAddress));
   }
 
   close(): void {

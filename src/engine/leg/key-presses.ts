@@ -27,7 +27,9 @@ export class KeyPresses {
   isNew(key: string, way: KeyWay, durationMs: number, atMs: number): boolean {
     const press: Counted = { key, way, fromMs: atMs - durationMs, toMs: atMs };
     this.#counted = this.#counted.filter(({ toMs }) => toMs > atMs - FORGOTTEN_MS);
-    const twin = this.#counted.find((one) => one.key === key && one.way !== way && apartMs(one, press) <= SAME_PRESS_MS);
+    const twin = this.#counted.find(
+      (one) => one.key === key && one.way !== way && apartMs(one, press) <= SAME_PRESS_MS,
+    );
     if (twin === undefined) this.#counted.push(press);
     else this.#counted = this.#counted.filter((one) => one !== twin);
     return twin === undefined;

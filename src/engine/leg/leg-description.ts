@@ -1,7 +1,13 @@
 import { randomInt } from 'node:crypto';
+import { NOBODYS_PORT } from '../../media/rtp-ports.ts';
 import { answerOffer, createOffer, type LocalMedia, type Negotiated, readAnswer } from '../../media/sdp.ts';
 import { SdpError } from '../../media/sdp-reader.ts';
-import type { Codec } from '../engine.ts';
+import type { Codec, Leg } from '../engine.ts';
+
+/** Whether nothing is said or heard in a leg, so that no media is to be set up: a flash call that hangs up. */
+export function isMute({ flash, prompt }: Leg): boolean {
+  return prompt === null || flash?.onAnswer === 'hangup';
+}
 
 /** What was said of the audio of a leg, by both sides: our offers and answers, and what they came to. */
 export class LegDescription {
@@ -22,6 +28,16 @@ export class LegDescription {
       telephoneEvent: true,
     };
     this.#text = createOffer(this.#local);
+  }
+
+  /**
+   * The offer of a call in which nothing is said or heard: like any other, so that no network treats it otherwise,
+   * but with a port that is no call's.
+   *
+   * @param address IP literal of this side
+   */
+  static withoutMedia(codecs: readonly Codec[], address: string): string {
+    return new LegDescription(codecs, { address, port: NOBODYS_PORT }).text;
   }
 
   /** What we say of our side: the offer, or the last answer. */
