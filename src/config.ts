@@ -7,7 +7,7 @@ import { configSchema } from './config-schema.ts';
 import type { CompleteConfig, Report } from './config-secrets.ts';
 import { readSecrets } from './config-secrets.ts';
 import type { DeepReadonly } from './config-values.ts';
-import { UrlGuard } from './outbound/url-guard.ts';
+import { readHosts } from './outbound/url-guard.ts';
 import { checkTemplate } from './prompt/templates.ts';
 
 /** All settings of the process, checked and frozen to the bottom. Secrets are read wherever they were kept. */
@@ -225,7 +225,7 @@ function reportSpeech({ speech }: ParsedConfig, report: Report): void {
     }
   }
   try {
-    new UrlGuard(speech.urls.allowedHosts, speech.urls.internalHosts);
+    readHosts(speech.urls.allowedHosts, speech.urls.internalHosts);
   } catch (error) {
     report(['speech', 'urls'], error instanceof Error ? error.message : 'cannot be used');
   }

@@ -8,6 +8,9 @@ export type EncodedPart = Uint8Array | number;
 
 const ENCODERS = { PCMU: encodePcmu, PCMA: encodePcma } as const;
 
+/** What a sample of a clip at 8000 Hz takes in memory: two bytes, and one in each codec, kept as long as the clip. */
+export const CLIP_BYTES_PER_SAMPLE = Int16Array.BYTES_PER_ELEMENT + Object.keys(ENCODERS).length;
+
 /** Each clip is encoded once for each codec, for as long as somebody holds it. */
 const encodings = new WeakMap<Int16Array, Map<Codec, Uint8Array>>();
 

@@ -1,4 +1,5 @@
 import type { Pcm } from './pcm.ts';
+import { type PcmSource, sourceOf } from './pcm-source.ts';
 
 /** Zero crossings of the sinc on each side: 727 Hz of transition band at 16 to 8 kHz. */
 const ZERO_CROSSINGS = 24;
@@ -85,23 +86,50 @@ function checkRate(rate: number): void {
 /**
  * The same audio at another sample rate (whole Hz, 1000 to 192000), through a Kaiser-windowed sinc low-pass.
  * Costs about 100 multiplications an output sample from 16 to 8 kHz: resample clips once, not every call.
+ *
+ * @throws {RangeError} for another rate
  */
 export function resample(pcm: Pcm, sampleRate: number): Pcm {
-  checkRate(pcm.sampleRate);
-  checkRate(sampleRate);
+  const source = sourceOf(pcm);
+  const length = resampledLength(source, sampleRate);
   if (pcm.sampleRate === sampleRate) return pcm;
-  const { up, down, length, half, taps } = filterFor(pcm.sampleRate, sampleRate);
-  const input = Float64Array.from(pcm.samples);
-  const output = new Int16Array(Math.round((input.length * up) / down));
+  return { sampleRate, samples: resampledPiece(source, sampleRate, 0, length) };
+}
+
+/** @throws {RangeError} for a rate as `resample` */
+export function resampledLength({ sampleRate: from, length }: PcmSource, to: number): number {
+  checkRate(from);
+  checkRate(to);
+  const divisor = gcd(from, to);
+  return Math.round((length * (to / divisor)) / (from / divisor));
+}
+
+/**
+ * Samples from `begin` to before `end`, both within `resampledLength`, of what `resample` would make of the whole.
+ * Of the source it reads what they are made of: a few hundred samples more on both sides.
+ */
+export function resampledPiece(
+  source: PcmSource,
+  sampleRate: number,
+  begin: number,
+  end: number,
+): Int16Array {
+  if (source.sampleRate === sampleRate) return source.read(begin, end);
+  const output = new Int16Array(end - begin);
+  if (output.length === 0) return output;
+  const { up, down, length, half, taps } = filterFor(source.sampleRate, sampleRate);
+  const from = Math.max(0, Math.floor((begin * down) / up) - (half - 1));
+  const to = Math.min(source.length, Math.floor(((end - 1) * down) / up) + half + 1);
+  const input = Float64Array.from(source.read(from, to));
   for (let index = 0; index < output.length; index++) {
-    const place = index * down;
-    const first = Math.floor(place / up) - (half - 1);
+    const place = (begin + index) * down;
+    const first = Math.floor(place / up) - (half - 1) - from;
     const row = (place % up) * length;
-    const begin = Math.max(0, -first);
-    const end = Math.min(length, input.length - first);
+    const firstTap = Math.max(0, -first);
+    const lastTap = Math.min(length, input.length - first);
     let sum = 0;
-    for (let tap = begin; tap < end; tap++) sum += (taps[row + tap] ?? 0) * (input[first + tap] ?? 0);
+    for (let tap = firstTap; tap < lastTap; tap++) sum += (taps[row + tap] ?? 0) * (input[first + tap] ?? 0);
     output[index] = Math.max(-32_768, Math.min(32_767, Math.round(sum)));
   }
-  return { sampleRate, samples: output };
+  return output;
 }

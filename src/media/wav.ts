@@ -1,5 +1,6 @@
 import { decodePcma, decodePcmu } from './g711.ts';
 import type { Pcm } from './pcm.ts';
+import type { PcmSource } from './pcm-source.ts';
 
 /** A file that is not a WAV file, or one of a kind that is not supported. The message is for people. */
 export class WavError extends Error {
@@ -9,12 +10,32 @@ export class WavError extends Error {
   }
 }
 
-interface Format {
+/** How the samples of a WAV file are written. */
+interface WavFormat {
+  /** 1: integers, 3: float, 6: A-law, 7: µ-law; of an extensible format that of its sub-format. */
   readonly tag: number;
+  /** 1 or 2. */
   readonly channels: number;
+  /** 4000–192,000 Hz. */
   readonly sampleRate: number;
+  /** Of a sample. */
   readonly bits: number;
 }
+
+/** What stands before the sound of a WAV file, and the bytes of the sound. */
+export interface WavHeader extends WavFormat {
+  /** The data chunk, as far as it is there. */
+  readonly data: Uint8Array;
+  /** Whole frames in `data`: a sample of each channel. */
+  readonly frames: number;
+  /** Length of the data chunk as it was written down: whatever that is, in a file that was written to a pipe. */
+  readonly declaredBytes: number;
+}
+
+const ID_RIFF = 0x5249_4646;
+const ID_WAVE = 0x5741_5645;
+const ID_FMT = 0x666d_7420;
+const ID_DATA = 0x6461_7461;
 
 const TAG_PCM = 1;
 const TAG_FLOAT = 3;
@@ -46,27 +67,52 @@ const DECODERS: Readonly<Record<string, (data: Uint8Array) => Int16Array>> = {
  * @throws {WavError} for anything else.
  */
 export function parseWav(bytes: Uint8Array): Pcm {
+  const source = wavSource(readWavHeader(bytes));
+  return { sampleRate: source.sampleRate, samples: source.read(0, source.length) };
+}
+
+/**
+ * Reads all but the sound: what `parseWav` takes is taken, and nothing else.
+ *
+ * @throws {WavError} for anything else
+ */
+export function readWavHeader(bytes: Uint8Array): WavHeader {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (bytes.length < 12 || text(view, 0) !== 'RIFF' || text(view, 8) !== 'WAVE') {
+  if (bytes.length < 12 || view.getUint32(0) !== ID_RIFF || view.getUint32(8) !== ID_WAVE) {
     throw new WavError('not a RIFF WAV file');
   }
-  let format: Format | undefined;
+  let format: WavFormat | undefined;
   let at = 12;
   while (at + 8 <= bytes.length) {
-    const id = text(view, at);
+    const id = view.getUint32(at);
     const size = view.getUint32(at + 4, true);
     const start = at + 8;
-    if (id === 'fmt ') {
+    if (id === ID_FMT) {
       format = readFormat(view, start, Math.min(size, bytes.length - start));
-    } else if (id === 'data') {
+    } else if (id === ID_DATA) {
       if (format === undefined) throw new WavError('the data chunk comes before the fmt chunk');
-      const end = isStreamed(view, size) ? bytes.length : Math.min(start + size, bytes.length);
-      return readSamples(bytes.subarray(start, end), format);
+      const data = bytes.subarray(start, isStreamed(view, size) ? bytes.length : start + size);
+      // The last frame of a cut-off file may be incomplete.
+      const frames = Math.floor(data.length / frameBytes(format));
+      return { ...format, data, frames, declaredBytes: size };
     }
     // Chunks are padded to an even length.
     at = start + size + (size % 2);
   }
   throw new WavError(`there is no ${format === undefined ? 'fmt' : 'data'} chunk`);
+}
+
+/** The sound of a WAV file. A piece of it is decoded when it is read; stereo is mixed down. */
+export function wavSource(header: WavHeader): PcmSource {
+  const { channels, sampleRate, data, frames } = header;
+  const decoder = DECODERS[encodingOf(header)];
+  if (decoder === undefined) throw new Error('the header names an encoding that no header has');
+  const bytes = frameBytes(header);
+  const read = (from: number, to: number): Int16Array => {
+    const samples = decoder(data.subarray(from * bytes, to * bytes));
+    return channels === 2 ? mixDown(samples) : samples;
+  };
+  return { sampleRate, length: frames, read };
 }
 
 /** A WAV file with 16-bit mono samples and nothing but the fmt and data chunks. */
@@ -95,8 +141,12 @@ export function formatWav(pcm: Pcm): Uint8Array {
   return bytes;
 }
 
-function text(view: DataView, at: number): string {
-  return String.fromCharCode(...[0, 1, 2, 3].map((i) => view.getUint8(at + i)));
+function encodingOf({ tag, bits }: WavFormat): string {
+  return `${tag}/${bits}`;
+}
+
+function frameBytes({ channels, bits }: WavFormat): number {
+  return (channels * bits) / 8;
 }
 
 /**
@@ -107,7 +157,7 @@ function isStreamed(view: DataView, dataSize: number): boolean {
   return dataSize === 0xffffffff || (dataSize === 0 && view.getUint32(4, true) !== view.byteLength - 8);
 }
 
-function readFormat(view: DataView, start: number, size: number): Format {
+function readFormat(view: DataView, start: number, size: number): WavFormat {
   if (size < 16) throw new WavError('the fmt chunk is too short');
   const channels = view.getUint16(start + 2, true);
   const sampleRate = view.getUint32(start + 4, true);
@@ -125,30 +175,18 @@ function readFormat(view: DataView, start: number, size: number): Format {
         .padStart(2, '0');
     if (tail !== SUBFORMAT_TAIL) throw new WavError('the extensible format names an unknown sub-format');
   }
-  if (DECODERS[`${tag}/${bits}`] === undefined) {
+  const format = { tag, channels, sampleRate, bits };
+  if (DECODERS[encodingOf(format)] === undefined) {
     throw new WavError(`format ${tag} with ${bits} bits a sample is not supported`);
   }
   if (channels !== 1 && channels !== 2) throw new WavError(`${channels} channels are not supported`);
   if (sampleRate < MIN_RATE || sampleRate > MAX_RATE) {
     throw new WavError(`a sample rate of ${sampleRate} Hz is not supported`);
   }
-  if (blockAlign !== (channels * bits) / 8) {
+  if (blockAlign !== frameBytes(format)) {
     throw new WavError(`a block of ${blockAlign} bytes does not fit ${channels} × ${bits} bits`);
   }
-  return { tag, channels, sampleRate, bits };
-}
-
-function readSamples(data: Uint8Array, format: Format): Pcm {
-  const frameBytes = (format.channels * format.bits) / 8;
-  // The last frame of a cut-off file may be incomplete.
-  const whole = data.subarray(0, data.length - (data.length % frameBytes));
-  const decoder = DECODERS[`${format.tag}/${format.bits}`];
-  if (decoder === undefined) throw new Error('readFormat let an unknown format pass');
-  const samples = decoder(whole);
-  return {
-    sampleRate: format.sampleRate,
-    samples: format.channels === 2 ? mixDown(samples) : samples,
-  };
+  return format;
 }
 
 function decode(

@@ -40,18 +40,11 @@ const SERVICE_PORTS: ReadonlySet<number> = new Set([
 
 /** Says which URLs may be asked at all. Pure: where a name leads to is not known here. */
 export class UrlGuard {
-  readonly #allowed: readonly string[];
-  readonly #internal: ReadonlyMap<string, InternalHost>;
+  readonly #hosts: HostLists;
 
-  /**
-   * @param allowedHosts exact names, or `*.example.com` for all names below that; empty: every public host
-   * @throws {RangeError} for an entry that can never match, or whose address is none
-   */
+  /** @throws {RangeError} as `readHosts` */
   constructor(allowedHosts: readonly string[], internalHosts: readonly InternalHost[]) {
-    this.#allowed = allowedHosts.map(canonicalEntry);
-    this.#internal = new Map(internalHosts.map((entry) => [canonicalHost(entry.host), entry]));
-    const wrong = internalHosts.find(({ address }) => isIP(address) === 0);
-    if (wrong) throw new RangeError(`the internal host ${wrong.host} has no address, but ${wrong.address}`);
+    this.#hosts = readHosts(allowedHosts, internalHosts);
   }
 
   /**
@@ -68,7 +61,7 @@ export class UrlGuard {
     if (!portAllowed(url)) throw refused(`${name} is asked for at a port where no web server is expected`);
     url.hash = '';
     if (host !== bare) url.hostname = host;
-    const internal = this.#internal.get(host);
+    const internal = this.#hosts.internal.get(host);
     if (internal) return { url, host, internal };
     if (isIP(host) === 0 && !isPublicName(host)) throw refused(`${name} is no public host`);
     if (!this.#isAllowed(host)) throw refused(`${name} is not on the list of allowed hosts`);
@@ -76,11 +69,33 @@ export class UrlGuard {
   }
 
   #isAllowed(host: string): boolean {
-    if (this.#allowed.length === 0) return true;
-    return this.#allowed.some((entry) =>
+    const { allowed } = this.#hosts;
+    if (allowed.length === 0) return true;
+    return allowed.some((entry) =>
       entry.startsWith('*') ? host.endsWith(entry.slice(1)) && isIP(host) === 0 : host === entry,
     );
   }
+}
+
+/** Names in their canonical form. */
+interface HostLists {
+  readonly allowed: readonly string[];
+  readonly internal: ReadonlyMap<string, InternalHost>;
+}
+
+/**
+ * @param allowedHosts exact names, or `*.example.com` for all names below that; empty: every public host
+ * @throws {RangeError} for an entry that can never match, or whose address is none
+ */
+export function readHosts(
+  allowedHosts: readonly string[],
+  internalHosts: readonly InternalHost[],
+): HostLists {
+  const allowed = allowedHosts.map(canonicalEntry);
+  const internal = new Map(internalHosts.map((entry) => [canonicalHost(entry.host), entry]));
+  const wrong = internalHosts.find(({ address }) => isIP(address) === 0);
+  if (wrong) throw new RangeError(`the internal host ${wrong.host} has no address, but ${wrong.address}`);
+  return { allowed, internal };
 }
 
 function refused(message: string): OutboundError {
@@ -113,7 +128,10 @@ function isPublicName(host: string): boolean {
 }
 
 function canonicalEntry(entry: string): string {
-  return entry.startsWith('*.') ? `*.${canonicalHost(entry.slice(2))}` : canonicalHost(entry);
+  if (!entry.startsWith('*.')) return canonicalHost(entry);
+  const domain = canonicalHost(entry.slice(2));
+  if (isIP(domain) !== 0) throw new RangeError(`${entry} matches nothing: an address has no names below it`);
+  return `*.${domain}`;
 }
 
 /** As `new URL` writes it, without brackets and dot. */
@@ -122,6 +140,7 @@ function canonicalHost(host: string): string {
   const address = `http://${v6 ? `[${host}]` : host}`;
   const url = URL.canParse(address) && (v6 || !/[*:]/.test(host)) ? new URL(address) : undefined;
   // More than a host would show in the rest of the URL.
-  if (url?.href !== `http://${url?.hostname}/`) throw new RangeError(`${host} is no host`);
+  if (url?.href !== `http://${url?.hostname}/` || url.hostname.includes('..'))
+    throw new RangeError(`${host} is no host`);
   return url.hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '');
 }

@@ -3,6 +3,7 @@ import { constants, type Stats } from 'node:fs';
 import { type FileHandle, lstat, mkdir, open, readdir, rename, unlink, utimes } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Pcm } from '../media/pcm.ts';
+import { codeOf, isAlive } from '../system.ts';
 import { clipFileName, formatClipFile, parseClipFile } from './clip-file.ts';
 
 export interface ClipCacheOptions {
@@ -350,19 +351,4 @@ function secondsOf(day: number): number {
 /** The file, or the folder itself. */
 function isGone(error: unknown): boolean {
   return codeOf(error) === 'ENOENT';
-}
-
-/** Whether a process of this host has the number: ours, or that of somebody else (EPERM). */
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return codeOf(error) === 'EPERM';
-  }
-}
-
-function codeOf(error: unknown): string | undefined {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  return typeof code === 'string' ? code : undefined;
 }

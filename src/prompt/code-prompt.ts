@@ -1,11 +1,12 @@
 import type { SpeechPart } from '../media/speech.ts';
 import type { Secret } from '../secret.ts';
+import { CLIP_RATE } from './clip.ts';
 import type { SayAs } from './playlist.ts';
 import { spell } from './say-as.ts';
 import type { Around, Characters, CodeWords } from './voice.ts';
 
-/** Samples a second of all clips. */
-export const PROMPT_RATE = 8000;
+/** Samples a second of a prompt: clips are played as they are. */
+export const PROMPT_RATE = CLIP_RATE;
 
 export interface CodePauses {
   /** Silence before the first word: media paths open late, and the callee is still lifting the phone. */

@@ -3,12 +3,11 @@ import { join } from 'node:path';
 import type { Pcm } from '../media/pcm.ts';
 import { resample } from '../media/resample.ts';
 import { parseWav, WavError } from '../media/wav.ts';
+import { CLIP_RATE } from './clip.ts';
 import { nearestLocale } from './locale.ts';
 import { SoundFiles } from './sound-files.ts';
 import { CLIP_NAMES, type ClipName, clipKind, isSetLocale, lacking } from './sound-set.ts';
 
-/** All clips are played at this rate, Hz. */
-const SAMPLE_RATE = 8000;
 /** A clip is a word or a sentence: a larger file is not one. */
 const MAX_CLIP_BYTES = 5_000_000;
 
@@ -127,7 +126,7 @@ class SoundSet {
   clip(name: ClipName): Pcm | undefined {
     const recorded = this.#recorded.get(name);
     if (recorded === undefined) return undefined;
-    const clip = resample(recorded, SAMPLE_RATE);
+    const clip = resample(recorded, CLIP_RATE);
     if (clip !== recorded) this.#recorded.set(name, clip);
     return clip;
   }

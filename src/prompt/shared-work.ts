@@ -11,13 +11,21 @@ export class SharedWork<T> {
   /**
    * Begins the work of this key, or joins it.
    *
-   * @param signal of this one who waits; rejects with its reason
+   * @param signal of this one who waits; rejects with its reason. Who has none waits to the end
    * @param work gets a signal that is aborted when all have left
    */
-  async do(key: string, signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    signal.throwIfAborted();
+  async do(
+    key: string,
+    signal: AbortSignal | undefined,
+    work: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    signal?.throwIfAborted();
     const task = this.#tasks.get(key) ?? this.#begin(key, work);
     task.waiting++;
+    return signal === undefined ? task.result : this.#wait(key, task, signal);
+  }
+
+  #wait(key: string, task: Task<T>, signal: AbortSignal): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const leave = (): void => {
         reject(signal.reason);

@@ -2,13 +2,14 @@ import { constants } from 'node:fs';
 import { type FileHandle, open, realpath, stat } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { LRUCache } from 'lru-cache';
-import { resample } from '../media/resample.ts';
-import { parseWav, WavError } from '../media/wav.ts';
+import { CLIP_BYTES_PER_SAMPLE } from '../media/encoded-speech.ts';
+import { resamplePatiently } from '../media/patient-resample.ts';
+import { readWavHeader, WavError, wavSource } from '../media/wav.ts';
+import { CLIP_RATE, MAX_CLIP_SECONDS } from './clip.ts';
 import { PromptError } from './prompt-error.ts';
+import { SharedWork } from './shared-work.ts';
 
-const SAMPLE_RATE = 8000;
 const MAX_FILE_BYTES = 20_000_000;
-const MAX_SECONDS = 60;
 const MAX_HELD_BYTES = 64 * 1024 * 1024;
 const MAX_PATH_CHARS = 200;
 /**
@@ -17,15 +18,14 @@ const MAX_PATH_CHARS = 200;
  */
 const SEGMENT = /^(?!\.)[^\\/:%\p{C}]+$/u;
 
-/** Reads sounds below one folder and nothing else, and holds what was read, up to 64 MB. */
+/** Reads sounds below one folder and nothing else, and holds what was read with its encodings, up to 64 MB. */
 export class SoundFiles {
   readonly #root: string;
   readonly #held = new LRUCache<string, Int16Array>({
     maxSize: MAX_HELD_BYTES,
-    sizeCalculation: (samples) => samples.byteLength + 1,
+    sizeCalculation: ({ length }) => length * CLIP_BYTES_PER_SAMPLE + 1,
   });
-  /** What is being read now, so that calls at the same time read it once. */
-  readonly #reading = new Map<string, Promise<Int16Array>>();
+  readonly #reading = new SharedWork<Int16Array>();
 
   private constructor(root: string) {
     this.#root = root;
@@ -50,19 +50,11 @@ export class SoundFiles {
     const key = `${dev}:${ino}:${size}:${mtimeNs}`;
     const held = this.#held.get(key);
     if (held !== undefined) return held;
-    const reading = this.#reading.get(key) ?? this.#load(file, key);
-    this.#reading.set(key, reading);
-    return reading;
-  }
-
-  async #load(file: string, key: string): Promise<Int16Array> {
-    try {
-      const samples = decoded(await readInside(file));
+    return this.#reading.do(key, undefined, async (signal) => {
+      const samples = await decoded(await readInside(file), signal);
       this.#held.set(key, samples);
       return samples;
-    } finally {
-      this.#reading.delete(key);
-    }
+    });
   }
 
   /** The real path, which lies in the folder whatever links are on the way. */
@@ -107,12 +99,12 @@ async function readAll(handle: FileHandle): Promise<Uint8Array> {
   return Buffer.concat(chunks, length);
 }
 
-function decoded(bytes: Uint8Array): Int16Array {
+async function decoded(bytes: Uint8Array, signal: AbortSignal): Promise<Int16Array> {
   try {
-    const pcm = parseWav(bytes);
-    if (pcm.samples.length === 0) throw new WavError('there is no sound in it');
-    if (pcm.samples.length > MAX_SECONDS * pcm.sampleRate) throw tooLong();
-    return resample(pcm, SAMPLE_RATE).samples;
+    const sound = wavSource(readWavHeader(bytes));
+    if (sound.length === 0) throw new WavError('there is no sound in it');
+    if (sound.length > MAX_CLIP_SECONDS * sound.sampleRate) throw tooLong();
+    return await resamplePatiently(sound, CLIP_RATE, signal);
   } catch (error) {
     if (!(error instanceof WavError)) throw error;
     throw new PromptError('not_audio', `a file of the sounds folder cannot be played: ${error.message}`, {
@@ -127,6 +119,6 @@ function notFound(cause?: unknown): never {
 }
 
 function tooLong(): PromptError {
-  const limits = `${MAX_SECONDS} s or ${MAX_FILE_BYTES / 1_000_000} MB`;
+  const limits = `${MAX_CLIP_SECONDS} s or ${MAX_FILE_BYTES / 1_000_000} MB`;
   return new PromptError('too_long', `a file of the sounds folder is longer than ${limits}`);
 }

@@ -1,5 +1,6 @@
 import pLimit, { type LimitFunction } from 'p-limit';
 import type { Pcm } from '../media/pcm.ts';
+import { MAX_CLIP_SECONDS } from './clip.ts';
 import { PromptError, type PromptFault } from './prompt-error.ts';
 import { type Pass, ProviderHealth } from './provider-health.ts';
 import type { TtsProvider, Utterance } from './tts.ts';
@@ -43,7 +44,6 @@ export interface SpokenCounts {
 }
 
 const REST_MS = { first: 1000, longest: 60_000 };
-const MAX_SECONDS = 60;
 /** −60 dBFS: below it is noise of a converter, not a voice. */
 const SILENT = 32;
 const MIN_RATE = 4000;
@@ -344,8 +344,8 @@ function check({ sampleRate, samples }: Pcm, id: string): void {
   if (!Number.isInteger(sampleRate) || sampleRate < MIN_RATE || sampleRate > MAX_RATE) {
     throw new PromptError('not_audio', `the speech provider ${id} gave audio of no usable sample rate`);
   }
-  if (samples.length > MAX_SECONDS * sampleRate) {
-    throw new PromptError('too_long', `the speech provider ${id} spoke longer than ${MAX_SECONDS} s`);
+  if (samples.length > MAX_CLIP_SECONDS * sampleRate) {
+    throw new PromptError('too_long', `the speech provider ${id} spoke longer than ${MAX_CLIP_SECONDS} s`);
   }
   if (!samples.some((sample) => Math.abs(sample) > SILENT)) {
     throw new PromptError('not_audio', `the speech provider ${id} gave silence`);

@@ -1,6 +1,9 @@
 import { LRUCache } from 'lru-cache';
+import { CLIP_BYTES_PER_SAMPLE } from '../media/encoded-speech.ts';
+import { resamplePatiently } from '../media/patient-resample.ts';
 import type { Pcm } from '../media/pcm.ts';
-import { resample } from '../media/resample.ts';
+import { sourceOf } from '../media/pcm-source.ts';
+import { CLIP_RATE } from './clip.ts';
 import type { ClipCache } from './clip-cache.ts';
 import { nearestLocale } from './locale.ts';
 import type { VoiceWish } from './playlist.ts';
@@ -30,7 +33,7 @@ export interface SynthesisOptions extends SpeakerOptions {
   readonly providers: readonly TtsProvider[];
   /** Opened and closed by whoever made it. */
   readonly cache: ClipCache;
-  /** Of clips in memory, where each counts three times: its encodings are kept with it. */
+  /** Of clips in memory, each counted with its encodings, which are kept with it. */
   readonly memoryBytes: number;
   /** Trims and levels audio at 8000 Hz. */
   readonly finish: (pcm: Pcm) => Pcm;
@@ -74,11 +77,8 @@ interface Made {
   readonly synthesised: number;
 }
 
-const RATE = 8000;
 const DAY_MS = 86_400_000;
 const MAX_CHARS = 1000;
-/** Samples of two bytes, and their PCMU and PCMA of one byte each, which may come through a buffer as large. */
-const BYTES_PER_SAMPLE = 6;
 /** Part of what is kept on disk under: a higher one when the same text is to sound differently. */
 const FINISH_VERSION = 1;
 
@@ -231,7 +231,7 @@ export class Synthesis {
     const { cache, now } = this.#options;
     const cacheKeys = wanted.texts.map(([, text]) => JSON.stringify([...voiceKey(wanted), text]));
     const found = (await Promise.all(cacheKeys.map((cacheKey) => cache.get(cacheKey)))).flatMap((pcm) =>
-      pcm?.sampleRate === RATE ? [pcm.samples] : [],
+      pcm?.sampleRate === CLIP_RATE ? [pcm.samples] : [],
     );
     const complete = found.length === cacheKeys.length;
     if (complete) this.#hitsOf(wanted.speaker).diskHits += found.length;
@@ -239,7 +239,7 @@ export class Synthesis {
     if (!complete) {
       // Nobody waits for the disk.
       for (const [index, cacheKey] of cacheKeys.entries()) {
-        void cache.put(cacheKey, { sampleRate: RATE, samples: samples[index] ?? new Int16Array() });
+        void cache.put(cacheKey, { sampleRate: CLIP_RATE, samples: samples[index] ?? new Int16Array() });
       }
     }
     const clips = new Map(wanted.texts.map(([name], index) => [name, samples[index] ?? new Int16Array()]));
@@ -251,16 +251,21 @@ export class Synthesis {
     const { locale, voice, gender, speed } = choice;
     const utterances = texts.map(([, text]): Utterance => ({ text, locale, voice, gender, speed }));
     const spoken = await speaker.speak(utterances, abreast, signal);
-    return spoken.map((pcm) => {
-      const { samples } = this.#options.finish(resample(pcm, RATE));
-      if (samples.length === 0) {
-        throw new PromptError('not_audio', `the speech provider ${speaker.id} gave nothing but silence`);
-      }
-      // A provider may use its buffer again, or give a small part of a large one.
-      return samples === pcm.samples || samples.buffer.byteLength > samples.byteLength
-        ? samples.slice()
-        : samples;
-    });
+    // A provider may use its buffers again.
+    const own = spoken.map((pcm) => ({ ...pcm, samples: pcm.samples.slice() }));
+    const clips: Int16Array[] = [];
+    for (const pcm of own) clips.push(await this.#finished(pcm, speaker, signal));
+    return clips;
+  }
+
+  async #finished(pcm: Pcm, speaker: Speaker, signal: AbortSignal): Promise<Int16Array> {
+    const whole = await resamplePatiently(sourceOf(pcm), CLIP_RATE, signal);
+    const { samples } = this.#options.finish({ sampleRate: CLIP_RATE, samples: whole });
+    if (samples.length === 0) {
+      throw new PromptError('not_audio', `the speech provider ${speaker.id} gave nothing but silence`);
+    }
+    // A small part would keep all of a large buffer.
+    return samples.buffer.byteLength > samples.byteLength ? samples.slice() : samples;
   }
 
   /** What is said from memory all day is not to be evicted from disk. Once a day, for a whole set at once. */
@@ -285,5 +290,5 @@ function voiceKey({ speaker, choice }: Wanted): readonly unknown[] {
 }
 
 function sizeOf(clips: Clips): number {
-  return [...clips.values()].reduce((sum, { length }) => sum + length * BYTES_PER_SAMPLE, 0) + 1;
+  return [...clips.values()].reduce((sum, { length }) => sum + length * CLIP_BYTES_PER_SAMPLE, 0) + 1;
 }

@@ -12,6 +12,7 @@ import { eventually } from './eventually.ts';
 const INSTALL = {
   sipp: 'apt-get install sip-tester',
   baresip: 'apt-get install baresip-core',
+  sox: 'apt-get install sox',
   drachtio: 'install drachtio-server into the PATH (deploy/README.md)',
   freeswitch: 'install FreeSWITCH into the PATH (deploy/README.md)',
 } as const;

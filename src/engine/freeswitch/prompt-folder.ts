@@ -4,6 +4,7 @@ import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { joined, type Speech, speechMs } from '../../media/speech.ts';
 import { formatWav } from '../../media/wav.ts';
+import { codeOf, isAlive } from '../../system.ts';
 
 export interface PromptFolderOptions {
   /** Made where it does not exist; best a tmpfs, since the files hold codes as sound. */
@@ -174,20 +175,6 @@ export class PromptFolder {
     }
     this.#held.delete(name);
   }
-}
-
-/** Whether a process of this host has the number: ours, or that of somebody else (EPERM). */
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return codeOf(error) === 'EPERM';
-  }
-}
-
-function codeOf(error: unknown): string | undefined {
-  return (error as NodeJS.ErrnoException).code;
 }
 
 const REASONS: Readonly<Record<string, string>> = {

@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { Pcm } from '../../media/pcm.ts';
+import { MAX_CLIP_SECONDS } from '../clip.ts';
 import { PromptError } from '../prompt-error.ts';
 import type { TtsProvider, Utterance } from '../tts.ts';
 import { EspeakVoices } from './espeak-voices.ts';
 import { type EspeakAnswer, EspeakWorker } from './espeak-worker.ts';
 import { audible } from './speech-audio.ts';
-import { failed, MAX_SECONDS, noLocale, notAudio, noVoice, stopped, tooLong } from './speech-fault.ts';
+import { failed, noLocale, notAudio, noVoice, stopped, tooLong } from './speech-fault.ts';
 import { escapeXml, plainText } from './spoken-text.ts';
 
 export interface EspeakOptions {
@@ -137,7 +138,7 @@ export class EspeakProvider implements TtsProvider {
       pitch,
       wordsPerMinute: Math.min(FASTEST, Math.max(SLOWEST, Math.round(wordsPerMinute * utterance.speed))),
       ssml: escapeXml(plainText(utterance.text)),
-      maxSeconds: MAX_SECONDS,
+      maxSeconds: MAX_CLIP_SECONDS,
     });
     if (answer.type === 'said') {
       this.#settle(waiting);

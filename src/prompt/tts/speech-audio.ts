@@ -1,6 +1,7 @@
 import { durationMs, type Pcm } from '../../media/pcm.ts';
-import { parseWav, WavError } from '../../media/wav.ts';
-import { MAX_SECONDS, notAudio, tooLong } from './speech-fault.ts';
+import { parseWav, readWavHeader, WavError } from '../../media/wav.ts';
+import { MAX_CLIP_SECONDS } from '../clip.ts';
+import { notAudio, tooLong } from './speech-fault.ts';
 
 /** Between the lowest and the highest sample of 65,536: less than this is not heard in a telephone. */
 const SILENT_RANGE = 200;
@@ -38,7 +39,7 @@ export function speechFromRaw(id: string, bytes: Uint8Array, sampleRate: number)
 
 /** @throws PromptError not_audio where nothing can be heard; too_long */
 export function audible(id: string, pcm: Pcm): Pcm {
-  if (durationMs(pcm) > MAX_SECONDS * 1000) throw tooLong(id);
+  if (durationMs(pcm) > MAX_CLIP_SECONDS * 1000) throw tooLong(id);
   let [lowest, highest] = [0, 0];
   // A constant is silence too, whatever its value: only its first step is heard.
   for (const [index, sample] of pcm.samples.entries()) {
@@ -51,12 +52,6 @@ export function audible(id: string, pcm: Pcm): Pcm {
 
 /** Whether less came than the data chunk was to hold: half a sentence is worse than none. */
 function isCutOff(wav: Uint8Array): boolean {
-  const view = new DataView(wav.buffer, wav.byteOffset, wav.byteLength);
-  let at = 12;
-  while (at + 8 <= wav.length) {
-    const size = view.getUint32(at + 4, true);
-    if (view.getUint32(at, false) === 0x64617461) return size < UNKNOWN_LENGTH && at + 8 + size > wav.length;
-    at += 8 + size + (size % 2);
-  }
-  return false;
+  const { data, declaredBytes } = readWavHeader(wav);
+  return declaredBytes < UNKNOWN_LENGTH && data.length < declaredBytes;
 }

@@ -1,3 +1,4 @@
+import { MAX_CLIP_SECONDS } from '../clip.ts';
 import { PromptError } from '../prompt-error.ts';
 
 /** What a provider throws once its signal is aborted: the reason, if that says already what happened. */
@@ -25,10 +26,8 @@ export function notAudio(id: string, what: string, cause?: unknown): PromptError
 }
 
 export function tooLong(id: string): PromptError {
-  return new PromptError('too_long', `the speech provider ${id} spoke longer than ${MAX_SECONDS} s`);
+  return new PromptError('too_long', `the speech provider ${id} spoke longer than ${MAX_CLIP_SECONDS} s`);
 }
 
-/** No phrase of a call is longer. */
-export const MAX_SECONDS = 60;
 /** 60 s in stereo at 48,000 Hz and 16 bits are 11.5 million. */
 export const MAX_WAV_BYTES = 12_000_000;

@@ -300,7 +300,12 @@ async function speakWith(client: Client): Promise<string[]> {
   const elsewhere = { to: number('200'), playlist: [{ url: `http://127.0.0.1:9/${REFUSED}?${REFUSED}` }] };
   const unplayed = await client.ask('POST', '/v1/calls', elsewhere);
   expect((await client.ended(unplayed.body.id)).disposition).toBe('prompt_failed');
-  return [verification.callId, filed.callId, call.body.id, `call_${play.body.request_id.replaceAll('-', '')}`];
+  return [
+    verification.callId,
+    filed.callId,
+    call.body.id,
+    `call_${play.body.request_id.replaceAll('-', '')}`,
+  ];
 }
 
 async function readEverything(client: Client): Promise<void> {

@@ -7,6 +7,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { finished, levelled, peakDbfs, speechDbfs } from '../../../src/media/loudness.ts';
 import type { Pcm } from '../../../src/media/pcm.ts';
 import { formatWav } from '../../../src/media/wav.ts';
+import { describeWithPeer } from '../../support/peers.ts';
 import { seeded } from '../../support/telephone-line.ts';
 
 const RATE = 16_000;
@@ -51,9 +52,10 @@ describe('measuring', () => {
     expect(speechDbfs(clip(silence(100)))).toBe(-Infinity);
     expect(peakDbfs(clip())).toBe(-Infinity);
   });
+});
 
-  it('agrees with sox', ({ skip }) => {
-    skip(spawnSync('sox', ['--version']).status !== 0, 'sox is missing: apt-get install sox');
+describeWithPeer('sox', 'measuring beside sox', () => {
+  it('finds the same level and the same peak', () => {
     const folder = mkdtempSync(join(tmpdir(), 'loudness-'));
     onTestFinished(() => rmSync(folder, { recursive: true }));
     for (const pcm of [

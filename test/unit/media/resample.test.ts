@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { resample } from '../../../src/media/resample.ts';
 import { formatWav, parseWav } from '../../../src/media/wav.ts';
+import { describeWithPeer } from '../../support/peers.ts';
 import { seeded } from '../../support/telephone-line.ts';
 
 const AMPLITUDE = 10_000;
@@ -104,9 +105,10 @@ describe.each(TO_TELEPHONE)('from %i to 8000 Hz', (from) => {
       expect({ frequency, down: decibels(middle(samples)) < -60 }).toEqual({ frequency, down: true });
     }
   });
+});
 
-  it('agrees with sox: what differs is 60 dB below the sound', ({ skip }) => {
-    skip(spawnSync('sox', ['--version']).status !== 0, 'sox is missing: apt-get install sox');
+describeWithPeer('sox', 'resampling beside that of sox', () => {
+  it.each(TO_TELEPHONE)('from %i to 8000 Hz differs by what is 60 dB below the sound', (from) => {
     const folder = mkdtempSync(join(tmpdir(), 'resample-'));
     onTestFinished(() => rmSync(folder, { recursive: true }));
     const pcm = { sampleRate: from, samples: manyTones(from) };

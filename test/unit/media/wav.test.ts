@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodePcma, decodePcmu } from '../../../src/media/g711.ts';
-import { formatWav, parseWav, WavError } from '../../../src/media/wav.ts';
+import { formatWav, parseWav, readWavHeader, WavError, wavSource } from '../../../src/media/wav.ts';
 
 interface Fields {
   tag?: number;
@@ -160,6 +160,45 @@ describe('parseWav', () => {
       }),
       { numRuns: 3000 },
     );
+  });
+});
+
+describe('a header', () => {
+  it('tells how the sound is written, how much of it is there, and how much there should be', () => {
+    const data = [1, 0, 2, 0, 3, 0, 4, 0, 5];
+    const header = readWavHeader(wav({ channels: 2, sampleRate: 11_025, data, dataSize: 100 }));
+    expect({ ...header, data: [...header.data] }).toEqual({
+      tag: 1,
+      channels: 2,
+      sampleRate: 11_025,
+      bits: 16,
+      data,
+      frames: 2,
+      declaredBytes: 100,
+    });
+    expect(readWavHeader(wav({ tag: 0xfffe, fmtTail: extensible(1, 16) })).tag).toBe(1);
+  });
+
+  it.each<[string, Fields]>([
+    ['8 bit', { bits: 8 }],
+    ['16 bit', {}],
+    ['24 bit', { bits: 24 }],
+    ['µ-law', { tag: 7, bits: 8 }],
+    ['A-law', { tag: 6, bits: 8 }],
+  ])('leads to the sound in pieces: %s', (_, fields) => {
+    const data = Array.from({ length: 241 }, (_value, i) => (i * 89) % 256);
+    for (const channels of [1, 2]) {
+      const bytes = wav({ ...fields, channels, data });
+      const source = wavSource(readWavHeader(bytes));
+      const half = source.length >> 1;
+      const pieces = [
+        ...source.read(0, half),
+        ...source.read(half, half),
+        ...source.read(half, source.length),
+      ];
+      expect(pieces).toEqual([...parseWav(bytes).samples]);
+      expect(pieces).toHaveLength(source.length);
+    }
   });
 });
 

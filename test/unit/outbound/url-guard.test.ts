@@ -160,6 +160,8 @@ describe('UrlGuard', () => {
     'files.test/a',
     'files.test:80',
     'u@files.test',
+    'a..b.test',
+    '*.192.0.2.1',
   ])('has no use for the entry %j', (entry) => expect(() => new UrlGuard([entry], [])).toThrow(RangeError));
 
   it('wants addresses for internal hosts', () => {

@@ -3,99 +3,71 @@ import { chmod, mkdtemp, readdir, readFile, rename, rm, stat, utimes, writeFile 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Pcm } from '../../../src/media/pcm.ts';
-import { ClipCache, type ClipCacheOptions } from '../../../src/prompt/clip-cache.ts';
 import { clipFileName } from '../../../src/prompt/clip-file.ts';
+import { ClipFolder, clip } from '../../support/clip-folder.ts';
+import { DAY_MS } from '../../support/synthesis-rig.ts';
 
-const DAY_MS = 86_400_000;
-/** A day in 2025, at noon and something. */
-const NOON = 20_270 * DAY_MS + 43_217_123;
-
-let base: string;
-let nowMs: number;
-let faults: string[];
+let clips: ClipFolder;
 
 beforeEach(async () => {
-  base = await mkdtemp(join(tmpdir(), 'voice-otp-clips-'));
-  nowMs = NOON;
-  faults = [];
+  clips = await ClipFolder.make();
 });
 
 afterEach(async () => {
-  await rm(base, { recursive: true, force: true });
+  await clips.remove();
 });
-
-function cacheAt(folder: string, change: Partial<ClipCacheOptions> = {}): ClipCache {
-  return new ClipCache({
-    folder,
-    maxBytes: 1_000_000,
-    now: () => nowMs,
-    onFault: (error) => faults.push(error.message),
-    ...change,
-  });
-}
-
-async function opened(folder = base, change: Partial<ClipCacheOptions> = {}): Promise<ClipCache> {
-  const cache = cacheAt(folder, change);
-  await cache.open();
-  return cache;
-}
-
-function clip(value: number, length = 400, sampleRate = 8000): Pcm {
-  return { sampleRate, samples: new Int16Array(length).fill(value) };
-}
 
 describe('a folder that fails', () => {
   it('is made again when it has vanished', async () => {
-    const folder = join(base, 'clips');
-    const cache = await opened(folder);
+    const folder = join(clips.path, 'clips');
+    const cache = await clips.cache({ folder });
     await cache.put('a', clip(7));
     await rm(folder, { recursive: true });
     expect(await cache.get('a')).toBeUndefined();
     await cache.put('a', clip(7));
     expect([await cache.get('a'), (await stat(folder)).mode & 0o777]).toEqual([clip(7), 0o700]);
-    expect(faults).toEqual([]);
+    expect(clips.faults).toEqual([]);
   });
 
   it('is told once a minute at most, without a name of a clip, and works when it is back', async () => {
-    const folder = join(base, 'clips');
-    const cache = await opened(folder);
-    await rename(folder, join(base, 'aside'));
+    const folder = join(clips.path, 'clips');
+    const cache = await clips.cache({ folder });
+    await rename(folder, join(clips.path, 'aside'));
     await writeFile(folder, '');
     for (let i = 0; i < 5; i++) {
       await cache.put(`${i}`, clip(7));
       expect(await cache.get(`${i}`)).toBeUndefined();
     }
-    expect(faults).toEqual([`clips cannot be written to ${folder}: ENOTDIR`]);
-    nowMs += 59_999;
+    expect(clips.faults).toEqual([`clips cannot be written to ${folder}: ENOTDIR`]);
+    clips.nowMs += 59_999;
     await cache.get('1');
-    expect(faults).toHaveLength(1);
-    nowMs += 1;
+    expect(clips.faults).toHaveLength(1);
+    clips.nowMs += 1;
     await cache.get('1');
-    expect(faults[1]).toBe(`clips cannot be read from ${folder}: ENOTDIR`);
+    expect(clips.faults[1]).toBe(`clips cannot be read from ${folder}: ENOTDIR`);
     // A clock that was set back hides nothing for days.
-    nowMs -= DAY_MS;
+    clips.nowMs -= DAY_MS;
     await cache.get('1');
-    expect(faults).toHaveLength(3);
+    expect(clips.faults).toHaveLength(3);
     await rm(folder);
-    await rename(join(base, 'aside'), folder);
+    await rename(join(clips.path, 'aside'), folder);
     await cache.put('a', clip(7));
     expect(await cache.get('a')).toEqual(clip(7));
     await cache.close();
   });
 
   it('does not keep the service from its start', async () => {
-    await writeFile(join(base, 'file'), '');
-    const cache = await opened(join(base, 'file', 'below'));
+    await writeFile(join(clips.path, 'file'), '');
+    const cache = await clips.cache({ folder: join(clips.path, 'file', 'below') });
     await cache.put('a', clip(7));
-    expect([await cache.get('a'), faults.length]).toEqual([undefined, 1]);
+    expect([await cache.get('a'), clips.faults.length]).toEqual([undefined, 1]);
     await cache.close();
   });
 
   it('keeps the mode that its operator gave it', async () => {
-    await chmod(base, 0o750);
-    await opened();
-    expect((await stat(base)).mode & 0o777).toBe(0o750);
+    await chmod(clips.path, 0o750);
+    await clips.cache();
+    expect((await stat(clips.path)).mode & 0o777).toBe(0o750);
   });
 });
 
@@ -104,28 +76,29 @@ describe('a sweep', () => {
 
   it('takes what writers left that are gone, and nothing that somebody writes', async () => {
     const gone = Number(execFileSync('sh', ['-c', 'echo $$']).toString());
-    for (const pid of [gone, process.pid, process.ppid]) await writeFile(join(base, temporary(pid)), 'half');
-    await writeFile(join(base, `${temporary(gone)}.txt`), 'other');
-    await opened();
-    expect(await readdir(base)).toEqual([temporary(process.ppid), `${temporary(gone)}.txt`].toSorted());
+    for (const pid of [gone, process.pid, process.ppid])
+      await writeFile(join(clips.path, temporary(pid)), 'half');
+    await writeFile(join(clips.path, `${temporary(gone)}.txt`), 'other');
+    await clips.cache();
+    expect(await readdir(clips.path)).toEqual([temporary(process.ppid), `${temporary(gone)}.txt`].toSorted());
   });
 
   it('comes with each new day', async () => {
     const gone = Number(execFileSync('sh', ['-c', 'echo $$']).toString());
-    const cache = await opened();
-    await writeFile(join(base, temporary(gone)), 'half');
-    nowMs += DAY_MS;
+    const cache = await clips.cache();
+    await writeFile(join(clips.path, temporary(gone)), 'half');
+    clips.nowMs += DAY_MS;
     await cache.get('a');
     await cache.close();
-    expect(await readdir(base)).toEqual([]);
+    expect(await readdir(clips.path)).toEqual([]);
   });
 
   it('leaves alone what another cache of this process writes', async () => {
-    const first = await opened();
+    const first = await clips.cache();
     const puts = Array.from({ length: 20 }, (_, i) => first.put(`${i}`, clip(i, 2000)));
-    await Promise.all(Array.from({ length: 20 }, () => opened()));
+    await Promise.all(Array.from({ length: 20 }, () => clips.cache()));
     await Promise.all(puts);
-    expect([(await readdir(base)).length, faults]).toEqual([20, []]);
+    expect([(await readdir(clips.path)).length, clips.faults]).toEqual([20, []]);
   });
 });
 
@@ -159,10 +132,10 @@ describe.skipIf(tiny === undefined)('a small disk (skipped where it cannot be mo
   });
 
   it('that is full keeps what it has, and takes more when there is room', async () => {
-    const cache = await opened(at);
+    const cache = await clips.cache({ folder: at });
     await cache.put('first', clip(1, 16_000));
     await cache.put('second', clip(2, 24_000));
-    expect(faults).toEqual([`clips cannot be written to ${at}: ENOSPC`]);
+    expect(clips.faults).toEqual([`clips cannot be written to ${at}: ENOSPC`]);
     expect(await readdir(at)).toEqual([clipFileName('first')]);
     expect([await cache.get('first'), await cache.get('second')]).toEqual([clip(1, 16_000), undefined]);
     await rm(join(at, clipFileName('first')));
@@ -171,25 +144,25 @@ describe.skipIf(tiny === undefined)('a small disk (skipped where it cannot be mo
   });
 
   it('that is read-only is read', async () => {
-    const cache = await opened(at);
+    const cache = await clips.cache({ folder: at });
     await cache.put('first', clip(1));
     await writeFile(join(at, clipFileName('broken')), 'x');
     await cache.close();
     execFileSync('mount', ['-o', 'remount,ro', at]);
-    const next = await opened(at);
+    const next = await clips.cache({ folder: at });
     await next.put('second', clip(2));
     const found = await Promise.all(['first', 'second', 'broken'].map((key) => next.get(key)));
     expect(found).toEqual([clip(1), undefined, undefined]);
-    expect(faults).toEqual([`clips cannot be written to ${at}: EROFS`]);
-    nowMs += DAY_MS;
+    expect(clips.faults).toEqual([`clips cannot be written to ${at}: EROFS`]);
+    clips.nowMs += DAY_MS;
     await next.get('first');
-    nowMs += DAY_MS;
+    clips.nowMs += DAY_MS;
     await next.close();
   });
 
   it('keeps no time of reading even where the system would write it at once', async () => {
     execFileSync('mount', ['-o', 'remount,strictatime', at]);
-    const cache = await opened(at);
+    const cache = await clips.cache({ folder: at });
     await cache.put('first', clip(1));
     await utimes(join(at, clipFileName('first')), 1, 1);
     await cache.get('first');

@@ -1,9 +1,13 @@
 import { mkdtemp, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Pcm } from '../../../src/media/pcm.ts';
+import { resample } from '../../../src/media/resample.ts';
 import { PromptError } from '../../../src/prompt/prompt-error.ts';
 import type { Synthesis, SynthesisOptions, VoiceChoice } from '../../../src/prompt/synthesis.ts';
+import type { TtsProvider } from '../../../src/prompt/tts.ts';
 import { eventually } from '../../support/eventually.ts';
 import { MadeUpTts } from '../../support/made-up-tts.ts';
 import { CHOICE, DAY_MS, DIGITS, leaver, SynthesisRig, work } from '../../support/synthesis-rig.ts';
@@ -290,12 +294,55 @@ describe('one flight', () => {
   });
 });
 
+describe('a long speech', () => {
+  it('is made with turns for others, from what was in the buffer when it was given', async () => {
+    const tts = new MadeUpTts({ sampleRate: 48_000, ms: 20_000 });
+    const given = tts.tone('long');
+    const wanted = resample(tts.tone('long'), 8000).samples;
+    const sameBuffer: TtsProvider = {
+      id: tts.id,
+      fingerprint: tts.fingerprint,
+      start: () => tts.start(),
+      locales: () => tts.locales(),
+      close: () => tts.close(),
+      synthesize: () => Promise.resolve(given),
+    };
+    const synthesis = await rig.synthesis([sameBuffer]);
+    const speech = synthesis.phrase(CHOICE, 'long', work());
+    let turns = 0;
+    while ((await Promise.race([speech, nextTurn('a turn')])) === 'a turn') {
+      turns++;
+      // The provider makes something else with it.
+      if (turns === 5) given.samples.fill(0);
+    }
+    expect(await speech).toEqual(wanted);
+    expect(turns).toBeGreaterThanOrEqual(20);
+  });
+
+  it('is given up between two pieces when nobody wants it any more', async () => {
+    const tts = new MadeUpTts({ sampleRate: 48_000, ms: 20_000 });
+    let finishes = 0;
+    const finish = (pcm: Pcm): Pcm => {
+      finishes++;
+      return pcm;
+    };
+    const synthesis = await rig.synthesis([tts], { finish });
+    const one = leaver();
+    const speech = synthesis.phrase(CHOICE, 'long', one.work);
+    while (synthesis.stats()[0]?.synthesised !== 1) await nextTurn();
+    one.leave();
+    await expect(speech).rejects.toThrow('left');
+    expect(await synthesis.phrase(CHOICE, 'long', work())).toHaveLength(160_000);
+    expect(finishes).toBe(1);
+  });
+});
+
 describe('memory', () => {
-  it('is bounded, and each clip counts three times', async () => {
+  it('is bounded, and each clip counts with its encodings', async () => {
     const tts = new MadeUpTts();
     const cache = await rig.cache();
-    // 400 samples are 800 bytes, which count as 2400: four of them fit in.
-    const synthesis = await rig.synthesis([tts], { cache, memoryBytes: 10_000 });
+    // 400 samples are 800 bytes, which count as 1600: four of them fit in.
+    const synthesis = await rig.synthesis([tts], { cache, memoryBytes: 7000 });
     for (let i = 0; i < 12; i++) await synthesis.phrase(CHOICE, `text ${i}`, work());
     await cache.put('last', tts.tone('last'));
     for (const i of [11, 10, 9, 8]) await synthesis.phrase(CHOICE, `text ${i}`, work());
