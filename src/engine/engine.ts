@@ -44,6 +44,8 @@ export interface Leg {
   readonly flash?: FlashTerms;
   /** Where it is set, the prompt is said only when the right keys have been pressed. */
   readonly gate?: GateTerms;
+  /** Where it is set, what is heard after the answer is listened to for a voicemail. Not in a flash call. */
+  readonly detection?: DetectionTerms;
 }
 
 /** How a flash call rings. 183 alone is no ringing: networks send it before a phone rings (early media). */
@@ -75,6 +77,21 @@ export interface GateTerms {
   readonly waitMs: number;
   /** Key that says the prompt once more, also while it is said; so often at most. */
   readonly repeat?: { readonly key: string; readonly times: number };
+}
+
+/** Who answered, as far as the audio tells: docs/detector.md says how well that works. */
+export interface DetectionTerms {
+  /**
+   * What a machine gets: the prompt like anybody (nothing waits for the verdict, it is only told); BYE; or the prompt
+   * after its tone. With the latter two the prompt waits for the first verdict, `decideMs` at most, and a verdict that
+   * turns to `machine` later still counts. With a gate its `ask` waits for nothing, `hangup` holds as long as the
+   * gate is shut, and there is no `wait_for_tone`.
+   */
+  readonly onMachine: 'speak' | 'hangup' | 'wait_for_tone';
+  /** From the answer, 1000–10,000 ms: without a verdict by then the prompt is said. */
+  readonly decideMs: number;
+  /** From the verdict to the end of the machine's tone, 1000–60,000 ms; then BYE, and nothing is said. */
+  readonly toneMs: number;
 }
 
 export interface LegTimeouts {
@@ -147,7 +164,9 @@ export type LegEnd =
         /** Somebody picked up a flash call that says nothing. */
         | 'flash_answered'
         /** The gate stayed shut: nothing of the prompt was said. */
-        | 'no_key';
+        | 'no_key'
+        /** A machine answered, and is to hear nothing, or gave no tone. */
+        | 'machine';
       readonly sip?: SipResult;
     }
   /** The answer's SDP could not be used (no common codec, no address): ACK, then BYE. */
@@ -187,6 +206,15 @@ export type CallEvent = At &
     | { readonly type: 'dtmf'; readonly digit: string; readonly durationMs: number }
     /** The keys were pressed: the prompt begins. Only with a gate. */
     | { readonly type: 'gate_opened' }
+    /** Who answered; told once, and again where the verdict changes. `unknown` when the time to decide was over. Only with detection. */
+    | {
+        readonly type: 'detected';
+        readonly verdict: 'human' | 'machine' | 'unknown';
+        /** What the verdict is founded on, such as `long_greeting`. */
+        readonly reason: string;
+      }
+    /** A machine's tone was heard: what is said from now on is recorded. Only with detection. */
+    | { readonly type: 'tone_heard' }
     | { readonly type: 'prompt_finished' }
     | { readonly type: 'ended'; readonly end: LegEnd; readonly media?: MediaStats }
   );
