@@ -1,10 +1,22 @@
-import { babble, Dice, music, noise, received, smaller, Track, tones } from './detector-sound.ts';
+import {
+  babble,
+  car,
+  Dice,
+  music,
+  noise,
+  received,
+  smaller,
+  street,
+  Track,
+  tones,
+} from './detector-sound.ts';
 import {
   CARRIER,
   GREETING,
   HELLO,
   INSISTING,
   type Lines,
+  LONG_SENTENCE,
   NAME,
   OPENING,
   QUESTION,
@@ -21,9 +33,11 @@ export interface Example {
   readonly audio: Int16Array;
   /** When the first sound begins that does not belong to the line; Infinity where there is none. */
   readonly startsAtMs: number;
-  /** When the beep ends after which a message can be spoken. */
-  readonly beepEndsAtMs: number | undefined;
+  /** When each beep ends; after the last one a message can be spoken. */
+  readonly beepsEndAtMs: readonly number[];
 }
+
+type Background = 'noise' | 'street' | 'car' | 'babble' | 'music' | 'television';
 
 /** What one example is made with. */
 class Stage {
@@ -33,13 +47,13 @@ class Stage {
   readonly #set: VoiceSet;
   readonly #voice: number;
   readonly #index: number;
-  /** Of one voice; people speak louder and softer, faster and slower. */
+  /** To -20 dBFS: people speak louder and softer, -35 to -10, faster and slower. */
   readonly #gainDb: number;
   readonly #speed: number;
   /** Where the next sound goes. */
   atMs: number;
   startsAtMs = Infinity;
-  beepEndsAtMs: number | undefined;
+  readonly beepsEndAtMs: number[] = [];
   /** Noise of the room below the voice, dB; Infinity for none. */
   noiseDb: number;
   size = 1;
@@ -50,7 +64,7 @@ class Stage {
     this.dice = dice;
     this.#index = index;
     this.#voice = dice.share();
-    this.#gainDb = dice.between(-12, 4);
+    this.#gainDb = dice.between(-15, 10);
     this.#speed = dice.between(0.9, 1.35);
     this.atMs = dice.between(150, 1300);
     this.noiseDb = dice.share() < 0.2 ? Infinity : dice.between(20, 40);
@@ -81,12 +95,27 @@ class Stage {
   beep(shortestMs = 200, longestMs = 1000): void {
     const hz = this.dice.one([440, 500, 620, 800, 950, 1000, 1047, 1200, 1400, 1850]);
     this.sound(tones([hz], this.dice.between(shortestMs, longestMs), this.dice.between(-26, -10)));
-    this.beepEndsAtMs = this.atMs;
+    this.beepsEndAtMs.push(this.atMs);
   }
 
-  async behind(what: 'noise' | 'babble' | 'music' | 'television', belowDb: number): Promise<void> {
+  /** As the exchange of whoever is rung further on sounds. */
+  ring(): void {
+    const [frequencies, ms] = this.dice.one<readonly [readonly number[], number]>([
+      [[425], 1000],
+      [[440, 480], 2000],
+      [[400, 450], 400],
+    ]);
+    for (let times = 0; times < 1 + Math.floor(2 * this.dice.share()); times++) {
+      this.sound(tones(frequencies, ms, -20));
+      this.pause(1500, 2500);
+    }
+  }
+
+  async behind(what: Background, belowDb: number): Promise<void> {
     const gainDb = this.#gainDb - belowDb;
     if (what === 'noise') return this.track.fill(noise(5000, this.dice, this.dice.share() < 0.5), gainDb);
+    if (what === 'street') return this.track.fill(street(16_000, this.dice), gainDb);
+    if (what === 'car') return this.track.fill(car(16_000, this.dice), gainDb);
     if (what === 'music') return this.track.fill(music(16_000, this.dice), gainDb);
     const lines = TELEVISION[this.#set];
     if (what === 'babble') {
@@ -114,6 +143,16 @@ const PERSONS: Readonly<Record<string, Scene>> = {
   'a name': (stage) => stage.say(NAME),
   'a question': (stage) => stage.say(QUESTION),
   'a long sentence': (stage) => stage.say(SENTENCE),
+  'a very long sentence': (stage) => stage.say(LONG_SENTENCE),
+  'rung further on, one word': async (stage) => {
+    stage.ring();
+    await stage.say(HELLO);
+  },
+  'music first, one word': async (stage) => {
+    stage.sound(music(stage.dice.between(1500, 4000), stage.dice), -6);
+    stage.pause(100, 600);
+    await stage.say(HELLO);
+  },
   'a word twice': async (stage) => {
     await stage.say(HELLO);
     stage.pause(600, 1500);
@@ -153,6 +192,14 @@ const PERSONS: Readonly<Record<string, Scene>> = {
   'in noise': async (stage) => {
     await stage.say(HELLO);
     await stage.behind('noise', stage.dice.between(6, 14));
+  },
+  'in the street': async (stage) => {
+    await stage.say(HELLO);
+    await stage.behind('street', stage.dice.between(6, 14));
+  },
+  'in a car': async (stage) => {
+    await stage.say(HELLO);
+    await stage.behind('car', stage.dice.between(4, 12));
   },
   'among people': async (stage) => {
     await stage.say(HELLO);
@@ -222,6 +269,26 @@ const MACHINES: Readonly<Record<string, Scene>> = {
     stage.beep();
     await stage.behind('noise', stage.dice.between(10, 18));
   },
+  'greeting in the street, beep': async (stage) => {
+    await stage.say(GREETING);
+    stage.pause(300, 900);
+    stage.beep();
+    await stage.behind('street', stage.dice.between(10, 18));
+  },
+  'two beeps': async (stage) => {
+    await stage.say(GREETING);
+    stage.pause(200, 900);
+    stage.beep(150, 300);
+    stage.pause(250, 500);
+    stage.beep(150, 300);
+  },
+  'music first, greeting, beep': async (stage) => {
+    stage.sound(music(stage.dice.between(1500, 4000), stage.dice), -6);
+    stage.pause(100, 600);
+    await stage.say(GREETING);
+    stage.pause(300, 900);
+    stage.beep();
+  },
   'greeting over music, beep': async (stage) => {
     const beginsAtMs = stage.atMs;
     await stage.say(GREETING);
@@ -230,15 +297,7 @@ const MACHINES: Readonly<Record<string, Scene>> = {
     stage.beep();
   },
   'rings first, greeting, beep': async (stage) => {
-    const [frequencies, ms] = stage.dice.one<readonly [readonly number[], number]>([
-      [[425], 1000],
-      [[440, 480], 2000],
-      [[400, 450], 400],
-    ]);
-    for (let ring = 0; ring < 1 + Math.floor(2 * stage.dice.share()); ring++) {
-      stage.sound(tones(frequencies, ms, -20));
-      stage.pause(1500, 2500);
-    }
+    stage.ring();
     await stage.say(GREETING);
     stage.pause(300, 900);
     stage.beep();
@@ -278,10 +337,11 @@ export async function* corpus(voices: Voices, set: VoiceSet, perScene: number): 
         await play(stage);
         stage.track.finish();
         if (stage.noiseDb !== Infinity)
-          await stage.behind(dice.share() < 0.3 ? 'babble' : 'noise', stage.noiseDb);
+          await stage.behind(dice.one(['noise', 'babble', 'street', 'car']), stage.noiseDb);
         const loss = dice.share() < 0.4 ? 0 : dice.between(0, 0.05);
         const audio = received(stage.track.samples(), loss, dice.one(['PCMU', 'PCMU', 'PCMA']), dice);
-        yield { kind, scene, audio, startsAtMs: stage.startsAtMs, beepEndsAtMs: stage.beepEndsAtMs };
+        const { startsAtMs, beepsEndAtMs } = stage;
+        yield { kind, scene, audio, startsAtMs, beepsEndAtMs };
       }
     }
   }

@@ -124,6 +124,34 @@ export function noise(ms: number, dice: Dice, dull: boolean): Int16Array {
   return atLevel(values);
 }
 
+/** Passing cars, 50 Hz and its harmonics from somewhere; -20 dBFS. */
+export function street(ms: number, dice: Dice): Int16Array {
+  const swell = { seconds: dice.between(2, 5), phase: dice.between(0, 6) };
+  let low = 0;
+  const values = Float64Array.from({ length: samplesOf(ms) }, (_, i) => {
+    low = 0.95 * low + dice.share() - 0.5;
+    const time = i / RATE;
+    const passing = 0.6 + 0.4 * Math.sin((2 * Math.PI * time) / swell.seconds + swell.phase);
+    const hum = [50, 100, 150, 250].reduce((sum, hz) => sum + Math.sin(2 * Math.PI * hz * time), 0);
+    return low * passing + 0.1 * hum;
+  });
+  return atLevel(values);
+}
+
+/** An engine that turns faster and slower, and wheels; -20 dBFS. */
+export function car(ms: number, dice: Dice): Int16Array {
+  const idleHz = dice.between(60, 90);
+  let turned = 0;
+  let low = 0;
+  const values = Float64Array.from({ length: samplesOf(ms) }, (_, i) => {
+    low = 0.98 * low + dice.share() - 0.5;
+    turned += (idleHz * (1 + 0.3 * Math.sin(i / RATE))) / RATE;
+    const engine = [1, 2, 3, 4].reduce((sum, n) => sum + Math.sin(2 * Math.PI * n * turned) / n, 0);
+    return low + 0.3 * engine;
+  });
+  return atLevel(values);
+}
+
 /** Chords and a melody of plucked tones with harmonics, -20 dBFS: nobody's music. */
 export function music(ms: number, dice: Dice): Int16Array {
   const values = new Float64Array(samplesOf(ms));
@@ -171,7 +199,7 @@ export function smaller(samples: Int16Array, factor: number): Int16Array {
   return resample({ sampleRate: Math.round(RATE * factor), samples }, RATE).samples;
 }
 
-/** What arrives: through G.711, with silence for packets of 20 ms that were lost. */
+/** What arrives: through G.711, with a filling for packets of 20 ms that were lost. */
 export function received(
   samples: Int16Array,
   lossShare: number,
@@ -179,8 +207,17 @@ export function received(
   dice: Dice,
 ): Int16Array {
   const coded = codec === 'PCMU' ? decodePcmu(encodePcmu(samples)) : decodePcma(encodePcma(samples));
+  const concealed = dice.share() < 0.5;
   for (let at = 0; at < coded.length; at += PACKET) {
-    if (dice.share() < lossShare) coded.fill(0, at, at + PACKET);
+    if (dice.share() >= lossShare) continue;
+    if (concealed && at >= PACKET) conceal(coded, at);
+    else coded.fill(0, at, at + PACKET);
   }
   return coded;
+}
+
+/** The packet before once more, 6 dB softer. */
+function conceal(samples: Int16Array, at: number): void {
+  const end = Math.min(at + PACKET, samples.length);
+  for (let i = at; i < end; i++) samples[i] = Math.round((samples[i - PACKET] ?? 0) / 2);
 }

@@ -70,6 +70,22 @@ export const SENTENCE = lines(
   ],
 );
 
+/** Of a person who talks like a machine. */
+export const LONG_SENTENCE = lines(
+  [
+    'en-US|Thank you for calling the Lake View Garden Centre, this is Kevin in sales speaking, before we start, may I ask who is calling and what it is about, please?',
+    'de|Einen wunderschönen guten Tag, Sie sind verbunden mit der Arztpraxis Doktor Hoffmann in Neustadt, mein Name ist Frau Lehmann, womit kann ich Ihnen weiterhelfen?',
+    'en-GB|Hello? Hang on, let me just turn this down, I can hardly hear you, I am standing right next to the washing machine. Right, who is it?',
+    'fr|Allô, oui bonjour, excusez-moi, j’étais en train de parler avec quelqu’un, je vous écoute maintenant, c’est à quel sujet ?',
+  ],
+  [
+    'en-GB|Good afternoon and welcome to Parker and Partners, you are speaking with Rebecca at the front desk, which of our departments would you like me to connect you to?',
+    'es|Muy buenas tardes, ha llamado usted al restaurante La Fuente, le atiende Miguel, ¿desea hacer una reserva para hoy o para otro día?',
+    'en-US|Hey, sorry, wait a moment, I am just getting out of the car and my hands are full. Okay, now I can talk. Who is this?',
+    'it|Buongiorno, qui è la segreteria dello studio legale Rossi e associati, sono Francesca, con chi ho il piacere di parlare?',
+  ],
+);
+
 /** What a person says who waits in vain for an answer. */
 export const INSISTING = lines(
   ['en-US|Who is there?', 'de|Wer ist denn da?', 'fr|Il y a quelqu’un ?', 'es|No le oigo.'],

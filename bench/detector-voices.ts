@@ -1,6 +1,7 @@
 import { finished } from '../src/media/loudness.ts';
 import { resample } from '../src/media/resample.ts';
 import { PromptError } from '../src/prompt/prompt-error.ts';
+import { EspeakProvider } from '../src/prompt/tts/espeak.ts';
 import { providerOf } from '../src/prompt/tts/providers.ts';
 import type { TtsProvider } from '../src/prompt/tts.ts';
 import type { Line } from './detector-texts.ts';
@@ -19,7 +20,7 @@ const FLITE_VOICES: Readonly<Record<VoiceSet, readonly string[]>> = {
 };
 const NEVER = new AbortController().signal;
 
-/** The programs that speak on this machine; espeak from npm where neither is installed. */
+/** espeak from npm, which is the same everywhere, or the programs that are installed on this machine. */
 export class Voices {
   /** What speaks, for people to read. */
   readonly names: string;
@@ -33,13 +34,18 @@ export class Voices {
     this.names = flite === undefined ? espeak.id : `${espeak.id}, ${flite.id}`;
   }
 
-  static async open(): Promise<Voices> {
-    const own = { type: 'espeak', id: 'espeak (npm)', processes: 1, wordsPerMinute: 150, pitch: 50 } as const;
-    const espeak =
-      (await started(providerOf({ type: 'program', id: 'espeak-ng', preset: 'espeak-ng' }))) ??
-      (await started(providerOf(own)));
-    if (espeak === undefined) throw new Error('neither espeak-ng nor espeak from npm is there');
-    return new Voices(espeak, await started(providerOf({ type: 'program', id: 'flite', preset: 'flite' })));
+  /** @throws Error where what was asked for is not there */
+  static async open(from: 'npm' | 'installed'): Promise<Voices> {
+    if (from === 'npm') {
+      const own = { id: 'espeak-ng of npm', processes: 1, wordsPerMinute: 150, pitch: 50 };
+      const espeak = new EspeakProvider(own);
+      await espeak.start();
+      return new Voices(espeak, undefined);
+    }
+    const espeak = await started('espeak-ng');
+    if (espeak === undefined)
+      throw new Error('espeak-ng is not installed; without --voices it comes from npm');
+    return new Voices(espeak, await started('flite'));
   }
 
   /** One of the set's voices says it: 8000 Hz, -20 dBFS, no more than 40 ms of silence at its ends. `choice` is 0–1. */
@@ -64,7 +70,8 @@ export class Voices {
   }
 }
 
-async function started(provider: TtsProvider): Promise<TtsProvider | undefined> {
+async function started(preset: 'espeak-ng' | 'flite'): Promise<TtsProvider | undefined> {
+  const provider = providerOf({ type: 'program', id: preset, preset });
   try {
     await provider.start();
     return provider;

@@ -1,7 +1,13 @@
 import { availableParallelism, cpus } from 'node:os';
 import { parseArgs } from 'node:util';
-import { AnswerDetector, type AnswerReason, type AnswerVerdict } from '../src/media/answer-detector.ts';
+import {
+  AnswerDetector,
+  type AnswerFinding,
+  type AnswerReason,
+  type AnswerVerdict,
+} from '../src/media/answer-detector.ts';
 import { corpus, type Example, SCENES } from './detector-corpus.ts';
+import { Dice, noise, tones } from './detector-sound.ts';
 import { Voices } from './detector-voices.ts';
 
 /** How well a person is told from a voicemail, on generated calls: docs/detector.md. */
@@ -9,6 +15,8 @@ const PACKET = 160;
 const COUNTED_AS: readonly AnswerVerdict[] = ['human', 'machine', 'unknown'];
 /** A tone that is found this far from its end is found. */
 const TONE_OFF_MS = 60;
+/** Of each sound that is made to find out what it costs. */
+const WORST_MS = 20_000;
 
 interface Result {
   readonly example: Example;
@@ -25,21 +33,19 @@ interface Result {
 function run(example: Example): Result {
   const detector = new AnswerDetector();
   const tonesMs: number[] = [];
-  let first: AnswerVerdict | undefined;
-  let firstAtMs = 0;
-  const startedAt = performance.now();
+  let first: (AnswerFinding & { type: 'verdict' }) | undefined;
+  const before = process.cpuUsage();
   for (let at = 0; at < example.audio.length; at += PACKET) {
-    detector.push(example.audio.subarray(at, at + PACKET));
-    if (detector.decidedAtMs !== undefined && first === undefined) {
-      first = detector.verdict;
-      firstAtMs = detector.decidedAtMs;
+    for (const finding of detector.push(example.audio.subarray(at, at + PACKET))) {
+      if (finding.type === 'tone_ended') tonesMs.push(finding.atMs);
+      else first ??= finding;
     }
-    const { toneEndedAtMs } = detector;
-    if (toneEndedAtMs !== undefined && tonesMs.at(-1) !== toneEndedAtMs) tonesMs.push(toneEndedAtMs);
   }
-  const microseconds = (performance.now() - startedAt) * 1000;
+  const { user, system } = process.cpuUsage(before);
+  const microseconds = user + system;
   const { verdict: last, reason } = detector;
-  return { example, first: first ?? 'unknown', firstAtMs, last, reason, tonesMs, microseconds };
+  const { verdict = 'unknown', atMs = 0 } = first ?? {};
+  return { example, first: verdict, firstAtMs: atMs, last, reason, tonesMs, microseconds };
 }
 
 function percentile(values: readonly number[], part: number): number {
@@ -89,7 +95,7 @@ function rates(results: readonly Result[]): string {
   const decided = results.filter(({ first }) => first !== 'unknown');
   const after = (own: readonly Result[], of: (result: Result) => number): string => {
     const times = own.map(of);
-    return `p50 ${percentile(times, 0.5).toFixed(0)} ms, p95 ${percentile(times, 0.95).toFixed(0)} ms`;
+    return `median ${percentile(times, 0.5).toFixed(0)} ms, p90 ${percentile(times, 0.9).toFixed(0)} ms`;
   };
   const ofKind = (kind: string): Result[] => decided.filter(({ example }) => example.kind === kind);
   const voiceMs = ({ firstAtMs, example }: Result): number => firstAtMs - example.startsAtMs;
@@ -106,29 +112,46 @@ function rates(results: readonly Result[]): string {
 }
 
 function toneFigures(results: readonly Result[]): string {
-  const beeps = results.flatMap(({ example: { beepEndsAtMs }, tonesMs }) =>
-    beepEndsAtMs === undefined ? [] : [{ beepEndsAtMs, tonesMs }],
+  const isNear = (a: number) => (b: number) => Math.abs(a - b) <= TONE_OFF_MS;
+  const beeps = results.flatMap(({ example, tonesMs }) =>
+    example.beepsEndAtMs.map((endMs) => ({ endMs, foundMs: tonesMs.find(isNear(endMs)) })),
   );
-  const errors = beeps.flatMap(({ beepEndsAtMs, tonesMs }) => {
-    const off = tonesMs.map((ms) => ms - beepEndsAtMs).filter((ms) => Math.abs(ms) <= TONE_OFF_MS);
-    return off.slice(0, 1);
-  });
-  const false_ = results.flatMap(({ example: { beepEndsAtMs = -Infinity }, tonesMs }) =>
-    tonesMs.filter((ms) => Math.abs(ms - beepEndsAtMs) > TONE_OFF_MS),
+  const off = beeps.flatMap(({ endMs, foundMs }) => (foundMs === undefined ? [] : [foundMs - endMs]));
+  const absolute = off.map(Math.abs);
+  const none = results.filter(({ example, tonesMs }) =>
+    tonesMs.some((ms) => !example.beepsEndAtMs.some(isNear(ms))),
   );
-  const absolute = errors.map(Math.abs);
   return [
-    `beeps found: ${share(errors.length, beeps.length)}`,
-    `end of the beep off by: p50 ${percentile(absolute, 0.5).toFixed(0)} ms, p95 ${percentile(absolute, 0.95).toFixed(0)} ms, ${Math.min(...errors).toFixed(0)} to ${Math.max(...errors).toFixed(0)} ms`,
-    `beeps found where there is none: ${false_.length} in ${results.length} calls`,
+    `beeps found: ${share(off.length, beeps.length)}`,
+    `end of the beep off by: median ${percentile(absolute, 0.5).toFixed(0)} ms, p90 ${percentile(absolute, 0.9).toFixed(0)} ms, ${Math.min(...off).toFixed(0)} to ${Math.max(...off).toFixed(0)} ms`,
+    `calls with a beep found where there is none: ${none.length} of ${results.length}${none.length > 0 ? ` (${[...new Set(none.map(({ example }) => example.scene))].join('; ')})` : ''}`,
   ].join('\n');
 }
 
 function cost(results: readonly Result[]): string {
-  const packets = results.reduce((sum, { example }) => sum + example.audio.length / PACKET, 0);
+  const seconds = results.reduce((sum, { example }) => sum + example.audio.length / 8000, 0);
   const total = results.reduce((sum, { microseconds }) => sum + microseconds, 0);
+  const of = (microseconds: number): string =>
+    `${microseconds.toFixed(0)} µs a second (${(microseconds / 10_000).toFixed(3)} % of a core)`;
+  const dice = new Dice('cost');
+  const still = new Int16Array(8 * WORST_MS);
+  const kinds: readonly (readonly [string, Int16Array])[] = [
+    ['digital silence', still],
+    ['a word, then digital silence', Int16Array.from(still, (_, i) => (i < 8000 ? (i % 97) * 90 : 0))],
+    ['noise', noise(WORST_MS, dice, false)],
+    ['a tone', tones([1000], WORST_MS, -14)],
+    ['two tones', tones([350, 440], WORST_MS, -14)],
+  ];
+  const single = kinds.map(([name, audio]) => {
+    const example: Example = { kind: 'machine', scene: name, audio, startsAtMs: 0, beepsEndAtMs: [] };
+    run(example);
+    return `  ${name}: ${of(run(example).microseconds / (WORST_MS / 1000))}`;
+  });
   const processor = `${availableParallelism()} × ${cpus()[0]?.model ?? 'unknown processor'}`;
-  return `CPU: ${(total / packets).toFixed(1)} µs for a packet of 20 ms (${packets.toFixed(0)} packets, Node ${process.versions.node}, ${processor})`;
+  return [
+    `CPU for the audio of one call: ${of(total / seconds)}; ${seconds.toFixed(0)} s, Node ${process.versions.node}, ${processor}`,
+    ...single,
+  ].join('\n');
 }
 
 function wrongOnes(results: readonly Result[]): string {
@@ -145,12 +168,13 @@ const { values } = parseArgs({
   options: {
     set: { type: 'string', default: 'table' },
     each: { type: 'string', default: '6' },
+    voices: { type: 'string', default: 'npm' },
     wrong: { type: 'boolean', default: false },
   },
 });
 const set = values.set === 'tuning' ? 'tuning' : 'table';
 const perScene = Math.max(1, Math.min(100, Number.parseInt(values.each, 10) || 6));
-const voices = await Voices.open();
+const voices = await Voices.open(values.voices === 'installed' ? 'installed' : 'npm');
 try {
   const results: Result[] = [];
   for await (const example of corpus(voices, set, perScene)) results.push(run(example));

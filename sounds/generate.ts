@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { finished } from '../src/media/loudness.ts';
@@ -14,9 +14,12 @@ const SAMPLE_RATE = 16_000;
 const MIN_CHARACTER_MS = 450;
 const SLOWER = 1.1;
 const MAX_SLOWNESS = 2.2;
+const MISSING = '--missing';
 
-/** Makes the sets named on the command line (`es/espeak`), or all. */
-function generate(wanted: readonly string[]): void {
+/** Makes the sets named on the command line (`es/espeak`), or all; with `--missing` what is not there yet. */
+function generate(args: readonly string[]): void {
+  const missingOnly = args.includes(MISSING);
+  const wanted = args.filter((arg) => arg !== MISSING);
   const plans = PLANS.filter(
     ({ locale, voice }) => wanted.length === 0 || wanted.includes(`${locale}/${voice}`),
   );
@@ -26,19 +29,21 @@ function generate(wanted: readonly string[]): void {
     throw new RangeError(`not a set: ${unknown.join(', ')}; there are ${known.join(', ')}`);
   const scratch = mkdtempSync(join(tmpdir(), 'voice-otp-sounds-'));
   try {
-    for (const plan of plans) generateSet(plan, scratch);
+    for (const plan of plans) generateSet(plan, scratch, missingOnly);
   } finally {
     rmSync(scratch, { recursive: true });
   }
 }
 
-function generateSet(plan: Plan, scratch: string): void {
+function generateSet(plan: Plan, scratch: string, missingOnly: boolean): void {
   const folder = join(import.meta.dirname, plan.locale, plan.voice);
   mkdirSync(folder, { recursive: true });
   for (const [name, text] of textsOf(plan.locale)) {
+    const file = join(folder, `${name}.wav`);
+    if (missingOnly && existsSync(file)) continue;
     const clip = sayClip(plan, name, text, scratch);
     const wav = formatWav(clip);
-    writeFileSync(join(folder, `${name}.wav`), wav);
+    writeFileSync(file, wav);
     process.stdout.write(
       `${plan.locale}/${plan.voice}/${name}: ${durationMs(clip)} ms, ${wav.length} bytes, "${text}"\n`,
     );

@@ -1,3 +1,4 @@
+import { keyTemplateFor } from '../src/prompt/key-templates.ts';
 import { type ClipName, DIGIT_CLIPS, LETTER_CLIPS } from '../src/prompt/sound-set.ts';
 import { partsOf, spokenDigits, spokenLetters, templateFor } from '../src/prompt/templates.ts';
 import type { Speaker } from './speaker.ts';
@@ -61,7 +62,8 @@ export const PLANS: readonly Plan[] = [
 /** What the clips of a locale say, by name. */
 export function textsOf(locale: string): ReadonlyMap<ClipName, string> {
   const template = templateFor(locale);
-  if (template === undefined) throw new Error(`there is no template for ${locale}`);
+  const keys = keyTemplateFor(locale);
+  if (template === undefined || keys === undefined) throw new Error(`there is no template for ${locale}`);
   const digits = spokenDigits(locale);
   const texts = new Map<ClipName, string>(DIGIT_CLIPS.map((digit) => [digit, `${digits[digit]}.`]));
   for (const name of ['greeting', 'again'] as const) {
@@ -70,6 +72,11 @@ export function textsOf(locale: string): ReadonlyMap<ClipName, string> {
     if (after !== '') texts.set(`${name}-end`, after);
   }
   texts.set('goodbye', template.goodbye);
+  const press = partsOf(keys.press, '{key}');
+  texts.set('press', press.before);
+  if (press.after !== '') texts.set('press-end', press.after);
+  texts.set('enter', keys.enter);
+  texts.set('confirmed', keys.confirmed);
   const spelled = NATO_SPELLINGS[locale]?.split(' ');
   const letters = spokenLetters(locale);
   for (const [i, letter] of LETTER_CLIPS.entries()) {

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
 import { createMetrics } from './api/metrics.ts';
 import { buildServer } from './api/server.ts';
+import type { Call } from './call/call.ts';
 import { CallService } from './call/call-service.ts';
 import { Dialer } from './call/dialer.ts';
 import { CallFeed } from './call/feed.ts';
@@ -15,6 +16,7 @@ import type { WireMessage } from './sip/transport.ts';
 import { startSpeech } from './speech.ts';
 import { SqliteStore } from './store/sqlite.ts';
 import type { Store } from './store/store.ts';
+import { FlashGuard } from './trunk/flash-guard.ts';
 import { loadMasterKey } from './verification/master-key.ts';
 import { VerificationService } from './verification/service.ts';
 import { Vault } from './verification/vault.ts';
@@ -81,10 +83,16 @@ export async function startApp(config: Config, { logger, onWire }: Surroundings)
     await needed(startComplaint(config), () => engine.start());
     opened.push(() => engine.close(AbortSignal.timeout(ENGINE_CLOSE_MS)));
 
-    const metrics = createMetrics(
-      () => dialer.active(),
-      () => speech.states(),
+    const { pauseSeconds, ...rules } = config.flash.guard;
+    const guard = new FlashGuard(
+      { ...rules, pauseMs: pauseSeconds * 1000 },
+      { now: Date.now, elapsed: () => performance.now() },
     );
+    const metrics = createMetrics({
+      activeCalls: () => dialer.active(),
+      speech: () => speech.states(),
+      flashPauses: () => guard.paused(),
+    });
     const feed = new CallFeed({
       load: (callId) => store.call(callId),
       onListenerError: (err, callId) => logger.error({ err, callId }, 'a listener of call events failed'),
@@ -97,9 +105,13 @@ export async function startApp(config: Config, { logger, onWire }: Surroundings)
       trunks: config.trunks,
       now: Date.now,
       log: logger,
-      settings: config.calls,
+      settings: { ...config.calls, asks: config.gate.asks, detection: config.voicemail },
       prompts: speech.prompter,
-      onEnded: (call) => metrics.callEnded(call),
+      onApproved: () => metrics.verificationEnded('approved'),
+      onEnded: (call) => {
+        metrics.callEnded(call);
+        watchFlash(call, guard, logger);
+      },
     });
     const newId = (prefix: string): string => `${prefix}_${randomUUID().replaceAll('-', '')}`;
     const calls = new CallService({
@@ -122,7 +134,14 @@ export async function startApp(config: Config, { logger, onWire }: Surroundings)
       newId,
       randomBytes,
       settings: config.verification,
-      flash: { store, trunks: config.trunks, random: secureRandom, settings: config.flash },
+      delivery: config,
+      flash: {
+        store,
+        trunks: config.trunks,
+        random: secureRandom,
+        pausedUntil: (to) => guard.pausedUntil(to),
+        settings: config.flash,
+      },
     });
     const interrupted = await dialer.recover();
     if (interrupted > 0)
@@ -163,6 +182,17 @@ export async function startApp(config: Config, { logger, onWire }: Surroundings)
   } catch (error) {
     await closeAll(opened, logger);
     throw error;
+  }
+}
+
+/** Tells the guard what became of a call's flash attempts, and the operator of a pause that begins with it. */
+function watchFlash({ id, to, attempts }: Call, guard: FlashGuard, logger: Logger): void {
+  for (const { channel, ringingAt, answeredAt } of attempts) {
+    if (channel !== 'flash' || (ringingAt === null && answeredAt === null)) continue;
+    const pause = guard.record(to, answeredAt !== null);
+    if (pause !== undefined) {
+      logger.warn({ callId: id, ...pause }, 'too many flash calls to a prefix were answered: they pause');
+    }
   }
 }
 

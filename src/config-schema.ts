@@ -17,6 +17,7 @@ import {
 import { LOG_LEVELS } from './log.ts';
 import { rangeSize } from './trunk/cli-pool.ts';
 import { NUMBER_FORMAT, TRUNK_IDENTITIES } from './trunk/definition.ts';
+import { VOICEMAIL_RULES } from './verification/delivery.ts';
 
 /** Of calling numbers in one range of a pool. */
 const MAX_RANGE = 10_000;
@@ -187,6 +188,31 @@ const flash = section({
   maxChecks: z.int().min(1).max(10).default(3),
   maxGuessProbability: z.number().min(0.0001).max(0.5).default(0.02),
   reuseWindowSeconds: z.int().min(60).max(2_592_000).default(86_400),
+  voiceAfterSeconds: z.int().min(5).max(300).default(25),
+  guard: section({
+    prefixDigits: z.int().min(1).max(15).default(5),
+    window: z.int().min(1).max(1000).default(50),
+    fewest: z.int().min(1).max(1000).default(20),
+    answeredRatio: z.number().min(0).max(1).default(0.3),
+    pauseSeconds: z.int().min(1).max(86_400).default(900),
+  }).refine(({ fewest, window }) => fewest <= window, { error: 'expected fewest not to be above window' }),
+});
+
+const gate = section({
+  always: z.boolean().default(false),
+  digit: z
+    .string()
+    .regex(/^[0-9]$/, { error: 'expected a digit in quotes' })
+    .default('1'),
+  seconds: z.int().min(2).max(30).default(8),
+  asks: z.int().min(1).max(3).default(2),
+  repeatTimes: z.int().min(1).max(10).default(3),
+});
+
+const voicemail = section({
+  rule: z.enum(VOICEMAIL_RULES).default('ignore'),
+  decideMs: milliseconds(1000, 10_000).default(4000),
+  toneMs: milliseconds(1000, 60_000).default(30_000),
 });
 
 const sounds = section({
@@ -217,6 +243,8 @@ export const configSchema = z.strictObject({
   calls,
   verification,
   flash,
+  gate,
+  voicemail,
   sounds,
   speech,
   store,

@@ -39,20 +39,25 @@ export const ERROR_TABLE = {
     retryable: false,
     message: 'This Idempotency-Key was used before with another request.',
   },
-  flash_unavailable: {
-    status: 422,
-    retryable: false,
-    message: 'There are no calling numbers for a flash call to this number.',
-  },
   prompt_failed: {
     status: 422,
     retryable: false,
     message: 'A part of the playlist could not be fetched, or is no sound.',
   },
+  flash_unavailable: {
+    status: 422,
+    retryable: false,
+    message: 'There are no calling numbers for a flash call to this number.',
+  },
   flash_exhausted: {
     status: 429,
     retryable: true,
     message: 'This number was shown too many calling numbers already.',
+  },
+  flash_paused: {
+    status: 503,
+    retryable: true,
+    message: 'Too many flash calls to numbers like this were answered: they pause for a while.',
   },
   too_many_requests: { status: 429, retryable: true, message: 'Too many requests.' },
   internal: { status: 500, retryable: true, message: 'Something went wrong on our side.' },

@@ -7,8 +7,8 @@ import type {
   CallSummaryAnswer,
   PromptReportAnswer,
   TimelineEntryAnswer,
-  VerificationAnswer,
 } from './schemas.ts';
+import type { VerificationAnswer } from './verification-schemas.ts';
 
 /** Everything here names each key, so that a key that is added to a record does not leak out by itself. */
 export function verificationAnswerOf(verification: VerificationView): VerificationAnswer {
@@ -22,6 +22,8 @@ export function verificationAnswerOf(verification: VerificationView): Verificati
     sayAs: verification.sayAs,
     channel: verification.channel,
     flash: flashAnswerOf(verification),
+    gate: gateOf(verification),
+    approvedBy: verification.approvedBy,
     checks: verification.checks,
     maxChecks: verification.maxChecks,
     checksLeft: checksLeft(verification),
@@ -37,6 +39,12 @@ function flashAnswerOf({ flash }: VerificationView): VerificationAnswer['flash']
   if (flash === null) return null;
   const { prefix, hiddenDigits, guessProbability, ringHoldMs, maxRingMs } = flash;
   return { prefix, hiddenDigits, guessProbability, ringHoldMs, maxRingMs };
+}
+
+function gateOf({ delivery }: VerificationView): VerificationAnswer['gate'] {
+  const gate = delivery?.gate ?? null;
+  if (gate === null) return 'none';
+  return gate.key === null ? 'confirm' : 'key';
 }
 
 /** None once the verification is final: nothing is compared any more. */
@@ -99,6 +107,7 @@ export function promptReportOf(report: NonNullable<Call['prompt']>): PromptRepor
 function attemptAnswerOf(attempt: Attempt): AttemptAnswer {
   return {
     trunkId: attempt.trunkId,
+    channel: attempt.channel ?? 'voice',
     cli: attempt.cli,
     startedAt: iso(attempt.startedAt),
     ringingAt: isoOrNull(attempt.ringingAt),
@@ -113,8 +122,17 @@ function attemptAnswerOf(attempt: Attempt): AttemptAnswer {
     blame: attempt.blame,
     hungUpBy: attempt.hungUpBy,
     promptFinished: attempt.promptFinished,
+    billable: attempt.answeredAt !== null,
+    delivered: deliveredOf(attempt),
+    answeredBy: attempt.answeredBy ?? null,
     media: attempt.media === null ? null : { ...attempt.media },
   };
+}
+
+function deliveredOf({ delivered }: Attempt): AttemptAnswer['delivered'] {
+  if (delivered === null || delivered === undefined) return null;
+  const { characters, codes, keys, falseAnswer } = delivered;
+  return { characters, codes, keys, falseAnswer };
 }
 
 /** ISO 8601, UTC, with milliseconds. */

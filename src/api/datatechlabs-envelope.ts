@@ -29,6 +29,7 @@ export const DATATECHLABS_CODES = {
   method_not_allowed: 3002,
   too_many_requests: 4001,
   flash_exhausted: 4002,
+  flash_paused: 4003,
   internal: 5001,
   capacity: 5002,
   engine_unavailable: 5003,

@@ -28,16 +28,23 @@ export interface SpeechState {
   readonly failed: number;
 }
 
+/** What is not counted, but looked at. */
+export interface MetricsSources {
+  /** Calls under way. */
+  readonly activeCalls: () => number;
+  /** The providers of speech. */
+  readonly speech?: () => readonly SpeechState[];
+  /** Prefixes to which no flash calls go for a while: few at a time. */
+  readonly flashPauses?: () => readonly { readonly prefix: string; readonly ratio: number }[];
+}
+
 /**
  * Metrics with a registry of their own, so that two servers in one process do not meet.
  *
- * @param activeCalls calls under way, asked whenever the page is read
- * @param speech the providers of speech, asked then too
+ * @param sources asked whenever the page is read
  */
-export function createMetrics(
-  activeCalls: () => number,
-  speech: () => readonly SpeechState[] = () => [],
-): ApiMetrics {
+export function createMetrics(sources: MetricsSources): ApiMetrics {
+  const { activeCalls, speech = () => [], flashPauses = () => [] } = sources;
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -92,6 +99,16 @@ export function createMetrics(
     labelNames: ['provider', 'source'] as const,
     registers,
   });
+  const pauses = new Gauge({
+    name: 'voice_otp_flash_paused_ratio',
+    help: 'Prefixes to which flash calls pause, with the share of them that was answered.',
+    labelNames: ['prefix'] as const,
+    registers,
+  });
+  const noteFlash = (): void => {
+    pauses.reset();
+    for (const { prefix, ratio } of flashPauses()) pauses.set({ prefix }, ratio);
+  };
   const noteSpeech = (): void => {
     clips.reset();
     for (const { id: provider, healthy: works, ...counts } of speech()) {
@@ -126,6 +143,7 @@ export function createMetrics(
     page: async () => {
       active.set(activeCalls());
       noteSpeech();
+      noteFlash();
       return { contentType: registry.contentType, text: await registry.metrics() };
     },
   };

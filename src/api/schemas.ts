@@ -4,7 +4,7 @@ import type { ErrorCode } from '../errors.ts';
 import { ERROR_TABLE } from '../errors.ts';
 import { Secret } from '../secret.ts';
 import type { StartRequest } from '../verification/terms.ts';
-import type { Channel, VerificationStatus } from '../verification/verification.ts';
+import type { VerificationStatus } from '../verification/verification.ts';
 
 /** Gives a schema the name under which OpenAPI lists it. */
 export function named<Schema extends z.ZodType>(id: string, schema: Schema): Schema {
@@ -18,15 +18,15 @@ const CODE = z
   .string()
   .regex(/^[0-9A-Za-z]{4,10}$/, { error: 'expected 4 to 10 digits, or letters and digits' });
 /** From here on the code is a secret: whatever prints the request prints `[redacted]`. */
-const secretCode = CODE.transform((text) => new Secret(text));
+export const secretCode = CODE.transform((text) => new Secret(text));
 
 export const timestamp = z.iso.datetime().describe('ISO 8601, UTC, with milliseconds');
-const verificationId = z
+export const verificationId = z
   .string()
   .regex(/^ver_[A-Za-z0-9_-]{1,60}$/, { error: 'expected the id of a verification' });
-const callId = z.string().regex(/^call_[A-Za-z0-9_-]{1,60}$/, { error: 'expected the id of a call' });
+export const callId = z.string().regex(/^call_[A-Za-z0-9_-]{1,60}$/, { error: 'expected the id of a call' });
 
-const verificationStatus = z.enum([
+export const verificationStatus = z.enum([
   'pending',
   'approved',
   'expired',
@@ -62,12 +62,13 @@ export const disposition = z.enum([
   'no_ring',
   'diverted',
   'no_key',
+  'machine',
   'interrupted',
   'failed',
 ] as const satisfies readonly Disposition[]);
 const blame = z.enum(['none', 'callee', 'trunk', 'us', 'unknown'] as const satisfies readonly Blame[]);
 const hungUpBy = z.enum(['callee', 'us']);
-const count = z.int().min(0);
+export const count = z.int().min(0);
 
 export const sayAs = z
   .enum(['digits', 'pairs', 'nato'] as const satisfies readonly Wish<'sayAs'>[])
@@ -90,7 +91,6 @@ export const reference = z
   .string()
   .regex(/^[^\p{Cc}]{1,256}$/u, { error: 'expected 1 to 256 characters without control characters' });
 
-export const verificationParams = z.strictObject({ id: verificationId });
 export const callParams = z.strictObject({ id: callId });
 
 export const idempotencyHeaders = z.looseObject({
@@ -103,122 +103,18 @@ export const idempotencyHeaders = z.looseObject({
     .describe('The same key with the same body gets the first answer again, and no second call.'),
 });
 
-const channel = z.enum(['voice', 'flash'] as const satisfies readonly Channel[]);
-
-/** Of a flash call; refused without `channel: flash`. */
-const flashKeys = {
-  ringHoldMs: z
-    .int()
-    .min(500)
-    .max(8000)
-    .optional()
-    .describe('Flash: from the first ringing (180) to our hang-up'),
-  maxRingSeconds: z.int().min(3).max(30).optional().describe('Flash: hard limit of the attempt'),
-  onAnswer: z
-    .enum(['hangup', 'speak'])
-    .optional()
-    .describe('Flash: what somebody gets who answers; `speak` needs `fallbackText`'),
-  fallbackText: z
-    .string()
-    .min(1)
-    .max(1000)
-    .optional()
-    .describe('Flash: said to somebody who answers. It must not hold anything that proves the number'),
-} as const;
-
-/** What a flash call shows, for the app that waits for it. The number itself is in no answer. */
-const flashAnswer = named(
-  'Flash',
+/** Proof of delivery, as far as our side of the network can tell. */
+const delivered = named(
+  'Delivered',
   z.object({
-    prefix: z.string().describe('What the calling number begins with'),
-    hiddenDigits: count.describe('How many digits follow, which are compared'),
-    guessProbability: z
-      .number()
-      .min(0)
-      .max(1)
-      .describe('That somebody who has not seen the phone guesses them within `maxChecks`'),
-    ringHoldMs: count,
-    maxRingMs: count,
-  }),
-);
-
-export const newVerification = named(
-  'NewVerification',
-  z.strictObject({
-    to: callee,
-    channel: channel
-      .optional()
-      .describe(
-        '`voice` (the default): a code is said. `flash`: the phone rings and nobody answers; the number that called is what is checked',
-      ),
-    ...flashKeys,
-    locale: locale.optional().describe('Language of the prompt, such as `en-US`'),
-    codeLength: z
-      .int()
-      .min(4)
-      .max(10)
-      .optional()
-      .describe('Characters of the code; that of `code` where there is one'),
-    code: secretCode
-      .optional()
-      .describe(
-        'A code of your own, of digits; with `sayAs: nato` of letters of either case too. Without it one is made up',
-      ),
-    sayAs: sayAs.optional(),
-    gender: gender.optional(),
-    ttlSeconds: z.int().min(30).max(86_400).optional().describe('How long a check can approve'),
-    maxChecks: z.int().min(1).max(10).optional().describe('How many submitted codes are compared'),
-    repeat: repeat.optional().describe('How often the code is said'),
-    reference: reference
-      .optional()
-      .describe('A text of yours that comes back with the verification; not unique, and never a code'),
-  }),
-);
-
-export const submission = named(
-  'Submission',
-  z.strictObject({
-    code: secretCode.optional().describe('What was heard'),
-    callerId: z
-      .string()
-      .min(3)
-      .max(40)
-      .transform((text) => new Secret(text))
-      .optional()
-      .describe('Of a flash call: the number that called, as the phone reports it'),
-  }),
-);
-
-export const verificationAnswer = named(
-  'Verification',
-  z.object({
-    id: verificationId,
-    status: verificationStatus,
-    to: z.string(),
-    locale: z.string(),
-    codeLength: count,
-    repeat: count,
-    sayAs,
-    channel,
-    flash: flashAnswer.nullable(),
-    checks: count.describe('Codes compared so far'),
-    maxChecks: count,
-    checksLeft: count,
-    reference: z.string().nullable(),
-    createdAt: timestamp,
-    expiresAt: timestamp,
-    endedAt: timestamp.nullable().describe('When the status became final'),
-    callId,
-  }),
-);
-
-export const checkAnswer = named(
-  'CheckResult',
-  z.object({
-    id: verificationId,
-    status: verificationStatus,
-    approved: z.boolean().describe('Whether this code, or number, was the right one'),
-    checksLeft: count,
+    characters: count
+      .nullable()
+      .describe('Of the code, how many were sent before the hang-up; null where no code was to be said'),
+    codes: count.nullable().describe('How often the whole code was sent'),
+    keys: count.describe('Keys that the callee pressed'),
+    falseAnswer: z
+      .boolean()
+      .describe('Answered for a second or more without any RTP from there: perhaps nobody picked up'),
   }),
 );
 
@@ -226,7 +122,8 @@ const attemptAnswer = named(
   'Attempt',
   z.object({
     trunkId: z.string(),
-    cli: z.string(),
+    channel: z.enum(['voice', 'flash']),
+    cli: z.string().describe('As the callee was shown it; of a flash call without its hidden digits'),
     startedAt: timestamp,
     ringingAt: timestamp.nullable(),
     earlyMediaAt: timestamp.nullable(),
@@ -240,6 +137,12 @@ const attemptAnswer = named(
     blame: blame.nullable(),
     hungUpBy: hungUpBy.nullable(),
     promptFinished: z.boolean(),
+    billable: z.boolean().describe('Whether it was answered, so that the carrier may charge for it'),
+    delivered: delivered.nullable().describe('Null before the end, and where nothing was said'),
+    answeredBy: z
+      .enum(['human', 'machine', 'unknown'])
+      .nullable()
+      .describe('As far as the audio tells; null where nobody listened for a voicemail'),
     media: z
       .object({
         packetsSent: count,
@@ -261,6 +164,7 @@ const timelineEntryAnswer = named(
       'queued',
       'prepared',
       'prompt_failed',
+      'waiting',
       'trying',
       'progress',
       'ringing',
@@ -268,6 +172,8 @@ const timelineEntryAnswer = named(
       'answered',
       'dtmf',
       'gate_opened',
+      'detected',
+      'tone_heard',
       'prompt_finished',
       'ended',
     ] as const satisfies readonly TimelineEntry['type'][]),
@@ -407,8 +313,6 @@ export function answersByStatus<Schema extends z.ZodType>(
   return Object.fromEntries([...told].map(([status, lines]) => [status, answer(lines.join('\n\n'), body)]));
 }
 
-export type VerificationAnswer = z.output<typeof verificationAnswer>;
-export type CheckAnswer = z.output<typeof checkAnswer>;
 export type CallAnswer = z.output<typeof callAnswer>;
 export type CallSummaryAnswer = z.output<typeof callSummary>;
 export type PromptReportAnswer = z.output<typeof promptReport>;

@@ -1,21 +1,19 @@
-import type { z } from 'zod';
 import { AppError } from '../errors.ts';
 import type { VerificationService } from '../verification/service.ts';
 import type { StartRequest } from '../verification/terms.ts';
 import { checksLeft, verificationAnswerOf } from './answers.ts';
 import { clientOf } from './auth.ts';
 import type { ApiMetrics } from './metrics.ts';
+import { answer, errorAnswers, idempotencyHeaders } from './schemas.ts';
+import type { Api } from './server.ts';
+import type { NewVerification } from './verification-schemas.ts';
 import {
-  answer,
   checkAnswer,
-  errorAnswers,
-  idempotencyHeaders,
   newVerification,
   submission,
   verificationAnswer,
   verificationParams,
-} from './schemas.ts';
-import type { Api } from './server.ts';
+} from './verification-schemas.ts';
 
 const tags = ['verifications'];
 
@@ -41,6 +39,7 @@ export function verificationRoutes(
           'unsupported_locale',
           'flash_unavailable',
           'flash_exhausted',
+          'flash_paused',
           'unauthorized',
           'body_too_large',
           'unsupported_media_type',
@@ -54,7 +53,7 @@ export function verificationRoutes(
     },
     handler: async (request, reply) => {
       const key = request.headers['idempotency-key'];
-      const { verification, replayed } = await verifications.start(
+      const { verification, replayed, confirmCode } = await verifications.start(
         startRequestOf(request.body),
         clientOf(request),
         key,
@@ -67,7 +66,10 @@ export function verificationRoutes(
       return reply
         .code(201)
         .header('location', `/v1/verifications/${verification.id}`)
-        .send(verificationAnswerOf(verification));
+        .send({
+          ...verificationAnswerOf(verification),
+          ...(confirmCode === undefined ? {} : { confirmCode: confirmCode.reveal() }),
+        });
     },
   });
 
@@ -154,17 +156,17 @@ export function verificationRoutes(
 }
 
 /** @throws AppError invalid_request */
-function startRequestOf(body: z.output<typeof newVerification>): StartRequest {
+function startRequestOf(body: NewVerification): StartRequest {
   const { ringHoldMs, maxRingSeconds, onAnswer, fallbackText, ...rest } = body;
-  const flash = { ringHoldMs, maxRingSeconds, fallbackText };
   const asked = [ringHoldMs, maxRingSeconds, onAnswer, fallbackText].some((value) => value !== undefined);
-  if (asked && body.channel !== 'flash') {
+  const channel = body.channel ?? 'voice';
+  if (asked && channel === 'voice') {
     throw new AppError('invalid_request', {
-      message: 'ringHoldMs, maxRingSeconds, onAnswer and fallbackText go with channel flash.',
+      message: 'ringHoldMs, maxRingSeconds, onAnswer and fallbackText go with channel flash or auto.',
     });
   }
   if ((onAnswer === 'speak') !== (fallbackText !== undefined)) {
     throw new AppError('invalid_request', { message: 'onAnswer speak and fallbackText go together.' });
   }
-  return body.channel === 'flash' ? { ...rest, flash } : rest;
+  return asked ? { ...rest, flash: { ringHoldMs, maxRingSeconds, fallbackText } } : rest;
 }

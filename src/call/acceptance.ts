@@ -11,6 +11,8 @@ const ENGINE_RETRY_SECONDS = 5;
 
 /** What taking a call needs of the dialer. */
 export interface CallPort {
+  /** Whether one more call can be taken. */
+  room(): boolean;
   /** What is missing for a call to be carried, in words that a client may read; empty when all is there. */
   missing(): readonly string[];
   /** Keeps a line for a call that is about to be stored; false when there is none. */
@@ -19,6 +21,8 @@ export interface CallPort {
   release(callId: string): void;
   /** Places a stored call. Returns at once and never throws. */
   dial(callId: string): void;
+  /** Nothing is to be proven any more: a call that waits for that goes no further. */
+  settle(callId: string): void;
   /** Ends a call; false when it is not under way here. */
   hangUp(callId: string): boolean;
 }
@@ -109,8 +113,11 @@ function identityOf(
   return { key: JSON.stringify([clientId, key]), fingerprint: vault.fingerprint(text) };
 }
 
-/** Keeps a line for a call; where that cannot be, says why. */
-function reserve(dialer: CallPort, callId: string): AppError | undefined {
+/**
+ * Why a call could not be taken now, so that nothing is used up for it; undefined: perhaps it can. Only `takeCall`
+ * keeps a line.
+ */
+export function refusalNow(dialer: CallPort): AppError | undefined {
   const missing = dialer.missing();
   if (missing.length > 0) {
     return new AppError('engine_unavailable', {
@@ -118,9 +125,16 @@ function reserve(dialer: CallPort, callId: string): AppError | undefined {
       retryAfterSeconds: ENGINE_RETRY_SECONDS,
     });
   }
-  return dialer.reserve(callId)
-    ? undefined
-    : new AppError('capacity', { retryAfterSeconds: CAPACITY_RETRY_SECONDS });
+  return dialer.room() ? undefined : full();
+}
+
+function full(): AppError {
+  return new AppError('capacity', { retryAfterSeconds: CAPACITY_RETRY_SECONDS });
+}
+
+/** Keeps a line for a call; where that cannot be, says why. */
+function reserve(dialer: CallPort, callId: string): AppError | undefined {
+  return refusalNow(dialer) ?? (dialer.reserve(callId) ? undefined : full());
 }
 
 /** @throws AppError idempotency_key_reused */

@@ -1,13 +1,18 @@
 import type { CallEvent, Leftover, LegEnd, SipResult } from '../engine/engine.ts';
+import type { DeliveryMarks } from '../prompt/delivered.ts';
+import { saidOf } from '../prompt/delivered.ts';
 import type { PromptError } from '../prompt/prompt-error.ts';
 import type { PromptReport } from '../prompt/prompt-report.ts';
-import type { Attempt, Blame, Call, CallState, Disposition, TimelineEntry } from './call.ts';
+import type { Attempt, Blame, Call, CallState, Delivered, Disposition, TimelineEntry } from './call.ts';
 import { historyOf, judge } from './outcome.ts';
 
 /** The trunk and calling number of the attempt that an event belongs to. */
 export interface AttemptContext {
   readonly trunkId: string;
+  readonly channel: 'voice' | 'flash';
   readonly cli: string;
+  /** Of the prompt. */
+  readonly marks: DeliveryMarks;
 }
 
 type Detail = TimelineEntry['detail'];
@@ -68,11 +73,16 @@ export function apply(call: Call, event: CallEvent, context: AttemptContext): Ca
         ? noted(call, at, 'dtmf', { durationMs: event.durationMs })
         : call;
     case 'gate_opened':
-      return noted(call, at, 'gate_opened', {});
+    case 'tone_heard':
+      return noted(call, at, event.type, {});
+    case 'detected': {
+      const { verdict, reason } = event;
+      return updated(call, call.state, { answeredBy: verdict }, at, 'detected', { verdict, reason });
+    }
     case 'prompt_finished':
       return updated(call, call.state, { promptFinished: true }, at, 'prompt_finished');
     case 'ended':
-      return closed(call, event.at, event.end, event.media ?? null);
+      return closed(call, event.at, event.end, event.media ?? null, context);
   }
 }
 
@@ -81,6 +91,11 @@ export function markPrepared(call: Call, at: number, prompt: PromptReport): Call
   const { voices, locale, ...rest } = prompt;
   const detail = { ...(locale === null ? {} : { locale }), voices: voices.join(', '), ...rest };
   return noted({ ...call, prompt }, notBeforeLast(call, at), 'prepared', detail, 0);
+}
+
+/** The call with a note that it waits, for so long at most, for what would make its next round needless. */
+export function markWaiting(call: Call, at: number, forMs: number): Call {
+  return noted(call, notBeforeLast(call, at), 'waiting', { forMs }, 0);
 }
 
 /** The call with a note why its prompt cannot be played. */
@@ -115,9 +130,10 @@ function notBeforeLast(call: Call, at: number): number {
   return Math.max(at, call.timeline.at(-1)?.at ?? at);
 }
 
-function begin(call: Call, at: number, { trunkId, cli }: AttemptContext, leftover: Leftover): Call {
+function begin(call: Call, at: number, { trunkId, channel, cli }: AttemptContext, leftover: Leftover): Call {
   const attempt: Attempt = {
     trunkId,
+    channel,
     cli,
     startedAt: at,
     ringingAt: null,
@@ -133,13 +149,15 @@ function begin(call: Call, at: number, { trunkId, cli }: AttemptContext, leftove
     hungUpBy: null,
     promptFinished: false,
     media: null,
+    delivered: null,
+    answeredBy: null,
     leftover,
   };
   const begun: Call = { ...call, state: 'dialing', attempts: [...call.attempts, attempt] };
   return noted(begun, at, 'trying', { trunkId });
 }
 
-function closed(call: Call, at: number, end: LegEnd, media: Attempt['media']): Call {
+function closed(call: Call, at: number, end: LegEnd, media: Attempt['media'], context: AttemptContext): Call {
   const sip = sipOf(end);
   // What one trunk allows does not matter here: only the dialer asks whether to go on.
   const { disposition, blame } = judge(end, historyOf(call, false));
@@ -170,9 +188,31 @@ function closed(call: Call, at: number, end: LegEnd, media: Attempt['media']): C
     blame,
     hungUpBy: end.kind === 'hung_up' ? end.by : null,
     media,
+    delivered: deliveredBy(call, at, media, context.marks),
     leftover: null,
   });
   return noted(shut, at, 'ended', detail);
+}
+
+/** An answer of a shorter call says nothing: its audio may not have come yet. */
+const SILENCE_TELLS_MS = 1000;
+
+function deliveredBy(
+  call: Call,
+  at: number,
+  media: Attempt['media'],
+  marks: DeliveryMarks,
+): Delivered | null {
+  const answeredAt = call.attempts.at(-1)?.answeredAt ?? null;
+  if (answeredAt === null || media === null) return null;
+  const said = marks.codes.length === 0 ? undefined : saidOf(marks, media.promptSentMs);
+  const number = call.attempts.length;
+  return {
+    characters: said?.characters ?? null,
+    codes: said?.codes ?? null,
+    keys: call.timeline.filter(({ attempt, type }) => attempt === number && type === 'dtmf').length,
+    falseAnswer: media.packetsReceived === 0 && at - answeredAt >= SILENCE_TELLS_MS,
+  };
 }
 
 function sipOf(end: LegEnd): SipResult | undefined {

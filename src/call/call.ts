@@ -25,14 +25,32 @@ export type Disposition =
   | 'no_ring'
   | 'diverted'
   | 'no_key'
+  | 'machine'
   | 'interrupted'
   | 'failed';
 
 export type Blame = 'none' | 'callee' | 'trunk' | 'us' | 'unknown';
 
+/** What of a code reached the callee's side of the network before the hang-up, as far as our side can tell. */
+export interface Delivered {
+  /** Characters of the repetition that went furthest; null where no code was to be said. */
+  readonly characters: number | null;
+  /** Times that the whole code was sent. */
+  readonly codes: number | null;
+  /** Keys that the callee pressed. */
+  readonly keys: number;
+  /**
+   * Answered for a second or more, and no RTP came from there: a phone sends some, so the answer may be false
+   * (false answer supervision).
+   */
+  readonly falseAnswer: boolean;
+}
+
 /** One leg on one trunk. Times are epoch milliseconds, null until they happened. */
 export interface Attempt {
   readonly trunkId: string;
+  /** Absent in records of version 0.1: `voice`. */
+  readonly channel?: 'voice' | 'flash';
   readonly cli: string;
   readonly startedAt: number;
   /** First 180. */
@@ -52,6 +70,10 @@ export interface Attempt {
   readonly hungUpBy: 'callee' | 'us' | null;
   readonly promptFinished: boolean;
   readonly media: MediaStats | null;
+  /** Null before the end, and where nothing was answered. Absent in records of version 0.1. */
+  readonly delivered?: Delivered | null;
+  /** Who answered, as far as the audio tells; null where nobody listened. Absent in records of version 0.1. */
+  readonly answeredBy?: 'human' | 'machine' | 'unknown' | null;
   /** What a later process needs to end this leg; null once it is over. */
   readonly leftover: Leftover | null;
 }
@@ -61,7 +83,7 @@ export interface TimelineEntry {
   readonly at: number;
   /** Number of the attempt, from 1; 0 for what concerns the whole call. */
   readonly attempt: number;
-  readonly type: 'queued' | 'prepared' | 'prompt_failed' | Exclude<CallEvent['type'], 'sent'>;
+  readonly type: 'queued' | 'prepared' | 'prompt_failed' | 'waiting' | Exclude<CallEvent['type'], 'sent'>;
   readonly detail: Readonly<Record<string, string | number | boolean>>;
 }
 
@@ -73,7 +95,7 @@ export interface CallWishes {
   readonly trunkId: string | null;
   readonly ringTimeoutMs: number | null;
   /** A flash call: its calling number is a secret, and so many digits of it are hidden. Absent in older records. */
-  readonly flash?: { readonly hiddenDigits: number };
+  readonly flash?: { readonly hiddenDigits: number; readonly trunkId: string };
 }
 
 const NO_WISHES: CallWishes = { cli: null, trunkId: null, ringTimeoutMs: null };
@@ -131,16 +153,20 @@ export function createCall(known: {
   };
 }
 
-/** Whether somebody picked up and sound was sent; an answer without a codec was hung up before that. */
-function mayHaveBeenHeard(call: Call): boolean {
-  return call.attempts.some(({ answeredAt, codec }) => answeredAt !== null && codec !== null);
-}
-
 /** Whether its callee may be able to prove something by it: heard the code, or saw who called. */
 export function mayProve(call: Call): boolean {
-  return call.wishes.flash === undefined
-    ? mayHaveBeenHeard(call)
-    : call.attempts.some(({ ringingAt, answeredAt }) => ringingAt !== null || answeredAt !== null);
+  return call.attempts.some((attempt) =>
+    attempt.channel === 'flash' ? wasSeen(attempt) : mayBeHeard(attempt),
+  );
+}
+
+function wasSeen({ ringingAt, answeredAt }: Attempt): boolean {
+  return ringingAt !== null || answeredAt !== null;
+}
+
+/** Somebody picked up and sound was sent: an answer without a codec was hung up before that, a gate may stay shut. */
+function mayBeHeard({ answeredAt, codec, media }: Attempt): boolean {
+  return answeredAt !== null && codec !== null && media?.promptSentMs !== 0;
 }
 
 /** Lengths of the parts of an attempt in milliseconds; null where a part did not happen or is not over. */

@@ -1,29 +1,26 @@
-import type { CallEvent, Engine, LegEnd } from '../engine/engine.ts';
-import type { Playlist } from '../prompt/playlist.ts';
-import type { PreparedPrompt, PromptPort } from '../prompt/prepared-prompt.ts';
+import { setTimeout as wait } from 'node:timers/promises';
+import type { Engine, GateTerms, LegEnd } from '../engine/engine.ts';
+import { NO_MARKS } from '../prompt/delivered.ts';
+import type { PromptPort } from '../prompt/prepared-prompt.ts';
 import { PromptError } from '../prompt/prompt-error.ts';
-import type { Secret } from '../secret.ts';
 import type { Store } from '../store/store.ts';
 import type { Trunk } from '../trunk/definition.ts';
 import type { Vault } from '../verification/vault.ts';
-import type { FlashDetails } from '../verification/verification.ts';
 import { expire } from '../verification/verification.ts';
-import { apply, endCall, markPrepared, markUnprepared } from './apply.ts';
-import type { Call } from './call.ts';
+import type { AttemptContext } from './apply.ts';
+import { markPrepared, markUnprepared, markWaiting } from './apply.ts';
+import type { Call, Disposition } from './call.ts';
 import { mayProve } from './call.ts';
 import type { CallFeed } from './feed.ts';
+import type { CallLog } from './log.ts';
 import type { Outcome } from './outcome.ts';
 import { historyOf, judge } from './outcome.ts';
-import { insist, isUnavailable, StoreLost } from './persistence.ts';
-import type { PlanInput, PlannedLeg } from './plan.ts';
+import { insist, StoreLost } from './persistence.ts';
+import type { PlannedLeg } from './plan.ts';
 import { plan, restingLast, withOtherCodecs } from './plan.ts';
-
-/** What is written of calls; a pino logger fits. No field ever holds a code or a number. */
-export interface CallLog {
-  info(fields: Record<string, unknown>, message: string): void;
-  warn(fields: Record<string, unknown>, message: string): void;
-  error(fields: Record<string, unknown>, message: string): void;
-}
+import { CallRecord, Superseded } from './record.ts';
+import type { Round, RoundPorts, RoundSettings, RoundSpeech } from './round.ts';
+import { playlistRound, verificationRounds } from './round.ts';
 
 export interface CallSettings {
   /** Legs of one call at most, whatever the number of trunks. */
@@ -37,6 +34,8 @@ export interface CallSettings {
   readonly storePatienceMs: number;
 }
 
+export type CourseSettings = CallSettings & RoundSettings;
+
 /** Everything that the course of a call needs of the world. */
 export interface CoursePorts {
   readonly store: Store;
@@ -48,33 +47,40 @@ export interface CoursePorts {
   readonly trunks: readonly Trunk[];
   readonly now: () => number;
   readonly log: CallLog;
-  readonly settings: CallSettings;
+  readonly settings: CourseSettings;
   /** Until when a trunk asked to be left alone, by its id; shared by all calls. */
   readonly restUntil: Map<string, number>;
   /** The signal that is aborted when the process ends whatever is open: writing to the store is then given up. */
   readonly giveUp: () => AbortSignal;
+  /** Hears of every verification that a call has approved by itself, for metrics. */
+  readonly onApproved: () => void;
   /** Hears of every call that was stored as ended, for metrics. */
   readonly onEnded: (call: Call) => void;
 }
 
 type Result = Pick<Outcome, 'disposition' | 'blame'>;
 
-/** What a call is to say, and until when somebody waits for it, epoch milliseconds. */
-interface Said {
-  /** Null where nothing is said, since nobody is to answer. */
-  readonly prepare: (signal: AbortSignal) => Promise<PreparedPrompt | null>;
-  readonly until: number;
-  readonly flash?: PlanInput['flash'];
+/** What somebody may want of a call that is under way. */
+export interface CourseSignals {
+  /** To end it. */
+  readonly hangUp: AbortSignal;
+  /** To begin nothing more: what it was to prove is settled. */
+  readonly settled: AbortSignal;
 }
 
 const FAILED: Result = { disposition: 'failed', blame: 'us' };
 const CANCELED: Result = { disposition: 'canceled', blame: 'none' };
+/** After these a further call is of no use, or not wanted. */
+const IN_VAIN: readonly Disposition[] = [
+  'busy',
+  'invalid_number',
+  'blocked',
+  'canceled',
+  'identity_rejected',
+];
 
 /** A trunk's Retry-After is believed up to this; a carrier's slip must not take a trunk away for a day. */
 const MAX_REST_MS = 300_000;
-
-/** The call is ended in the store by somebody else: it is no longer ours to carry or to write. */
-class Superseded extends Error {}
 
 /**
  * Carries one stored call from its acceptance to its final record. Where the store fails on the way:
@@ -86,25 +92,27 @@ class Superseded extends Error {}
 export class CallCourse {
   readonly #ports: CoursePorts;
   readonly #signal: AbortSignal;
-  #call: Call;
-  /** What the times of the present leg are moved by. */
-  #shiftMs = 0;
+  readonly #settled: AbortSignal;
+  readonly #record: CallRecord;
+  #confirming: Promise<void> | undefined;
 
-  private constructor(call: Call, signal: AbortSignal, ports: CoursePorts) {
-    this.#call = call;
-    this.#signal = signal;
+  private constructor(call: Call, { hangUp, settled }: CourseSignals, ports: CoursePorts) {
+    const { storePatienceMs } = ports.settings;
+    this.#record = new CallRecord(call, hangUp, { ...ports, storePatienceMs });
+    this.#signal = hangUp;
+    this.#settled = settled;
     this.#ports = ports;
   }
 
-  /** Resolves when the call is over and stored as such. Never rejects. Abort hangs up. */
-  static async run(callId: string, signal: AbortSignal, ports: CoursePorts): Promise<void> {
+  /** Resolves when the call is over and stored as such. Never rejects. */
+  static async run(callId: string, signals: CourseSignals, ports: CoursePorts): Promise<void> {
     try {
       const call = await insist(() => ports.store.call(callId), ports.giveUp);
       if (call === undefined || call.state === 'ended') {
         ports.log.warn({ callId }, 'a call that is not in the store, or has ended there, is not dialled');
         return;
       }
-      await new CallCourse(call, signal, ports).#run();
+      await new CallCourse(call, signals, ports).#run();
     } catch (error) {
       // What is open in the store now is closed as `interrupted` at the next start.
       ports.log.error({ callId, err: error }, 'the end of a call could not be stored');
@@ -113,13 +121,17 @@ export class CallCourse {
     }
   }
 
+  get #call(): Call {
+    return this.#record.call;
+  }
+
   async #run(): Promise<void> {
     let result: Result;
     try {
       result = await this.#carry();
     } catch (error) {
       if (error instanceof Superseded) {
-        await this.#abandon();
+        await this.#record.abandon();
         return;
       }
       // A hang-up that came while the INVITE waited for the store.
@@ -129,20 +141,29 @@ export class CallCourse {
       }
       result = canceled ? CANCELED : FAILED;
     }
-    await this.#finish(result);
+    await this.#confirming;
+    this.#ports.onEnded(await this.#record.finish(result));
   }
 
   async #carry(): Promise<Result> {
-    const said = await this.#whatToSay();
-    if (said === undefined || this.#signal.aborted) {
-      return this.#signal.aborted ? CANCELED : FAILED;
-    }
-    if (said === 'canceled') {
+    const rounds = await this.#rounds();
+    if (rounds === 'canceled' || this.#signal.aborted) {
       return CANCELED;
     }
-    let prompt: PreparedPrompt | null;
+    let result: Result = FAILED;
+    for (const [index, round] of rounds.entries()) {
+      if (index > 0 && !(await this.#isWanted(round, result))) {
+        return this.#signal.aborted ? CANCELED : result;
+      }
+      result = await this.#carryOut(round);
+    }
+    return result;
+  }
+
+  async #carryOut(round: Round): Promise<Result> {
+    let speech: RoundSpeech;
     try {
-      prompt = await said.prepare(this.#signal);
+      speech = await round.prepare(this.#signal);
     } catch (error) {
       if (this.#signal.aborted) {
         return CANCELED;
@@ -152,62 +173,67 @@ export class CallCourse {
       }
       return this.#unprepared(error);
     }
-    const { now, feed } = this.#ports;
-    if (prompt !== null) {
-      this.#call = markPrepared(this.#call, now(), prompt.report);
-      feed.publish(this.#call);
+    if (speech.prompt !== null) {
+      this.#record.note(markPrepared(this.#call, this.#ports.now(), speech.prompt.report));
     }
-    return this.#dial(said, prompt?.speech ?? null);
+    return this.#dial(round, speech);
   }
 
-  /** Undefined where there is nothing that could be said, or nobody who waits for it. */
-  async #whatToSay(): Promise<Said | 'canceled' | undefined> {
-    const { store, giveUp, now, prompts, vault, log } = this.#ports;
+  /** None where there is nothing that could be said, or nobody who waits for it. */
+  async #rounds(): Promise<readonly Round[] | 'canceled'> {
+    const { store, giveUp, now, log } = this.#ports;
     const { id, verificationId, sealedPlaylist } = this.#call;
     if (verificationId === null) {
-      if (sealedPlaylist === null) {
-        return undefined;
-      }
-      const playlist = JSON.parse(vault.open(id, sealedPlaylist).reveal()) as Playlist;
-      return { prepare: (signal) => prompts.forPlaylist(playlist, signal), until: Number.POSITIVE_INFINITY };
+      return sealedPlaylist === null ? [] : [playlistRound(this.#call, sealedPlaylist, this.#roundPorts)];
     }
     const stored = await insist(() => store.verification(verificationId), giveUp);
     const verification = stored === undefined ? undefined : expire(stored, now());
     if (verification?.status === 'canceled') {
       return 'canceled';
     }
-    if (verification === undefined || verification.status !== 'pending' || verification.sealedCode === null) {
+    const rounds =
+      verification?.status === 'pending'
+        ? verificationRounds(this.#call, verification, this.#roundPorts)
+        : [];
+    if (rounds.length === 0) {
       log.warn({ callId: id }, 'a call whose code nobody waits for is not dialled');
-      return undefined;
     }
-    const code = vault.open(verificationId, verification.sealedCode);
-    if (verification.flash !== null) {
-      return this.#flash(verification.flash, code, verification.expiresAt);
-    }
-    return {
-      prepare: (signal) => prompts.forCode(verification, code, signal),
-      until: verification.expiresAt,
-    };
+    return rounds;
   }
 
-  /** One that cannot say its text is not placed: somebody might answer, and hear nothing. */
-  #flash(details: FlashDetails, cli: Secret, until: number): Said {
-    const { prompts } = this.#ports;
-    const { ringHoldMs, maxRingMs, fallbackText } = details;
-    const onAnswer = fallbackText === null ? 'hangup' : 'speak';
-    return {
-      prepare: async (signal) =>
-        fallbackText === null
-          ? null
-          : prompts.forPlaylist({ items: [{ tts: fallbackText }], repeat: 1, repeatPauseMs: 0 }, signal),
-      until,
-      flash: { cli: cli.reveal(), terms: { ringHoldMs, maxRingMs, onAnswer } },
-    };
+  get #roundPorts(): RoundPorts {
+    const { vault, prompts, settings } = this.#ports;
+    return { vault, prompts, settings };
+  }
+
+  /**
+   * Whether a further round is of use: what the one before has proven is waited for, unless it proved nothing, and
+   * whoever cannot be reached now is not called again.
+   */
+  async #isWanted({ afterMs, until }: Round, before: Result): Promise<boolean> {
+    const { store, now, giveUp } = this.#ports;
+    const { verificationId } = this.#call;
+    if (this.#signal.aborted || verificationId === null || IN_VAIN.includes(before.disposition)) {
+      return false;
+    }
+    if (mayProve(this.#call)) {
+      const forMs = Math.max(0, Math.min(afterMs, until - now()));
+      this.#record.note(markWaiting(this.#call, now(), forMs));
+      await this.#record.keep();
+      await wait(forMs, undefined, { signal: AbortSignal.any([this.#signal, this.#settled]) }).catch(
+        () => undefined,
+      );
+    }
+    if (this.#signal.aborted) {
+      return false;
+    }
+    const verification = await insist(() => store.verification(verificationId), giveUp);
+    return verification !== undefined && expire(verification, now()).status === 'pending';
   }
 
   #unprepared(error: PromptError): Result {
     const { now, log } = this.#ports;
-    this.#call = markUnprepared(this.#call, now(), error);
+    this.#record.note(markUnprepared(this.#call, now(), error));
     log.warn(
       { callId: this.#call.id, fault: error.fault },
       'a call whose prompt cannot be played is not dialled',
@@ -216,18 +242,23 @@ export class CallCourse {
     return { disposition: 'prompt_failed', blame: ours ? 'us' : 'unknown' };
   }
 
-  async #dial({ until, flash }: Said, prompt: PreparedPrompt['speech'] | null): Promise<Result> {
+  async #dial(round: Round, speech: RoundSpeech): Promise<Result> {
     const { settings, restUntil, now } = this.#ports;
+    const { until, flash, detection } = round;
     const legs = plan({
       callId: this.#call.id,
       to: this.#call.to,
       trunks: restingLast(this.#ports.trunks, restUntil, now()),
       wishes: this.#call.wishes,
       ...(flash === undefined ? {} : { flash }),
-      prompt,
+      ...(speech.gate === undefined ? {} : { gate: { ...speech.gate, ...repeatOf(speech) } }),
+      ...(detection === undefined ? {} : { detection }),
+      prompt: speech.prompt?.speech ?? null,
       timeouts: { maxCallMs: settings.maxCallMs, lingerMs: settings.lingerMs },
     });
-    const lastMoment = Math.min(until, this.#call.createdAt + settings.deadlineMs);
+    const earlier = this.#call.attempts.length;
+    const begunAt = earlier === 0 ? this.#call.createdAt : now();
+    const lastMoment = Math.min(until, begunAt + settings.deadlineMs);
     let result: Result = FAILED;
     let refused: PlannedLeg['leg']['codecs'] = [];
     for (const planned of legs.slice(0, settings.maxAttempts)) {
@@ -235,12 +266,12 @@ export class CallCourse {
         return CANCELED;
       }
       // A code that nobody could check any more is not said, however late its prompt was ready.
-      const tooLate = now() >= (this.#call.attempts.length > 0 ? lastMoment : until);
+      const tooLate = now() >= (this.#call.attempts.length > earlier ? lastMoment : until);
       if (tooLate) {
         return result;
       }
       const leg = withOtherCodecs(planned.leg, refused);
-      const outcome = await this.#attempt({ ...planned, leg });
+      const outcome = await this.#attempt({ ...planned, leg }, round, speech);
       result = outcome;
       if (outcome.retry === 'never') {
         return result;
@@ -251,13 +282,19 @@ export class CallCourse {
   }
 
   /** One leg. The engine is asked for the next event only when this one is dealt with. */
-  async #attempt({ leg, trunk, cli }: PlannedLeg): Promise<Outcome> {
+  async #attempt({ leg, trunk, cli }: PlannedLeg, round: Round, speech: RoundSpeech): Promise<Outcome> {
     let end: LegEnd | undefined;
-    for await (const told of this.#ports.engine.originate(leg, this.#signal)) {
-      const event = this.#timed(told);
-      this.#call = apply(this.#call, event, { trunkId: trunk.id, cli: this.#shown(cli) });
-      await this.#save(event);
-      this.#ports.feed.publish(this.#call);
+    const context: AttemptContext = {
+      trunkId: trunk.id,
+      channel: round.channel,
+      cli: round.channel === 'flash' ? this.#shown(cli) : cli,
+      marks: speech.prompt?.marks ?? NO_MARKS,
+    };
+    for await (const event of this.#ports.engine.originate(leg, this.#signal)) {
+      if (event.type === 'gate_opened' && round.confirms) {
+        this.#confirming = this.#confirm();
+      }
+      await this.#record.take(event, context);
       if (event.type === 'ended') {
         end = event.end;
         this.#heedRest(trunk, event.end);
@@ -276,54 +313,27 @@ export class CallCourse {
 
   /** What the record of a flash call may show of its calling number. */
   #shown(cli: string): string {
-    const { flash } = this.#call.wishes;
-    if (flash === undefined) return cli;
-    return cli.slice(0, -flash.hiddenDigits) + '•'.repeat(flash.hiddenDigits);
+    const hidden = this.#call.wishes.flash?.hiddenDigits ?? cli.length;
+    return cli.slice(0, -hidden) + '•'.repeat(hidden);
   }
 
-  /** A leg counts its times from its beginning; should the clock have been set back before that, all of it moves. */
-  #timed(event: CallEvent): CallEvent {
-    if (event.type === 'trying') {
-      this.#shiftMs = Math.max(0, (this.#call.timeline.at(-1)?.at ?? event.at) - event.at);
+  /** The keys were the right ones: the call goes on meanwhile, and does not end before this is stored. */
+  async #confirm(): Promise<void> {
+    const { store, giveUp, now, log, onApproved } = this.#ports;
+    const { id, verificationId } = this.#call;
+    if (verificationId === null) {
+      return;
     }
-    return { ...event, at: event.at + this.#shiftMs };
-  }
-
-  /** `ended` needs no write of its own: the next `trying`, or the final record, follows at once. */
-  async #save(event: CallEvent): Promise<void> {
-    const { store, log, settings, giveUp } = this.#ports;
-    const call = this.#call;
-    let saved: boolean;
-    switch (event.type) {
-      case 'trying':
-        saved = await insist(
-          () => store.saveCall(call),
-          () => AbortSignal.any([giveUp(), this.#signal, AbortSignal.timeout(settings.storePatienceMs)]),
-        );
-        break;
-      case 'sent':
-      case 'ringing':
-      case 'answered':
-        try {
-          saved = await store.saveCall(call);
-        } catch (error) {
-          if (!isUnavailable(error)) {
-            throw error;
-          }
-          log.warn({ callId: call.id, err: error }, 'a call goes on although the store is unavailable');
-          return;
-        }
-        break;
-      case 'progress':
-      case 'early_media':
-      case 'dtmf':
-      case 'gate_opened':
-      case 'prompt_finished':
-      case 'ended':
-        return;
-    }
-    if (!saved) {
-      throw new Superseded();
+    const at = now();
+    try {
+      const checked = await insist(async () => {
+        const digest = (await store.verification(verificationId))?.codeDigest ?? undefined;
+        return digest === undefined ? undefined : store.check(verificationId, { by: 'keys', digest }, at);
+      }, giveUp);
+      if (checked?.verdict === 'approved') onApproved();
+      else log.warn({ callId: id }, 'the keys were right, but the verification is no longer pending');
+    } catch (error) {
+      log.error({ callId: id, err: error }, 'an approval by keys could not be stored');
     }
   }
 
@@ -337,24 +347,8 @@ export class CallCourse {
       this.#ports.restUntil.set(trunk.id, this.#ports.now() + restMs);
     }
   }
+}
 
-  async #finish({ disposition, blame }: Result): Promise<void> {
-    const { store, feed, log, now, giveUp, onEnded } = this.#ports;
-    // A call is over when its last leg is: not later, because a store came back or a BYE went unanswered.
-    const ended = endCall(this.#call, this.#call.attempts.at(-1)?.endedAt ?? now(), disposition, blame);
-    await insist(() => store.finishCall(ended, !mayProve(ended), now()), giveUp);
-    this.#call = ended;
-    feed.publish(ended);
-    log.info({ callId: ended.id, attempts: ended.attempts.length, disposition, blame }, 'a call has ended');
-    onEnded(ended);
-  }
-
-  async #abandon(): Promise<void> {
-    const { store, feed, log, giveUp } = this.#ports;
-    log.warn({ callId: this.#call.id }, 'a call was ended by another process, and is hung up here');
-    const ended = await insist(() => store.call(this.#call.id), giveUp);
-    if (ended !== undefined) {
-      feed.publish(ended);
-    }
-  }
+function repeatOf({ repeat }: RoundSpeech): Pick<GateTerms, 'repeat'> {
+  return repeat === undefined ? {} : { repeat };
 }

@@ -1,22 +1,23 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { CallSettings, CoursePorts } from './course.ts';
+import type { CoursePorts, CourseSettings } from './course.ts';
 import { CallCourse } from './course.ts';
 import { closeInterrupted } from './recovery.ts';
 
-export interface DialerSettings extends CallSettings {
+export interface DialerSettings extends CourseSettings {
   /** Calls under way at the same time. */
   readonly maxConcurrent: number;
 }
 
 export interface DialerOptions
-  extends Omit<CoursePorts, 'settings' | 'restUntil' | 'giveUp' | 'onEnded'>,
-    Partial<Pick<CoursePorts, 'onEnded'>> {
+  extends Omit<CoursePorts, 'settings' | 'restUntil' | 'giveUp' | 'onEnded' | 'onApproved'>,
+    Partial<Pick<CoursePorts, 'onEnded' | 'onApproved'>> {
   readonly settings: DialerSettings;
 }
 
 /** A call under way, or the place that is kept for it until it is stored. */
 interface Line {
   readonly hangUp: AbortController;
+  readonly settled: AbortController;
   dialled: boolean;
 }
 
@@ -44,6 +45,7 @@ export class Dialer {
     this.#ports = {
       ...options,
       onEnded: options.onEnded ?? (() => undefined),
+      onApproved: options.onApproved ?? (() => undefined),
       restUntil: new Map(),
       giveUp: () => this.#giveUp.signal,
     };
@@ -74,7 +76,7 @@ export class Dialer {
     if (!this.room()) {
       return false;
     }
-    this.#lines.set(callId, { hangUp: new AbortController(), dialled: false });
+    this.#lines.set(callId, newLine());
     return true;
   }
 
@@ -90,13 +92,19 @@ export class Dialer {
    * A call without a reserved line is taken all the same: it is stored, and must come to an end.
    */
   dial(callId: string): void {
-    const line = this.#lines.get(callId) ?? { hangUp: new AbortController(), dialled: false };
+    const line = this.#lines.get(callId) ?? newLine();
     if (line.dialled) {
       return;
     }
     line.dialled = true;
     this.#lines.set(callId, line);
-    void CallCourse.run(callId, line.hangUp.signal, this.#ports).then(() => this.#free(callId));
+    const signals = { hangUp: line.hangUp.signal, settled: line.settled.signal };
+    void CallCourse.run(callId, signals, this.#ports).then(() => this.#free(callId));
+  }
+
+  /** What a call was to prove is settled: one that waits for that ends, any other goes on to its end. */
+  settle(callId: string): void {
+    this.#lines.get(callId)?.settled.abort();
   }
 
   /** Ends a call: CANCEL or BYE, whichever fits. False when it is not under way here. */
@@ -154,6 +162,10 @@ export class Dialer {
           this.#whenIdle.add(resolve);
         });
   }
+}
+
+function newLine(): Line {
+  return { hangUp: new AbortController(), settled: new AbortController(), dialled: false };
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

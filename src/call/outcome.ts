@@ -60,6 +60,7 @@ const RANG: Row = ['rang', 'none', 'never'];
 const NO_RING: Row = ['no_ring', 'unknown', 'never'];
 const DIVERTED: Row = ['diverted', 'callee', 'never'];
 const NO_KEY: Row = ['no_key', 'callee', 'never'];
+const MACHINE: Row = ['machine', 'callee', 'never'];
 const OUR_FAULT: Row = ['failed', 'us', 'never'];
 
 /** Final responses whose meaning is their own; 404, 408, 480 and 603 and the classes are looked at more closely. */
@@ -110,6 +111,7 @@ const BY_CAUSE: Readonly<Record<number, Row>> = {
 const HUNG_UP: Readonly<Partial<Record<HungUp['why'], Row>>> = {
   crossed_cancel: CANCELED_HERE,
   no_key: NO_KEY,
+  machine: MACHINE,
 };
 
 const PROVISIONAL: readonly TimelineEntry['type'][] = ['progress', 'ringing', 'early_media'];

@@ -1,4 +1,13 @@
-import type { Codec, DigestCredentials, FlashTerms, Leg, LegTimeouts, NextHop } from '../engine/engine.ts';
+import type {
+  Codec,
+  DetectionTerms,
+  DigestCredentials,
+  FlashTerms,
+  GateTerms,
+  Leg,
+  LegTimeouts,
+  NextHop,
+} from '../engine/engine.ts';
 import type { Speech } from '../media/speech.ts';
 import type { Trunk } from '../trunk/definition.ts';
 import {
@@ -19,8 +28,10 @@ export interface PlanInput {
   /** In the order in which they are to be tried. */
   readonly trunks: readonly Trunk[];
   readonly wishes: CallWishes;
-  /** Of a flash call: what it shows, whatever the wishes say, and how it rings. */
-  readonly flash?: { readonly cli: string; readonly terms: FlashTerms };
+  /** Of a flash call: what it shows and where it goes, whatever the wishes say, and how it rings. */
+  readonly flash?: { readonly cli: string; readonly trunkId: string; readonly terms: FlashTerms };
+  readonly gate?: GateTerms;
+  readonly detection?: DetectionTerms;
   readonly prompt: Speech | null;
   readonly timeouts: Pick<LegTimeouts, 'maxCallMs' | 'lingerMs'>;
 }
@@ -45,7 +56,7 @@ const SIP_ADDRESS = /^sip:[^@]+@(?<host>\[[^\]]+\]|[^:]+)(?::(?<port>\d+))?$/;
  * @throws Error where a text of a trunk would change the syntax of a SIP message
  */
 export function plan(input: PlanInput): readonly PlannedLeg[] {
-  const { trunkId } = input.wishes;
+  const trunkId = input.flash?.trunkId ?? input.wishes.trunkId;
   const cli = input.flash?.cli ?? input.wishes.cli;
   const usable = input.trunks.filter(
     (trunk) =>
@@ -83,7 +94,8 @@ export function callCredentials(to: string, trunk: Trunk): DigestCredentials | u
   return destinationOf(to, trunk).isTrunk ? trunkCredentials(trunk) : undefined;
 }
 
-function legOf({ callId, to, prompt, timeouts, wishes, flash }: PlanInput, trunk: Trunk, shown: string): Leg {
+function legOf(input: PlanInput, trunk: Trunk, shown: string): Leg {
+  const { callId, to, prompt, timeouts, wishes, flash, gate, detection } = input;
   const destination = destinationOf(to, trunk);
   const credentials = callCredentials(to, trunk);
   return {
@@ -95,6 +107,8 @@ function legOf({ callId, to, prompt, timeouts, wishes, flash }: PlanInput, trunk
     codecs: trunk.codecs,
     prompt,
     ...(flash === undefined ? {} : { flash: flash.terms }),
+    ...(gate === undefined ? {} : { gate }),
+    ...(detection === undefined ? {} : { detection }),
     timeouts: {
       ...timeouts,
       setupMs: trunk.setupTimeoutMs,

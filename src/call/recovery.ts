@@ -5,7 +5,7 @@ import type { Trunk } from '../trunk/definition.ts';
 import { endCall } from './apply.ts';
 import type { Call } from './call.ts';
 import { mayProve } from './call.ts';
-import type { CallLog } from './course.ts';
+import type { CallLog } from './log.ts';
 import { callCredentials } from './plan.ts';
 
 export interface RecoveryPorts {

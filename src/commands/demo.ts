@@ -1,7 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { CallAnswer, CheckAnswer, TimelineEntryAnswer, VerificationAnswer } from '../api/schemas.ts';
+import type { CallAnswer, TimelineEntryAnswer } from '../api/schemas.ts';
+import type { CheckAnswer, VerificationAnswer } from '../api/verification-schemas.ts';
 import { Recogniser } from '../lab/recogniser.ts';
 import { createLogger } from '../log.ts';
 import { formatWav } from '../media/wav.ts';

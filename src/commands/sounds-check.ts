@@ -5,7 +5,14 @@ import { peakDbfs } from '../media/loudness.ts';
 import type { Pcm } from '../media/pcm.ts';
 import { resample } from '../media/resample.ts';
 import { WavError } from '../media/wav.ts';
-import { type ClipName, clipKind, isSetLocale, type Lacking, lacking } from '../prompt/sound-set.ts';
+import {
+  type ClipName,
+  clipKind,
+  isSetLocale,
+  type Lacking,
+  lacking,
+  lackingFor,
+} from '../prompt/sound-set.ts';
 import type { Screen } from './screen.ts';
 import { type ClipProblem, measured, problemsOf, readRecording } from './sounds-clip.ts';
 import { clipsInFolder } from './sounds-set-folder.ts';
@@ -114,13 +121,15 @@ async function foldersIn(path: string): Promise<string[]> {
 export function showCheck({ folder, sets }: CheckReport, screen: Screen): void {
   if (sets.length === 0) screen.verdict(false, `there are no sets in ${folder}`);
   for (const { set, clips, lacking: lacks, findings } of sets) {
-    const { required, optional } = lacks;
+    const { required } = lacks;
     screen.verdict(
       required.length === 0,
       `${set}: ${clips} clips${required.length === 0 ? '' : `; lacks ${required.join(', ')}`}`,
     );
-    if (optional.length > 0)
-      screen.line(`      without letters (${optional.join(', ')}): no codes with letters`);
+    const [letters, keys] = [lackingFor('letters', lacks), lackingFor('keys', lacks)];
+    if (letters.length > 0)
+      screen.line(`      without letters (${letters.join(', ')}): no codes with letters`);
+    if (keys.length > 0) screen.line(`      without ${keys.join(', ')}: cannot ask for keys`);
     for (const { clip, problem, detail } of findings) {
       screen.line(`      ${screen.paint('yellow', `${clip}: ${problem}`)}, ${detail}`);
     }

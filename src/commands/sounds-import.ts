@@ -1,7 +1,14 @@
 import { stat } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
 import { formatWav, WavError } from '../media/wav.ts';
-import { CLIP_NAMES, type ClipName, clipKind, type Lacking, lacking } from '../prompt/sound-set.ts';
+import {
+  CLIP_NAMES,
+  type ClipName,
+  clipKind,
+  type Lacking,
+  lacking,
+  lackingFor,
+} from '../prompt/sound-set.ts';
 import type { Screen } from './screen.ts';
 import { clipFrom, isClipped, type Measured, measured, problemsOf, readRecording } from './sounds-clip.ts';
 import { findRecordings, isLetterName, readMap } from './sounds-recordings.ts';
@@ -137,7 +144,8 @@ async function borrowed(own: readonly Made[], { phrasesFrom }: ImportOptions): P
   const there = await clipsInFolder(phrasesFrom);
   if (there.length === 0) throw new ImportError(`There is no set ${phrasesFrom}.`);
   const usable = [...filesOf(own).keys()];
-  const phrases = lacking(usable).required.filter((clip) => clipKind(clip) === 'phrase');
+  const { required, optional } = lacking(usable);
+  const phrases = [...required, ...optional].filter((clip) => clipKind(clip) === 'phrase');
   const wanted = there.filter((clip) =>
     phrases.some((phrase) => clip === phrase || clip === `${phrase}-end`),
   );
@@ -187,12 +195,14 @@ export function showImport(report: ImportReport, screen: Screen): void {
     screen.line(`  ${clip.padEnd(12)} ${from.join(' + ')}${made}`);
     for (const note of notes) screen.line(`  ${''.padEnd(12)} ${screen.paint('yellow', note)}`);
   }
-  const { required, optional } = report.lacking;
+  const { required } = report.lacking;
   if (required.length > 0) screen.verdict(false, `lacks ${required.join(', ')}`);
-  if (optional.length > 0) {
-    screen.line(
-      `  ${screen.paint('gray', `without ${optional.join(', ')}: codes with letters cannot be said`)}`,
-    );
+  const [letters, keys] = [lackingFor('letters', report.lacking), lackingFor('keys', report.lacking)];
+  for (const [clips, what] of [
+    [letters, 'codes with letters cannot be said'],
+    [keys, 'it cannot ask for keys'],
+  ] as const) {
+    if (clips.length > 0) screen.line(`  ${screen.paint('gray', `without ${clips.join(', ')}: ${what}`)}`);
   }
   screen.verdict(
     report.written,

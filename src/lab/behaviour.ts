@@ -10,10 +10,22 @@ export interface Provisional {
   readonly reliable?: boolean;
 }
 
+/** How the network tells a key: as telephone-event (RFC 4733), or in SIP INFO with a body of this type. */
+export type KeyTelling = 'rtp' | 'application/dtmf-relay' | 'application/dtmf';
+
+export interface Press {
+  /** One after another, about four in a second. */
+  readonly keys: string;
+  /** From the ACK, milliseconds. */
+  readonly afterMs: number;
+  /** Each key is told in all of these ways; as telephone-event unless told. */
+  readonly by?: readonly KeyTelling[];
+}
+
 export interface AfterAnswer {
   /** Hangs up so long after the answer. */
   readonly hangUpAfterMs?: number;
-  readonly press?: { readonly keys: string; readonly afterMs: number };
+  readonly presses?: readonly Press[];
   /** Re-INVITE with sendonly, and back. */
   readonly hold?: { readonly afterMs: number; readonly forMs: number };
 }
@@ -40,6 +52,13 @@ export interface Behaviour {
 
 const RING: Provisional = { afterMs: 50, status: 180 };
 const answers = (afterMs: number) => ({ afterMs, status: 200 });
+/** Rings, answers and presses. */
+const pressing = (what: string, presses: readonly Press[]): Behaviour => ({
+  what,
+  provisionals: [RING],
+  final: answers(200),
+  answer: { presses },
+});
 
 /** Q.850 causes that carriers send along (RFC 3326, ITU-T Q.850). */
 const CAUSES: Readonly<Record<number, number>> = {
@@ -55,6 +74,18 @@ const CAUSES: Readonly<Record<number, number>> = {
 const BY_SUFFIX: Readonly<Record<string, Behaviour>> = {
   '000': { what: 'silent: no response at all', silent: true, provisionals: [], final: 'never' },
   '100': { what: '100 Trying, then nothing', provisionals: [], final: 'never' },
+  '141': {
+    what: '401 with SHA-256, then rings for ever',
+    challenge: { status: 401, algorithm: 'SHA-256' },
+    provisionals: [RING],
+    final: 'never',
+  },
+  '147': {
+    what: '407 with MD5, then rings for ever',
+    challenge: { status: 407, algorithm: 'MD5' },
+    provisionals: [RING],
+    final: 'never',
+  },
   '180': { what: 'rings for ever', provisionals: [RING], final: 'never' },
   '181': {
     what: 'forwarded (181), then rings for ever',
@@ -72,12 +103,46 @@ const BY_SUFFIX: Readonly<Record<string, Behaviour>> = {
     ],
     final: answers(900),
   },
+  '184': {
+    what: '183 with early media for ever, no 180',
+    provisionals: [{ afterMs: 50, status: 183, sdp: true }],
+    final: 'never',
+  },
+  '185': {
+    what: '183 with early media, 180 after 0.6 s, rings for ever',
+    provisionals: [
+      { afterMs: 50, status: 183, sdp: true },
+      { afterMs: 600, status: 180 },
+    ],
+    final: 'never',
+  },
+  '186': {
+    what: 'rings for ever, and sends 180 every 0.2 s for 2 s',
+    provisionals: Array.from({ length: 10 }, (_, i) => ({ ...RING, afterMs: 50 + i * 200 })),
+    final: 'never',
+  },
+  '188': {
+    what: 'rings, is forwarded (181) after 0.4 s, rings for ever',
+    provisionals: [RING, { afterMs: 400, status: 181 }],
+    final: 'never',
+  },
+  '189': {
+    what: 'forwarded (181), no 180',
+    provisionals: [{ afterMs: 50, status: 181 }],
+    final: 'never',
+  },
+  '198': {
+    what: 'reliable 180 (100rel), rings for ever',
+    provisionals: [{ ...RING, reliable: true }],
+    final: 'never',
+  },
   '199': {
     what: 'reliable 180 (100rel), then answers',
     provisionals: [{ ...RING, reliable: true }],
     final: answers(400),
   },
   '200': { what: 'rings shortly and answers', provisionals: [RING], final: answers(300) },
+  '210': { what: 'answers at once, without ringing', provisionals: [], final: answers(20) },
   '220': {
     what: 'answers and hangs up after 3 s',
     provisionals: [RING],
@@ -90,6 +155,28 @@ const BY_SUFFIX: Readonly<Record<string, Behaviour>> = {
     final: answers(200),
     answer: { hold: { afterMs: 2000, forMs: 2000 } },
   },
+  '241': {
+    what: 'answers, puts the call on hold after 1 s for 1 s, presses 1 after 3 s',
+    provisionals: [RING],
+    final: answers(200),
+    answer: { hold: { afterMs: 1000, forMs: 1000 }, presses: [{ keys: '1', afterMs: 3000 }] },
+  },
+  '250': pressing('answers and presses 1, told in SIP INFO (application/dtmf-relay)', [
+    { keys: '1', afterMs: 1000, by: ['application/dtmf-relay'] },
+  ]),
+  '251': pressing('answers and presses 1, told in SIP INFO (application/dtmf)', [
+    { keys: '1', afterMs: 1000, by: ['application/dtmf'] },
+  ]),
+  '252': pressing('answers and presses 1, told as telephone-event and in SIP INFO', [
+    { keys: '1', afterMs: 1000, by: ['rtp', 'application/dtmf-relay'] },
+  ]),
+  '253': pressing('answers and presses 4493817', [{ keys: '4493817', afterMs: 1000 }]),
+  '254': pressing('answers, presses 1 after 1 s, and 0 after 2, 3 and 4 s', [
+    { keys: '1', afterMs: 1000 },
+    { keys: '0', afterMs: 2000 },
+    { keys: '0', afterMs: 3000 },
+    { keys: '0', afterMs: 4000 },
+  ]),
   '302': {
     what: 'redirects to another host',
     provisionals: [],
@@ -144,12 +231,7 @@ export function behaviourOf(number: string): Behaviour {
   }
   if (value >= 230 && value < 240) {
     const keys = String(value - 230);
-    return {
-      what: `answers and presses ${keys}`,
-      provisionals: [RING],
-      final: answers(200),
-      answer: { press: { keys, afterMs: 1000 } },
-    };
+    return pressing(`answers and presses ${keys}`, [{ keys, afterMs: 1000 }]);
   }
   if (value >= 300 && value < 700) {
     const q850 = CAUSES[value];

@@ -9,7 +9,10 @@ import { Ear } from './ear.ts';
 
 const PTIME_MS = 20;
 const TICKS = 160;
-const KEY_MS = 120;
+/** How long a key is down. */
+export const KEY_MS = 120;
+/** From one key to the next. */
+export const KEY_CYCLE_MS = 2 * KEY_MS;
 /** Digital silence (ITU-T G.711). */
 const SILENCE = { PCMU: 0xff, PCMA: 0xd5 } as const;
 
@@ -77,7 +80,7 @@ export class PhoneMedia {
     const payloadType = this.#negotiated?.telephoneEventPayloadType;
     if (payloadType === undefined || payloadType === null) return;
     Array.from(keys).forEach((key, i) => {
-      const startMs = i * KEY_MS * 2;
+      const startMs = i * KEY_CYCLE_MS;
       const timestamp = addTicks(this.#timestamp, startMs * 8);
       for (const packet of encodeKeyPress(key, { timestamp, durationMs: KEY_MS })) {
         setTimeout(

@@ -11,8 +11,8 @@ import { responseTo } from '../sip/response.ts';
 import type { ServerHandle } from '../sip/server-transactions.ts';
 import { ALLOW, Session } from '../sip/session.ts';
 import { formatHost } from '../sip/uri.ts';
-import type { Behaviour, Provisional } from './behaviour.ts';
-import { PhoneMedia } from './phone-media.ts';
+import type { Behaviour, KeyTelling, Press, Provisional } from './behaviour.ts';
+import { KEY_CYCLE_MS, KEY_MS, PhoneMedia } from './phone-media.ts';
 
 export interface PhoneOptions {
   readonly endpoint: SipEndpoint;
@@ -215,12 +215,25 @@ export class Phone {
   }
 
   #act({ answer }: Behaviour): void {
-    const { hangUpAfterMs, press, hold } = answer ?? {};
+    const { hangUpAfterMs, presses = [], hold } = answer ?? {};
     if (hangUpAfterMs !== undefined) this.#after(hangUpAfterMs, () => this.hangUp());
-    if (press !== undefined) this.#after(press.afterMs, () => this.#media?.press(press.keys));
+    for (const press of presses) this.#after(press.afterMs, () => this.#press(press));
     if (hold === undefined) return;
     this.#after(hold.afterMs, () => void this.#reinvite('sendonly'));
     this.#after(hold.afterMs + hold.forMs, () => void this.#reinvite('sendrecv'));
+  }
+
+  #press({ keys, by = ['rtp'] }: Press): void {
+    for (const way of by) {
+      if (way === 'rtp') this.#media?.press(keys);
+      else Array.from(keys).forEach((key, i) => this.#after(i * KEY_CYCLE_MS, () => this.#inform(key, way)));
+    }
+  }
+
+  /** Tells a key in SIP INFO, when it goes down and not, as RTP does, when it is let go. */
+  #inform(key: string, type: Exclude<KeyTelling, 'rtp'>): void {
+    const body = type === 'application/dtmf' ? key : `Signal=${key}\r\nDuration=${KEY_MS}\r\n`;
+    void this.#session?.send('INFO', { headers: [['Content-Type', type]], body });
   }
 
   async #reinvite(direction: Direction): Promise<void> {

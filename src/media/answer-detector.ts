@@ -6,7 +6,8 @@ export type AnswerVerdict = 'human' | 'machine' | 'unknown';
 
 /**
  * What a verdict is founded on. human: `short_greeting`. machine: `long_greeting`, `beep`, `exchange_tone` (engaged,
- * dialling, special information). unknown, when the time is over: `silence` (no voice), `unclear` (voice to the end).
+ * dialling, special information). unknown: `unclear` (too long a greeting for a person and too short for a machine, or
+ * voice to the end of the time), and `silence` (no voice until then).
  */
 export type AnswerReason =
   | 'short_greeting'
@@ -15,6 +16,17 @@ export type AnswerReason =
   | 'exchange_tone'
   | 'silence'
   | 'unclear';
+
+/** What is new since the push before; times are of audio since the answer. */
+export type AnswerFinding =
+  | {
+      readonly type: 'verdict';
+      readonly verdict: AnswerVerdict;
+      readonly reason: AnswerReason;
+      readonly atMs: number;
+    }
+  /** A beep, after which nothing came: it ended at `atMs`. Where it changes the verdict, that comes first. */
+  | { readonly type: 'tone_ended'; readonly atMs: number };
 
 /** docs/detector.md explains each. */
 export interface AnswerDetectorOptions {
@@ -26,10 +38,14 @@ export interface AnswerDetectorOptions {
   readonly humanTalkMs: number;
   /** … for at least so long. */
   readonly humanQuietMs: number;
-  /** Who says more than that, and less than a machine, has to wait for so long to be a person. */
+  /** Who says more than that, up to this, … */
+  readonly longTalkMs: number;
+  /** … has to wait for so long. Who says still more and then waits so long is `unknown`. */
   readonly longQuietMs: number;
-  /** A greeting is at least so much voice without such a wait. */
+  /** A machine's greeting is at least so much voice without such a wait. */
   readonly machineTalkMs: number;
+  /** While we speak ourselves, and a little longer, what is softer than this is taken for our echo; -90–0. */
+  readonly echoDbfs: number;
   /** A beep lies between these frequencies, Hz, 200–3800 … */
   readonly beepLowestHz: number;
   readonly beepHighestHz: number;
@@ -47,8 +63,10 @@ export const ANSWER_DETECTOR_DEFAULTS: AnswerDetectorOptions = {
   leastTalkMs: 80,
   humanTalkMs: 1800,
   humanQuietMs: 1000,
+  longTalkMs: 2800,
   longQuietMs: 2000,
-  machineTalkMs: 2500,
+  machineTalkMs: 4000,
+  echoDbfs: -28,
   beepLowestHz: 300,
   beepHighestHz: 2200,
   beepShortestMs: 100,
@@ -63,6 +81,15 @@ const FRAME_MS = 10;
 const FULL_SCALE = 32_768;
 /** Samples that differ by no more are digital silence: the quietest steps of A-law are 8 on either side of zero. */
 const STILL_STEPS = 16;
+/** An echo comes back after this long at most, over two mobile networks. */
+const ECHO_MS = 500;
+/** One gap counts as no more than this: what a far end claims of its packets may cost no more time than that. */
+const LONGEST_GAP_MS = 10_000;
+const SAMPLES_A_MS = 8;
+const STILL = new Int16Array(SAMPLES_A_MS * LONGEST_GAP_MS);
+const NOTHING: readonly AnswerFinding[] = [];
+/** A filter that fades away below this is at rest: numbers close to zero are slow to reckon with. */
+const AT_REST = 1e-6;
 /** Pole of the filter that takes away a constant and hum below about 60 Hz. */
 const POLE = 0.95;
 /** Single tones in which exchanges ring, Hz (ITU-T E.180): before any voice they are no beep. */
@@ -99,6 +126,8 @@ export class AnswerDetector {
   /** A tone that is a beep if nothing follows. */
   #beep: Tone | undefined;
   #toneEndedAtMs: number | undefined;
+  #echoUntilMs = 0;
+  #found: AnswerFinding[] | undefined;
 
   /** @throws RangeError for an option out of its range, or out of order with another one */
   constructor(options: Partial<AnswerDetectorOptions> = {}) {
@@ -107,7 +136,7 @@ export class AnswerDetector {
     this.#voice = new VoiceActivity(this.#options.softestDbfs);
   }
 
-  /** Until `done`, a beep or a long greeting can still make `machine` of `human`. */
+  /** Until `done`, `unknown` can still become `human`, and both `machine`. */
   get verdict(): AnswerVerdict {
     return this.#verdict;
   }
@@ -149,26 +178,44 @@ export class AnswerDetector {
   }
 
   /**
-   * Takes what was received next: any number of samples at 8000 Hz, silence for packets that were lost. They are
-   * not kept.
+   * Takes what was received next: any number of samples at 8000 Hz. They are not kept.
+   *
+   * @param sending whether we speak ourselves meanwhile, so that our echo may be among it
+   * @returns what is new, in the order in which it was found; mostly nothing
    */
-  push(samples: Int16Array): void {
+  push(samples: Int16Array, sending = false): readonly AnswerFinding[] {
+    this.#found = undefined;
     for (let at = 0; at < samples.length; ) {
       const piece = samples.subarray(at, at + FRAME - this.#filled);
       this.#frame.set(piece, this.#filled);
       at += piece.length;
       this.#filled += piece.length;
-      if (this.#filled < FRAME) return;
+      if (this.#filled < FRAME) break;
       this.#filled = 0;
-      this.#take();
+      this.#take(sending);
     }
+    return this.#found ?? NOTHING;
   }
 
-  #take(): void {
+  /**
+   * Takes time in which nothing was received: lost packets, or those that the far end does not send while it is
+   * silent. A short gap is part of what goes on around it, a long one is silence.
+   *
+   * @param ms more than 10 s count as 10 s, less than nothing as nothing
+   * @returns as `push`
+   */
+  pushGap(ms: number, sending = false): readonly AnswerFinding[] {
+    const length = Math.floor(Math.min(ms, LONGEST_GAP_MS) * SAMPLES_A_MS);
+    return length > 0 ? this.push(STILL.subarray(0, length), sending) : NOTHING;
+  }
+
+  #take(sending: boolean): void {
     this.#heardMs += FRAME_MS;
+    if (sending) this.#echoUntilMs = this.#heardMs + ECHO_MS;
     const level = this.#level();
     const tone = this.#tones.push(this.#filtered, level >= this.#options.softestDbfs);
-    this.#voice.push(level, this.#tones.heard);
+    const echo = this.#heardMs <= this.#echoUntilMs && level < this.#options.echoDbfs;
+    this.#voice.push(level, echo || this.#tones.heard);
     // Noise that sets in is known for what it is before it is no longer taken for a voice.
     this.#spoken ||= this.#hasTalked && !this.#voice.speaking;
     if (tone !== undefined) this.#judge(tone);
@@ -181,6 +228,9 @@ export class AnswerDetector {
 
   /** Filters the frame and gives its level; -Infinity for digital silence. */
   #level(): number {
+    this.#before ??= this.#frame.reduce((sum, sample) => sum + sample, 0) / FRAME;
+    let before = this.#before;
+    let filter = this.#filter;
     let lowest = Infinity;
     let highest = -Infinity;
     let energy = 0;
@@ -188,11 +238,13 @@ export class AnswerDetector {
       const sample = this.#frame[i] ?? 0;
       lowest = Math.min(lowest, sample);
       highest = Math.max(highest, sample);
-      this.#filter = sample - (this.#before ?? sample) + POLE * this.#filter;
-      this.#before = sample;
-      this.#filtered[i] = this.#filter;
-      energy += this.#filter * this.#filter;
+      filter = sample - before + POLE * filter;
+      before = sample;
+      this.#filtered[i] = filter;
+      energy += filter * filter;
     }
+    this.#before = before;
+    this.#filter = Math.abs(filter) < AT_REST ? 0 : filter;
     if (highest - lowest <= STILL_STEPS) return -Infinity;
     return 10 * Math.log10(energy / FRAME / FULL_SCALE ** 2);
   }
@@ -240,6 +292,7 @@ export class AnswerDetector {
       this.#toneEndedAtMs = this.#beep.endedAtMs;
       this.#beep = undefined;
       this.#settle('machine', 'beep');
+      this.#tell({ type: 'tone_ended', atMs: this.#toneEndedAtMs });
     }
   }
 
@@ -253,7 +306,7 @@ export class AnswerDetector {
   }
 
   #decide(): void {
-    const { machineTalkMs, humanTalkMs, humanQuietMs, longQuietMs } = this.#options;
+    const { machineTalkMs, humanTalkMs, humanQuietMs, longTalkMs, longQuietMs } = this.#options;
     const { talkMs, quietMs, speaking } = this.#voice;
     const { current } = this.#tones;
     if (talkMs >= machineTalkMs) return this.#settle('machine', 'long_greeting');
@@ -263,16 +316,28 @@ export class AnswerDetector {
     }
     if (speaking || talkMs === 0 || this.#toneSounds || this.#beep !== undefined) return;
     if (quietMs < (talkMs <= humanTalkMs ? humanQuietMs : longQuietMs)) return;
-    if (this.#hasTalked && this.#reason === undefined) this.#settle('human', 'short_greeting');
+    if (this.#hasTalked && this.#verdict === 'unknown') {
+      if (talkMs <= longTalkMs) {
+        this.#settle('human', 'short_greeting');
+        // A machine talks on in the same voice; others in the room make none of a person.
+        this.#voice.keepToVoice();
+      } else if (this.#reason === undefined) this.#settle('unknown', 'unclear');
+    }
     this.#voice.forget();
   }
 
-  /** The first verdict, or a machine in the place of a person as long as there is time. */
+  /** The first verdict, or one in its place that is surer. */
   #settle(verdict: AnswerVerdict, reason: AnswerReason): void {
     if (this.#reason !== undefined && this.done) return;
     this.#verdict = verdict;
     this.#reason = reason;
     this.#decidedAtMs = this.#heardMs;
+    this.#tell({ type: 'verdict', verdict, reason, atMs: this.#heardMs });
+  }
+
+  #tell(finding: AnswerFinding): void {
+    this.#found ??= [];
+    this.#found.push(finding);
   }
 }
 
@@ -305,9 +370,11 @@ function checkOptions(options: AnswerDetectorOptions): void {
   check('softestDbfs', -90, 0);
   check('leastTalkMs', 40, 1000);
   check('humanTalkMs', options.leastTalkMs, 60_000);
-  check('machineTalkMs', options.humanTalkMs, 60_000);
+  check('longTalkMs', options.humanTalkMs, 60_000);
+  check('machineTalkMs', options.longTalkMs, 60_000);
   check('humanQuietMs', 200, 60_000);
   check('longQuietMs', options.humanQuietMs, 60_000);
+  check('echoDbfs', -90, 0);
   check('beepLowestHz', 200, 3800);
   check('beepHighestHz', options.beepLowestHz, 3800);
   check('beepShortestMs', 60, 10_000);

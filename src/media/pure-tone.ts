@@ -14,6 +14,8 @@ const PAIRS: readonly (readonly [number, number])[] = [
   [400, 450],
   [480, 620],
 ];
+/** All pairs lie below 620 Hz, where neighbours have 0.88 of the energy in common; what is far from that needs no look. */
+const LOW_SHARE = 0.45;
 /** A basis of what each pair can sound like, whatever the phases: four vectors of length 1 at right angles. */
 const PAIR_BASES = PAIRS.map(basisOf);
 
@@ -40,8 +42,9 @@ export function pureToneHz(window: Float64Array): number | undefined {
 
 /** Whether the window holds one of the pairs of tones that exchanges send, and little else. */
 export function isTonePair(window: Float64Array): boolean {
-  const least = PURITY * energyOf(window);
-  if (least === 0) return false;
+  const energy = energyOf(window);
+  if (energy === 0 || neighbours(window) < LOW_SHARE * energy) return false;
+  const least = PURITY * energy;
   return PAIR_BASES.some(
     (basis) => basis.reduce((sum, vector) => sum + dot(window, vector) ** 2, 0) >= least,
   );
@@ -102,6 +105,13 @@ function atRightAngles(vector: Float64Array, others: readonly Float64Array[]): F
   }
   const length = Math.sqrt(energyOf(rest));
   return rest.map((value) => value / length);
+}
+
+/** Autocorrelation of samples side by side: close to the energy for low tones, close to zero for white noise. */
+function neighbours(window: Float64Array): number {
+  let sum = 0;
+  for (let i = 1; i < TONE_WINDOW; i++) sum += (window[i] ?? 0) * (window[i - 1] ?? 0);
+  return sum;
 }
 
 function dot(a: Float64Array, b: Float64Array): number {

@@ -14,6 +14,8 @@ const ABOVE_FLOOR_DB = 12;
 const HYSTERESIS_DB = 4;
 /** Who is this much softer than who spoke before is somebody else in the room; it comes back 1 dB a second. */
 const BELOW_VOICE_DB = 18;
+/** The same for who is to be the one who spoke before. */
+const SAME_VOICE_DB = 15;
 const VOICE_DECAY_DB = FRAME_MS / 1000;
 /** Longer than a click. */
 const ONSET_MS = 40;
@@ -21,6 +23,7 @@ const ONSET_MS = 40;
 const HANGOVER_MS = 120;
 /** What keeps its level for so long, within so much, is noise that has set in: no voice does. */
 const STEADY_MS = 600;
+const STEADY_FRAMES = STEADY_MS / FRAME_MS;
 const STEADY_DB = 5;
 /** It may take so long to get there. */
 const RISE_MS = 300;
@@ -38,6 +41,7 @@ export class VoiceActivity {
   /** Running mean of the levels, over about three frames. */
   #smooth: number | undefined;
   #voiceDbfs = -Infinity;
+  #belowVoiceDb = BELOW_VOICE_DB;
   /** Frames above the threshold without a gap. */
   #onsetMs = 0;
   #speaking = false;
@@ -45,7 +49,9 @@ export class VoiceActivity {
   /** Of the piece of voice that goes on. */
   #burstMs = 0;
   #quietMs = 0;
-  readonly #steady = { ms: 0, lowest: 0, highest: 0 };
+  /** The last levels, round and round. */
+  readonly #recent = new Float64Array(STEADY_FRAMES).fill(-Infinity);
+  #recentAt = 0;
 
   /** @param softestDbfs what is softer is never voice */
   constructor(softestDbfs: number) {
@@ -73,6 +79,11 @@ export class VoiceActivity {
     this.#quietMs = 0;
     this.#onsetMs = 0;
     this.#speaking = false;
+  }
+
+  /** From now on only who is about as loud as the voice before is one. */
+  keepToVoice(): void {
+    this.#belowVoiceDb = SAME_VOICE_DB;
   }
 
   /**
@@ -108,26 +119,27 @@ export class VoiceActivity {
   get #threshold(): number {
     let floor = Infinity;
     for (const block of this.#floors) floor = Math.min(floor, block);
-    return Math.max(this.#softest, floor + ABOVE_FLOOR_DB, this.#voiceDbfs - BELOW_VOICE_DB);
+    return Math.max(this.#softest, floor + ABOVE_FLOOR_DB, this.#voiceDbfs - this.#belowVoiceDb);
   }
 
   /** Noise that sets in is what the line sounds like from now on, and what was taken for voice was none. */
   #watchSteady(level: number): void {
-    const steady = this.#steady;
-    steady.ms += FRAME_MS;
-    steady.lowest = Math.min(steady.lowest, level);
-    steady.highest = Math.max(steady.highest, level);
-    if (steady.highest - steady.lowest > STEADY_DB) {
-      Object.assign(steady, { ms: 0, lowest: level, highest: level });
-    } else if (steady.ms >= STEADY_MS && this.#speaking) {
-      this.#floors.fill(steady.lowest);
-      const rest = this.#burstMs - steady.ms;
-      this.#talkMs -= rest <= RISE_MS ? this.#burstMs : steady.ms;
-      this.#burstMs = 0;
-      this.#quietMs = steady.ms;
-      this.#speaking = false;
-      this.#onsetMs = 0;
+    this.#recent[this.#recentAt] = level;
+    this.#recentAt = (this.#recentAt + 1) % STEADY_FRAMES;
+    if (!this.#speaking) return;
+    let lowest = Infinity;
+    let highest = -Infinity;
+    for (const recent of this.#recent) {
+      lowest = Math.min(lowest, recent);
+      highest = Math.max(highest, recent);
     }
+    if (highest - lowest > STEADY_DB) return;
+    this.#floors.fill(lowest);
+    this.#talkMs -= this.#burstMs - STEADY_MS <= RISE_MS ? this.#burstMs : STEADY_MS;
+    this.#burstMs = 0;
+    this.#quietMs = STEADY_MS;
+    this.#speaking = false;
+    this.#onsetMs = 0;
   }
 
   #step(level: number): void {

@@ -1,6 +1,8 @@
 import type { SpeechPart } from '../media/speech.ts';
 import type { Secret } from '../secret.ts';
 import { CLIP_RATE } from './clip.ts';
+import type { MarkedParts } from './marked-parts.ts';
+import { inSequence } from './marked-parts.ts';
 import type { SayAs } from './playlist.ts';
 import { spell } from './say-as.ts';
 import type { Around, Characters, CodeWords } from './voice.ts';
@@ -40,12 +42,12 @@ export interface SaidCode {
  * @param repeat how often the code is said: 1–5
  * @throws {RangeError} for another repeat
  */
-export function codePromptParts(
+export function codePrompt(
   said: SaidCode,
   words: CodeWords,
   repeat: number,
   pauses: CodePauses = CODE_PAUSES,
-): readonly SpeechPart[] {
+): MarkedParts {
   if (!Number.isInteger(repeat) || repeat < 1 || repeat > 5) {
     throw new RangeError('repeat must be 1 to 5');
   }
@@ -53,17 +55,23 @@ export function codePromptParts(
   const times = Array.from({ length: repeat }, (_, time) =>
     aroundCode(time === 0 ? words.greeting : words.again, code, pauses),
   );
-  return [silence(pauses.leadInMs), ...times.flat(), ...(words.goodbye === undefined ? [] : [words.goodbye])];
+  const { goodbye } = words;
+  return inSequence([silence(pauses.leadInMs), ...times.flat(), ...(goodbye === undefined ? [] : [goodbye])]);
+}
+
+/** The parts of `codePrompt`. */
+export function codePromptParts(...prompt: Parameters<typeof codePrompt>): readonly SpeechPart[] {
+  return codePrompt(...prompt).parts;
 }
 
 function aroundCode(
   { before, after }: Around,
-  code: readonly SpeechPart[],
+  code: MarkedParts,
   { phrasePauseMs, codePauseMs }: CodePauses,
-): readonly SpeechPart[] {
+): readonly (SpeechPart | MarkedParts)[] {
   return [
     ...(before === undefined ? [] : [before, silence(phrasePauseMs)]),
-    ...code,
+    code,
     ...(after === undefined ? [] : [silence(phrasePauseMs), after]),
     silence(codePauseMs),
   ];
@@ -73,21 +81,28 @@ function aroundCode(
  * A code, character by character. Each takes as long as the longest of all that there are, so that the length of
  * a call says nothing of the code. The errors name no character: they may be logged.
  */
-export function codeParts(
-  { code, sayAs, characters }: SaidCode,
-  digitPauseMs: number,
-): readonly SpeechPart[] {
+export function codeParts({ code, sayAs, characters }: SaidCode, digitPauseMs: number): MarkedParts {
   const slot = Math.max(0, ...Array.from(characters.values(), ({ length }) => length));
-  const parts = spell(code.reveal(), sayAs, digitPauseMs);
-  if (parts.length === 0) {
+  const spelled = spell(code.reveal(), sayAs, digitPauseMs);
+  if (spelled.length === 0) {
     throw new Error('the code is empty');
   }
-  return parts.flatMap((part) => {
-    if ('pauseMs' in part) return [silence(part.pauseMs)];
+  const parts: SpeechPart[] = [];
+  const ends: number[] = [];
+  let at = 0;
+  for (const part of spelled) {
+    if ('pauseMs' in part) {
+      parts.push(silence(part.pauseMs));
+      at += silence(part.pauseMs);
+      continue;
+    }
     const clip = characters.get(part.character);
     if (clip === undefined) throw new Error('the code holds a character that the voice cannot say');
-    return [clip, slot - clip.length];
-  });
+    parts.push(clip, slot - clip.length);
+    at += slot;
+    ends.push(at);
+  }
+  return { parts, codes: [ends] };
 }
 
 /** Milliseconds as a number of samples. */

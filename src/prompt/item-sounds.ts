@@ -1,6 +1,8 @@
 import type { SpeechPart } from '../media/speech.ts';
 import { Secret } from '../secret.ts';
 import { CODE_PAUSES, codeParts, silence } from './code-prompt.ts';
+import type { MarkedParts } from './marked-parts.ts';
+import { inSequence } from './marked-parts.ts';
 import type { PlaylistItem, VoiceWish } from './playlist.ts';
 import { PromptError } from './prompt-error.ts';
 import type { PromptFallback } from './prompt-report.ts';
@@ -12,8 +14,7 @@ import type { Characters, Voice } from './voice.ts';
 import type { Voices } from './voices.ts';
 
 /** One item of a playlist, ready to be played. */
-export interface ItemSound {
-  readonly parts: readonly SpeechPart[];
+export interface ItemSound extends MarkedParts {
   /** Who speaks it; null for what is only played. */
   readonly voice: Pick<Voice, 'name' | 'locale'> | null;
   readonly fallback: PromptFallback;
@@ -63,7 +64,7 @@ export function endsWithCode(item: PlaylistItem): boolean {
 }
 
 function played(part: SpeechPart): ItemSound {
-  return { parts: [part], voice: null, fallback: 'none' };
+  return { parts: [part], codes: [], voice: null, fallback: 'none' };
 }
 
 function wishOf({ locale, voice, gender, speed }: VoiceWish): VoiceWish {
@@ -82,8 +83,8 @@ async function text(
   let failure = new PromptError('unsupported_locale', `no voice speaks ${wish.locale}`);
   for (const voice of voices.synthesised(wish)) {
     try {
-      const parts = await spokenText(pieces, all.some(hasLetters), item, voice, work);
-      return { parts, voice, fallback: voice.fallback };
+      const said = await spokenText(pieces, all.some(hasLetters), item, voice, work);
+      return { ...said, voice, fallback: voice.fallback };
     } catch (error) {
       failure = promptErrorOf(error);
     }
@@ -91,7 +92,7 @@ async function text(
   if (all.length === 0) throw failure;
   const codes = await Promise.all(all.map((said) => code(said, item, wish, voices, work)));
   return {
-    parts: codes.flatMap(({ parts }, index) => (index === 0 ? parts : [silence(PIECE_PAUSE_MS), ...parts])),
+    ...setApart(codes),
     voice: codes[0]?.voice ?? null,
     fallback: 'code_only',
   };
@@ -103,18 +104,23 @@ async function spokenText(
   item: SpokenItem,
   voice: SynthesisedVoice,
   work: PromptWork,
-): Promise<readonly SpeechPart[]> {
+): Promise<MarkedParts> {
   const spelled = pieces.some((piece) => 'code' in piece);
   const [characters, ...said] = await Promise.all([
     spelled ? voice.characters(letters, work) : new Map<string, Int16Array>(),
     ...pieces.map((piece) => ('phrase' in piece ? voice.phrase(piece.phrase, work) : undefined)),
   ]);
-  return pieces.flatMap((piece, index) => {
-    const clip = said[index];
-    const parts =
-      'code' in piece ? spelledParts(piece.code, item, characters) : clip === undefined ? [] : [clip];
-    return index === 0 ? parts : [silence(PIECE_PAUSE_MS), ...parts];
-  });
+  return setApart(
+    pieces.map((piece, index) =>
+      'code' in piece ? spelledParts(piece.code, item, characters) : (said[index] ?? silence(0)),
+    ),
+  );
+}
+
+function setApart(pieces: readonly (SpeechPart | MarkedParts)[]): MarkedParts {
+  return inSequence(
+    pieces.flatMap((piece, index) => (index === 0 ? [piece] : [silence(PIECE_PAUSE_MS), piece])),
+  );
 }
 
 /** A code by the first voice that can say it. */
@@ -129,8 +135,8 @@ async function code(
   const letters = hasLetters(said);
   for (const voice of voices.forCode(wish, letters)) {
     try {
-      const parts = spelledParts(said, item, await voice.characters(letters, work));
-      return { parts, voice, fallback: voice.fallback };
+      const spelled = spelledParts(said, item, await voice.characters(letters, work));
+      return { ...spelled, voice, fallback: voice.fallback };
     } catch (error) {
       failure = promptErrorOf(error);
     }
@@ -138,7 +144,7 @@ async function code(
   throw failure;
 }
 
-function spelledParts(said: string, item: SpokenItem, characters: Characters): readonly SpeechPart[] {
+function spelledParts(said: string, item: SpokenItem, characters: Characters): MarkedParts {
   const pauseMs = ('digits' in item ? item.digitPauseMs : undefined) ?? CODE_PAUSES.digitPauseMs;
   const sayAs = item.sayAs ?? 'digits';
   return codeParts({ code: new Secret(said.toUpperCase()), sayAs, characters }, pauseMs);

@@ -6,7 +6,15 @@ import { parseWav, WavError } from '../media/wav.ts';
 import { CLIP_RATE } from './clip.ts';
 import { nearestLocale } from './locale.ts';
 import { SoundFiles } from './sound-files.ts';
-import { CLIP_NAMES, type ClipName, clipKind, isSetLocale, lacking } from './sound-set.ts';
+import {
+  CLIP_NAMES,
+  type ClipName,
+  clipKind,
+  isSetLocale,
+  lacking,
+  lackingFor,
+  type SetSkill,
+} from './sound-set.ts';
 
 /** A clip is a word or a sentence: a larger file is not one. */
 const MAX_CLIP_BYTES = 5_000_000;
@@ -66,10 +74,9 @@ export class PromptLibrary {
     return this.#set(locale).voice;
   }
 
-  /** Whether the set of a locale can say letters, which it needs for codes as `nato`. */
-  has(locale: string, what: 'letters'): boolean {
-    const lacks = lacking(this.#set(locale).names());
-    return what === 'letters' && lacks.optional.length === 0;
+  /** Whether the set of a locale can say all that it needs for this. */
+  has(locale: string, skill: SetSkill): boolean {
+    return lackingFor(skill, lacking(this.#set(locale).names())).length === 0;
   }
 
   /** One clip of a locale; undefined where its set does not hold it. */

@@ -1,5 +1,7 @@
 /** The part of BCP 47 (RFC 5646) that can name a folder of sounds: a language and its subtags. */
 const LOCALE = /^[a-z]{2,8}(-[a-z0-9]{1,8})*$/i;
+/** Languages that go by two codes, and one that is read and said like another. */
+const SAME_LANGUAGE: Readonly<Record<string, string>> = { in: 'id', iw: 'he', nn: 'nb', no: 'nb' };
 
 /**
  * The one of `available` that suits a requested locale: the same one, else the nearest of the same language
@@ -25,6 +27,14 @@ export function nearestLocale(
     }
   }
   return best?.locale;
+}
+
+/** What a table by language or locale holds for a locale; undefined where the language is missing. */
+export function ofLanguage<T>(table: Readonly<Record<string, T>>, locale: string): T | undefined {
+  const [language = '', ...others] = locale.split('-');
+  const same = SAME_LANGUAGE[language.toLowerCase()] ?? language;
+  const key = nearestLocale([same, ...others].join('-'), Object.keys(table));
+  return key === undefined ? undefined : table[key];
 }
 
 /** In lower case, without extensions and private use, which start at a subtag of one letter. */

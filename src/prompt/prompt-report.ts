@@ -19,7 +19,7 @@ export type PromptFallback =
   | 'none'
   /** Another provider than the first one. */
   | 'other_provider'
-  /** Prerecorded sounds of the same language. */
+  /** Prerecorded sounds of the same language; in a gate also our own question where the client's cannot be spoken. */
   | 'recorded'
   /** Prerecorded sounds of the default language. */
   | 'default_locale'

@@ -2,17 +2,29 @@ import type { SpeechPart } from '../media/speech.ts';
 import { joined, speechMs } from '../media/speech.ts';
 import { formatWav } from '../media/wav.ts';
 import type { Secret } from '../secret.ts';
-import { CODE_PAUSES, codePromptParts, PROMPT_RATE, silence } from './code-prompt.ts';
+import { CODE_PAUSES, codePrompt, PROMPT_RATE, silence } from './code-prompt.ts';
 import type { ItemSound, ItemSources } from './item-sounds.ts';
 import { endsWithCode, itemSound, saysCode } from './item-sounds.ts';
+import { keyQuestionParts, sentenceParts } from './key-prompt.ts';
+import type { MarkedParts } from './marked-parts.ts';
+import { inSequence } from './marked-parts.ts';
 import type { Playlist, PlaylistItem } from './playlist.ts';
 import type { PlaylistLimits } from './playlist-check.ts';
 import { checkPlaylist, refusalOf } from './playlist-check.ts';
-import type { CodePrompt, PreparedPrompt, PromptPort } from './prepared-prompt.ts';
+import type {
+  CodePrompt,
+  ConfirmationPrompts,
+  GatePrompt,
+  PreparedPrompt,
+  PromptPort,
+  VoicePrompt,
+} from './prepared-prompt.ts';
 import { PromptError } from './prompt-error.ts';
 import type { PromptFallback, PromptReport } from './prompt-report.ts';
 import type { PromptDeadlines } from './prompt-work.ts';
 import { PromptWork } from './prompt-work.ts';
+import { codesIn } from './say-as.ts';
+import type { Voice } from './voice.ts';
 import type { Voices } from './voices.ts';
 
 export interface PrompterOptions {
@@ -54,14 +66,19 @@ export class Prompter implements PromptPort {
     return this.#working(signal, (work) => this.#code(prompt, code, work));
   }
 
+  forGate(prompt: GatePrompt, signal: AbortSignal): Promise<PreparedPrompt> {
+    return this.#working(signal, (work) => this.#gate(prompt, work));
+  }
+
+  forConfirmation(prompt: VoicePrompt, signal: AbortSignal): Promise<ConfirmationPrompts> {
+    return this.#working(signal, (work) => this.#confirmation(prompt, work));
+  }
+
   forPlaylist(playlist: Playlist, signal: AbortSignal): Promise<PreparedPrompt> {
     return this.#working(signal, (work) => this.#playlist(playlist, work));
   }
 
-  async #working(
-    signal: AbortSignal,
-    make: (work: PromptWork) => Promise<PreparedPrompt>,
-  ): Promise<PreparedPrompt> {
+  async #working<T>(signal: AbortSignal, make: (work: PromptWork) => Promise<T>): Promise<T> {
     const work = new PromptWork(this.#options.deadlines, signal);
     try {
       return await make(work);
@@ -70,23 +87,54 @@ export class Prompter implements PromptPort {
     }
   }
 
-  async #code(prompt: CodePrompt, code: Secret, work: PromptWork): Promise<PreparedPrompt> {
-    const { voices } = this.#options;
+  #code(prompt: CodePrompt, code: Secret, work: PromptWork): Promise<PreparedPrompt> {
     const letters = prompt.sayAs === 'nato';
-    const wish = { locale: prompt.locale, gender: prompt.gender ?? undefined };
-    let failure: PromptError | undefined;
-    for (const voice of voices.forCode(wish, letters)) {
-      try {
-        const [characters, words] = await Promise.all([voice.characters(letters, work), voice.words(work)]);
-        const said = { code, sayAs: prompt.sayAs, characters };
-        const parts = codePromptParts(said, words, prompt.repeat);
-        return prepared(work, parts, [{ parts, voice, fallback: voice.fallback }]);
-      } catch (error) {
-        if (work.signal.aborted || !(error instanceof PromptError)) throw error;
-        failure = error;
-      }
+    const voices = this.#options.voices.forCode(wishOf(prompt), letters);
+    return firstOf(voices, prompt.locale, work, async (voice) => {
+      const [characters, words] = await Promise.all([voice.characters(letters, work), voice.words(work)]);
+      const said = codePrompt({ code, sayAs: prompt.sayAs, characters }, words, prompt.repeat);
+      return prepared(work, said, [{ ...said, voice, fallback: voice.fallback }]);
+    });
+  }
+
+  async #gate(prompt: GatePrompt, work: PromptWork): Promise<PreparedPrompt> {
+    const { key, text, locale } = prompt;
+    if (!/^[0-9]$/.test(key)) throw new RangeError('a key is one of 0 to 9');
+    const own = text === null ? undefined : await this.#ownQuestion(prompt, text, work);
+    if (own !== undefined) return own;
+    return firstOf(this.#options.voices.forKeys(wishOf(prompt)), locale, work, async (voice) => {
+      const [clip, words] = await Promise.all([keyClip(voice, key, work), voice.keyWords(work)]);
+      const fallback = text === null ? voice.fallback : worstOf([voice.fallback, 'recorded']);
+      return withoutCode(work, keyQuestionParts(clip, words.press), [{ voice, fallback }]);
+    });
+  }
+
+  #confirmation(prompt: VoicePrompt, work: PromptWork): Promise<ConfirmationPrompts> {
+    const voices = this.#options.voices.forKeys(wishOf(prompt));
+    return firstOf(voices, prompt.locale, work, async (voice) => {
+      const words = await voice.keyWords(work);
+      const said = (clip: Int16Array): PreparedPrompt =>
+        withoutCode(work, sentenceParts([clip]), [{ voice, fallback: voice.fallback }]);
+      return { ask: said(words.enter), confirmed: said(words.confirmed) };
+    });
+  }
+
+  /** A client's own words; undefined where they cannot be spoken, or hold nothing to be said. */
+  async #ownQuestion(
+    { locale, gender }: VoicePrompt,
+    tts: string,
+    work: PromptWork,
+  ): Promise<PreparedPrompt | undefined> {
+    if (codesIn(tts).length === 0) return undefined;
+    try {
+      const sound = await itemSound({ tts, ...wishOf({ locale, gender }) }, this.#options, work);
+      // The numbers in it alone ask nobody for anything.
+      if (sound.fallback === 'code_only') return undefined;
+      return withoutCode(work, sentenceParts(sound.parts), [sound]);
+    } catch (error) {
+      if (work.signal.aborted || !(error instanceof PromptError)) throw error;
+      return undefined;
     }
-    throw failure ?? new PromptError('unsupported_locale', `no voice speaks ${prompt.locale}`);
   }
 
   async #playlist(playlist: Playlist, work: PromptWork): Promise<PreparedPrompt> {
@@ -96,18 +144,21 @@ export class Prompter implements PromptPort {
     const sounds = await Promise.all(
       playlist.items.map((item, index) => this.#sound(item, index, codeSaid, work)),
     );
-    const once = sounds.flatMap(({ parts }, index) => {
-      // Who has just written down a code needs time before the next words, where no pause was asked for.
-      const [before, item] = [playlist.items[index - 1], playlist.items[index]];
-      const hurried =
-        before !== undefined && item !== undefined && endsWithCode(before) && !('pauseMs' in item);
-      return hurried ? [silence(CODE_PAUSES.codePauseMs), ...parts] : parts;
-    });
-    const parts = [silence(CODE_PAUSES.leadInMs), ...once];
-    for (let time = 1; time < playlist.repeat; time++) {
-      parts.push(silence(playlist.repeatPauseMs), ...once);
-    }
-    const result = prepared(work, parts, sounds);
+    const once = inSequence(
+      sounds.flatMap((sound, index) => {
+        // Who has just written down a code needs time before the next words, where no pause was asked for.
+        const [before, item] = [playlist.items[index - 1], playlist.items[index]];
+        const hurried =
+          before !== undefined && item !== undefined && endsWithCode(before) && !('pauseMs' in item);
+        return hurried ? [silence(CODE_PAUSES.codePauseMs), sound] : [sound];
+      }),
+    );
+    const further = Array.from({ length: playlist.repeat - 1 }, () => [
+      silence(playlist.repeatPauseMs),
+      once,
+    ]);
+    const said = inSequence([silence(CODE_PAUSES.leadInMs), once, ...further.flat()]);
+    const result = prepared(work, said, sounds);
     if (result.report.durationMs > maxSeconds * 1000) {
       throw new PromptError('too_long', `the prompt is longer than ${maxSeconds} s`);
     }
@@ -140,26 +191,68 @@ export class Prompter implements PromptPort {
       return await itemSound(item, this.#options, work);
     } catch (error) {
       if (work.signal.aborted || !(error instanceof PromptError)) throw error;
-      if (codeSaid && 'tts' in item) return { parts: [], voice: null, fallback: 'code_only' };
+      if (codeSaid && 'tts' in item) return { parts: [], codes: [], voice: null, fallback: 'code_only' };
       throw new PromptError(error.fault, `item ${index + 1}: ${error.message}`, { cause: error });
     }
   }
 }
 
-function prepared(
+function wishOf({ locale, gender }: VoicePrompt) {
+  return { locale, gender: gender ?? undefined };
+}
+
+/** What the first voice makes that can, in their order. */
+async function firstOf<T>(
+  voices: readonly Voice[],
+  locale: string,
+  work: PromptWork,
+  make: (voice: Voice) => Promise<T>,
+): Promise<T> {
+  let failure: PromptError | undefined;
+  for (const voice of voices) {
+    try {
+      return await make(voice);
+    } catch (error) {
+      if (work.signal.aborted || !(error instanceof PromptError)) throw error;
+      failure = error;
+    }
+  }
+  throw failure ?? new PromptError('unsupported_locale', `no voice speaks ${locale}`);
+}
+
+async function keyClip(voice: Voice, key: string, work: PromptWork): Promise<Int16Array> {
+  const clip = (await voice.characters(false, work)).get(key);
+  if (clip === undefined) throw new Error('a voice lacks a digit');
+  return clip;
+}
+
+function worstOf(fallbacks: readonly PromptFallback[]): PromptFallback {
+  return FALLBACKS[Math.max(...fallbacks.map((fallback) => FALLBACKS.indexOf(fallback)))] ?? 'none';
+}
+
+/** Whatever numbers a question holds, they are not the code of the call. */
+function withoutCode(
   work: PromptWork,
   parts: readonly SpeechPart[],
-  sounds: readonly ItemSound[],
+  sounds: readonly Pick<ItemSound, 'voice' | 'fallback'>[],
+): PreparedPrompt {
+  return prepared(work, { parts, codes: [] }, sounds);
+}
+
+function prepared(
+  work: PromptWork,
+  { parts, codes }: MarkedParts,
+  sounds: readonly Pick<ItemSound, 'voice' | 'fallback'>[],
 ): PreparedPrompt {
   const speech = { sampleRate: PROMPT_RATE, parts };
   const spoken = sounds.flatMap(({ voice }) => voice ?? []);
-  const worst = Math.max(...sounds.map(({ fallback }) => FALLBACKS.indexOf(fallback)));
   return {
     speech,
+    marks: { codes: codes.map((ends) => ends.map((end) => Math.ceil((end * 1000) / PROMPT_RATE))) },
     report: {
       locale: spoken[0]?.locale ?? null,
       voices: [...new Set(spoken.map(({ name }) => name))],
-      fallback: FALLBACKS[worst] ?? 'none',
+      fallback: worstOf(sounds.map(({ fallback }) => fallback)),
       durationMs: speechMs(speech),
       synthesised: work.synthesised,
       fetched: work.fetched,

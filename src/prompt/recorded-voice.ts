@@ -1,8 +1,9 @@
 import type { PromptLibrary } from './library.ts';
+import { PromptError } from './prompt-error.ts';
 import type { PromptFallback } from './prompt-report.ts';
-import type { ClipName } from './sound-set.ts';
+import type { ClipName, KeyClip } from './sound-set.ts';
 import { DIGIT_CLIPS, LETTER_CLIPS } from './sound-set.ts';
-import type { Around, Characters, CodeWords, Voice } from './voice.ts';
+import type { Around, Characters, CodeWords, KeyWords, Voice } from './voice.ts';
 
 /** A prerecorded set of sounds: always there, in no time. */
 export class RecordedVoice implements Voice {
@@ -34,6 +35,26 @@ export class RecordedVoice implements Voice {
       again: around('again'),
       goodbye: this.#required('goodbye'),
     });
+  }
+
+  async keyWords(): Promise<KeyWords> {
+    return {
+      press: {
+        before: this.#forKeys('press'),
+        after: this.#library.samples(this.locale, 'press-end'),
+      },
+      enter: this.#forKeys('enter'),
+      confirmed: this.#forKeys('confirmed'),
+    };
+  }
+
+  /** @throws PromptError for a set that was made before there were such clips */
+  #forKeys(name: KeyClip): Int16Array {
+    const samples = this.#library.samples(this.locale, name);
+    if (samples === undefined) {
+      throw new PromptError('file_not_found', `the sounds for ${this.locale} hold no ${name}`);
+    }
+    return samples;
   }
 
   /** Sets are complete, and who asks for letters has asked whether there are any. */

@@ -1,8 +1,9 @@
-import { nearestLocale } from './locale.ts';
+import type { KeyTemplate } from './key-templates.ts';
+import { ofLanguage } from './locale.ts';
 import { DIGIT_CLIPS, LETTER_CLIPS } from './sound-set.ts';
 
-/** The sentences of a verification call. */
-export interface Template {
+/** The sentences of a verification call. Without those for keys the built-in ones of the language are said. */
+export interface Template extends PartialKeyTemplate {
   /** Said first; `{code}` stands where the code is said. */
   readonly greeting: string;
   /** Said for each further time, with `{code}` too. */
@@ -11,7 +12,12 @@ export interface Template {
   readonly goodbye: string;
 }
 
-const CODE = '{code}';
+type PartialKeyTemplate = { readonly [Name in keyof KeyTemplate]?: string | undefined };
+
+/** What stands in a sentence for what is said there. */
+export type Place = '{code}' | '{key}';
+
+const PLACES: readonly Place[] = ['{code}', '{key}'];
 /** What a provider speaks at once. */
 const MAX_CHARS = 1000;
 
@@ -207,9 +213,6 @@ const TEMPLATES: Readonly<Record<string, Template>> = {
   },
 };
 
-/** Languages that go by two codes, and one that is read and said like another. */
-const SAME_LANGUAGE: Readonly<Record<string, string>> = { in: 'id', iw: 'he', nn: 'nb', no: 'nb' };
-
 /** Digits as words, for voices to which a lone "4" or "1" may be a number of something, or a date. */
 const DIGIT_WORDS: Readonly<Record<string, readonly string[]>> = {
   de: ['null', 'eins', 'zwei', 'drei', 'vier', 'fünf', 'sechs', 'sieben', 'acht', 'neun'],
@@ -260,31 +263,24 @@ export function spokenLetters(locale: string): SpokenCharacters {
   return ofLanguage(NATO_WORDS_BY_LANGUAGE, locale) ?? NATO_WORDS;
 }
 
-function ofLanguage<T>(table: Readonly<Record<string, T>>, locale: string): T | undefined {
-  const [language = '', ...others] = locale.split('-');
-  const same = SAME_LANGUAGE[language.toLowerCase()] ?? language;
-  const key = nearestLocale([same, ...others].join('-'), Object.keys(table));
-  return key === undefined ? undefined : table[key];
-}
-
-/** What a sentence says around the code; empty where it says nothing there. */
+/** What a sentence says around the code, or the key; empty where it says nothing there. */
 export interface TemplateParts {
   readonly before: string;
   readonly after: string;
 }
 
 /**
- * The text before and after `{code}`. What is after it begins with a letter or digit: a comma or full stop that
+ * The text before and after the place. What is after it begins with a letter or digit: a comma or full stop that
  * belongs to the code is nothing to say.
  *
- * @throws {RangeError} where `{code}` is not there exactly once, or a part is too long to be spoken at once. The
+ * @throws {RangeError} where the place is not there exactly once, or a part is too long to be spoken at once. The
  * message does not hold the text.
  */
-export function partsOf(text: string): TemplateParts {
-  const parts = text.split(CODE);
+export function partsOf(text: string, place: Place = '{code}'): TemplateParts {
+  const parts = text.split(place);
   const [before, after] = parts;
   if (parts.length !== 2 || before === undefined || after === undefined) {
-    throw new RangeError(`${CODE} must be in it exactly once, and is there ${parts.length - 1} times`);
+    throw new RangeError(`${place} must be in it exactly once, and is there ${parts.length - 1} times`);
   }
   for (const part of parts) checkLength(part);
   return {
@@ -300,11 +296,17 @@ export function partsOf(text: string): TemplateParts {
  */
 export function checkTemplate(template: Template): void {
   for (const name of ['greeting', 'again'] as const) named(name, () => partsOf(template[name]));
-  named('goodbye', () => {
-    if (template.goodbye.includes(CODE)) throw new RangeError(`${CODE} must not be in it`);
-    if (!hasWords(template.goodbye)) throw new RangeError('it says nothing');
-    checkLength(template.goodbye);
-  });
+  const { press } = template;
+  if (press !== undefined) {
+    named('press', () => {
+      checkWithout(press, '{code}');
+      partsOf(press, '{key}');
+    });
+  }
+  for (const name of ['goodbye', 'enter', 'confirmed'] as const) {
+    const text = template[name];
+    if (text !== undefined) named(name, () => checkPlain(text));
+  }
 }
 
 function named(name: keyof Template, check: () => void): void {
@@ -314,6 +316,17 @@ function named(name: keyof Template, check: () => void): void {
     if (error instanceof RangeError) throw new RangeError(`${name}: ${error.message}`, { cause: error });
     throw error;
   }
+}
+
+/** A sentence in which nothing is put. */
+function checkPlain(text: string): void {
+  for (const place of PLACES) checkWithout(text, place);
+  if (!hasWords(text)) throw new RangeError('it says nothing');
+  checkLength(text);
+}
+
+function checkWithout(text: string, place: Place): void {
+  if (text.includes(place)) throw new RangeError(`${place} must not be in it`);
 }
 
 function checkLength(text: string): void {

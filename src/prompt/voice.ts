@@ -4,7 +4,7 @@ import type { PromptWork } from './prompt-work.ts';
 /** Samples at 8000 Hz by what they say: shared by all calls, so never to be changed. */
 export type Characters = ReadonlyMap<string, Int16Array>;
 
-/** What is said before a code and after it; a language may want either or both. */
+/** What is said before a code and after it, or a key; a language may want either or both. */
 export interface Around {
   readonly before: Int16Array | undefined;
   readonly after: Int16Array | undefined;
@@ -16,6 +16,16 @@ export interface CodeWords {
   /** Before each further time. */
   readonly again: Around;
   readonly goodbye: Int16Array | undefined;
+}
+
+/** What is said where keys are asked for. */
+export interface KeyWords {
+  /** Around the key that is to be pressed. */
+  readonly press: Around;
+  /** Asks for the code that is on the screen. */
+  readonly enter: Int16Array;
+  /** Thanks for it. */
+  readonly confirmed: Int16Array;
 }
 
 /** Something that can say a code in one language. */
@@ -30,4 +40,6 @@ export interface Voice {
   characters(letters: boolean, work: PromptWork): Promise<Characters>;
   /** The words around a code. @throws PromptError */
   words(work: PromptWork): Promise<CodeWords>;
+  /** The words for keys; a voice may have none. @throws PromptError */
+  keyWords(work: PromptWork): Promise<KeyWords>;
 }

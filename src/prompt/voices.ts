@@ -1,8 +1,11 @@
+import { keyTemplateFor } from './key-templates.ts';
 import type { PromptLibrary } from './library.ts';
 import { nearestLocale } from './locale.ts';
 import type { SayAs, VoiceWish } from './playlist.ts';
 import { RecordedVoice } from './recorded-voice.ts';
+import type { SetSkill } from './sound-set.ts';
 import type { Prewarming, Synthesis } from './synthesis.ts';
+import type { Sentences } from './synthesised-voice.ts';
 import { SynthesisedVoice } from './synthesised-voice.ts';
 import type { Template } from './templates.ts';
 import { partsOf, spokenDigits, spokenLetters, templateFor } from './templates.ts';
@@ -29,7 +32,7 @@ export class Voices {
 
   /** The locale that is spoken where another one was asked for; undefined: nothing speaks that language. */
   resolve(requested: string, sayAs: SayAs): string | undefined {
-    return this.#ofLanguage({ locale: requested }, sayAs === 'nato')[0]?.locale;
+    return this.#ofLanguage({ locale: requested }, skillsFor(sayAs === 'nato'))[0]?.locale;
   }
 
   /** Whether what cannot be spoken now may be spoken later. */
@@ -44,19 +47,28 @@ export class Voices {
 
   /** Who can say a code: the first choice, then what is said when that fails or is late, the default language last. */
   forCode(wish: VoiceWish & { readonly locale: string }, letters: boolean): readonly Voice[] {
-    const { defaultLocale } = this.#options;
-    const ofDefault = this.#recorded(defaultLocale, letters, 'default_locale');
-    const last = ofDefault.length > 0 ? ofDefault : this.#anyRecorded(letters);
-    return [...this.#ofLanguage(wish, letters), ...last];
+    return this.#all(wish, skillsFor(letters));
   }
 
-  #ofLanguage(wish: VoiceWish & { readonly locale: string }, letters: boolean): readonly Voice[] {
+  /** Who can ask for keys, in the same order. */
+  forKeys(wish: VoiceWish & { readonly locale: string }): readonly Voice[] {
+    return this.#all(wish, ['keys']);
+  }
+
+  #all(wish: VoiceWish & { readonly locale: string }, skills: readonly SetSkill[]): readonly Voice[] {
+    const { defaultLocale } = this.#options;
+    const ofDefault = this.#recorded(defaultLocale, skills, 'default_locale');
+    const last = ofDefault.length > 0 ? ofDefault : this.#anyRecorded(skills);
+    return [...this.#ofLanguage(wish, skills), ...last];
+  }
+
+  #ofLanguage(wish: VoiceWish & { readonly locale: string }, skills: readonly SetSkill[]): readonly Voice[] {
     const { preferred, templates } = this.#options;
     const own = nearestLocale(wish.locale, Object.keys(templates));
     // A voice or a pace that was asked for, and words of the operator's own, are in no recording.
     const wantsTts =
       preferred === 'tts' || own !== undefined || wish.voice !== undefined || wish.speed !== undefined;
-    const recorded = this.#recorded(wish.locale, letters, wantsTts ? 'recorded' : 'none');
+    const recorded = this.#recorded(wish.locale, skills, wantsTts ? 'recorded' : 'none');
     const synthesised = this.synthesised(wish, wantsTts || recorded.length === 0 ? 'none' : 'other_provider');
     return wantsTts ? [...synthesised, ...recorded] : [...recorded, ...synthesised];
   }
@@ -69,7 +81,7 @@ export class Voices {
     const { synthesis } = this.#options;
     return synthesis.voicesFor(wish).map((choice, index) => {
       const fallback = index === 0 ? first : 'other_provider';
-      return new SynthesisedVoice(synthesis, choice, this.#template(choice.locale), fallback);
+      return new SynthesisedVoice(synthesis, choice, this.#sentences(choice.locale), fallback);
     });
   }
 
@@ -78,42 +90,61 @@ export class Voices {
     return locales.flatMap((locale) => {
       const [choice] = this.#options.synthesis.voicesFor({ locale });
       if (choice === undefined) return [];
-      const template = this.#template(choice.locale);
-      const around = template === undefined ? [] : [partsOf(template.greeting), partsOf(template.again)];
-      const phrases = [...around.flatMap(({ before, after }) => [before, after]), template?.goodbye ?? ''];
       return {
         choice,
         characterSets: [
           spokenDigits(choice.locale),
           ...(sayAs === 'nato' ? [spokenLetters(choice.locale)] : []),
         ],
-        phrases: phrases.filter((phrase) => phrase !== ''),
+        phrases: phrasesOf(this.#sentences(choice.locale)),
       };
     });
   }
 
-  #recorded(wanted: string, letters: boolean, fallback: Voice['fallback']): readonly Voice[] {
+  #recorded(wanted: string, skills: readonly SetSkill[], fallback: Voice['fallback']): readonly Voice[] {
     const { library, defaultLocale } = this.#options;
-    const locale = nearestLocale(wanted, this.#sets(letters), defaultLocale);
+    const locale = nearestLocale(wanted, this.#sets(skills), defaultLocale);
     return locale === undefined ? [] : [new RecordedVoice(library, locale, fallback)];
   }
 
   /** Digits in a foreign language are better than none. */
-  #anyRecorded(letters: boolean): readonly Voice[] {
+  #anyRecorded(skills: readonly SetSkill[]): readonly Voice[] {
     const { library } = this.#options;
-    const sets = this.#sets(letters);
+    const sets = this.#sets(skills);
     const locale = nearestLocale('en-US', sets) ?? sets[0];
     return locale === undefined ? [] : [new RecordedVoice(library, locale, 'default_locale')];
   }
 
-  #sets(letters: boolean): readonly string[] {
+  #sets(skills: readonly SetSkill[]): readonly string[] {
     const { library } = this.#options;
-    return library.locales().filter((locale) => !letters || library.has(locale, 'letters'));
+    return library.locales().filter((locale) => skills.every((skill) => library.has(locale, skill)));
   }
 
-  #template(locale: string): Template | undefined {
+  /** The operator's own where there are any, each sentence for keys by itself. */
+  #sentences(locale: string): Sentences {
     const { templates } = this.#options;
-    const own = nearestLocale(locale, Object.keys(templates));
-    return (own === undefined ? undefined : templates[own]) ?? templateFor(locale);
+    const key = nearestLocale(locale, Object.keys(templates));
+    const own = key === undefined ? undefined : templates[key];
+    const ours = keyTemplateFor(locale);
+    const [press, enter, confirmed] = (['press', 'enter', 'confirmed'] as const).map(
+      (name) => own?.[name] ?? ours?.[name],
+    );
+    const complete = press !== undefined && enter !== undefined && confirmed !== undefined;
+    return { code: own ?? templateFor(locale), keys: complete ? { press, enter, confirmed } : undefined };
   }
+}
+
+function skillsFor(letters: boolean): readonly SetSkill[] {
+  return letters ? ['letters'] : [];
+}
+
+/** All that is said of them, piece by piece. */
+function phrasesOf({ code, keys }: Sentences): readonly string[] {
+  const around = [
+    ...(code === undefined ? [] : [partsOf(code.greeting), partsOf(code.again)]),
+    ...(keys === undefined ? [] : [partsOf(keys.press, '{key}')]),
+  ];
+  const whole = [code?.goodbye, keys?.enter, keys?.confirmed];
+  const all = [...around.flatMap(({ before, after }) => [before, after]), ...whole];
+  return all.flatMap((phrase) => (phrase === undefined || phrase === '' ? [] : [phrase]));
 }

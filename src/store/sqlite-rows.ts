@@ -1,4 +1,5 @@
 import type { Call } from '../call/call.ts';
+import type { CountedCli } from '../trunk/cli-pool.ts';
 import type { Verification } from '../verification/verification.ts';
 
 /** A value as a column holds it. */
@@ -28,6 +29,10 @@ export const VERIFICATION_COLUMNS = [
   'gender',
   'channel',
   'flash',
+  'cli_digest',
+  'sealed_cli',
+  'delivery',
+  'approved_by',
 ] as const;
 
 export const CALL_COLUMNS = [
@@ -48,6 +53,9 @@ export const CALL_COLUMNS = [
   'timeline',
 ] as const;
 
+/** The column is NOT NULL since the first version, and no digest is empty. */
+const NO_DIGEST = '';
+
 export function verificationRow(verification: Verification): readonly Column[] {
   return [
     verification.id,
@@ -57,7 +65,7 @@ export function verificationRow(verification: Verification): readonly Column[] {
     verification.reference,
     verification.status,
     verification.codeLength,
-    verification.codeDigest,
+    verification.codeDigest ?? NO_DIGEST,
     verification.sealedCode,
     verification.repeat,
     verification.checks,
@@ -70,6 +78,10 @@ export function verificationRow(verification: Verification): readonly Column[] {
     verification.gender,
     verification.channel,
     verification.flash === null ? null : JSON.stringify(verification.flash),
+    verification.cliDigest,
+    verification.sealedCli,
+    verification.delivery === null ? null : JSON.stringify(verification.delivery),
+    verification.approvedBy,
   ];
 }
 
@@ -83,7 +95,7 @@ export function verificationOf(row: Row): Verification {
     reference: row['reference'],
     status: row['status'],
     codeLength: row['code_length'],
-    codeDigest: row['code_digest'],
+    codeDigest: row['code_digest'] === NO_DIGEST ? null : row['code_digest'],
     sealedCode: row['sealed_code'],
     repeat: row['repeat'],
     checks: row['checks'],
@@ -96,6 +108,10 @@ export function verificationOf(row: Row): Verification {
     gender: row['gender'],
     channel: row['channel'],
     flash: row['flash'] === null ? null : JSON.parse(String(row['flash'])),
+    cliDigest: row['cli_digest'],
+    sealedCli: row['sealed_cli'],
+    delivery: row['delivery'] === null ? null : JSON.parse(String(row['delivery'])),
+    approvedBy: row['approved_by'],
   } as Verification;
 }
 
@@ -137,4 +153,8 @@ export function callOf(row: Row): Call {
     attempts: JSON.parse(String(row['attempts'])),
     timeline: JSON.parse(String(row['timeline'])),
   } as Call;
+}
+
+export function countedCliOf(row: Row): CountedCli {
+  return { cli: row['cli'], uses: row['uses'], usedAt: row['used_at'] } as CountedCli;
 }

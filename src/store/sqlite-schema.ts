@@ -104,6 +104,11 @@ const MIGRATIONS: readonly string[] = [
   `
   ALTER TABLE verifications ADD COLUMN channel TEXT NOT NULL DEFAULT 'voice';
   ALTER TABLE verifications ADD COLUMN flash TEXT;
+  ALTER TABLE verifications ADD COLUMN cli_digest TEXT;
+  ALTER TABLE verifications ADD COLUMN sealed_cli TEXT;
+  ALTER TABLE verifications ADD COLUMN delivery TEXT;
+  ALTER TABLE verifications ADD COLUMN approved_by TEXT;
+  UPDATE verifications SET approved_by = 'code' WHERE status = 'approved';
   CREATE TABLE cli_uses (
     callee TEXT NOT NULL,
     cli TEXT NOT NULL,
@@ -111,7 +116,13 @@ const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (callee, cli)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX cli_uses_by_time ON cli_uses (used_at);
-  CREATE TABLE cli_last_uses (cli TEXT PRIMARY KEY, used_at INTEGER NOT NULL, uses INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE cli_counts (
+    pool TEXT NOT NULL,
+    cli TEXT NOT NULL,
+    uses INTEGER NOT NULL,
+    used_at INTEGER NOT NULL,
+    PRIMARY KEY (pool, cli)
+  ) STRICT, WITHOUT ROWID;
   `,
 ];
 

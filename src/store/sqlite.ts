@@ -1,7 +1,9 @@
+import { createHash } from 'node:crypto';
 import type { Call } from '../call/call.ts';
+import { leastUsed } from '../trunk/cli-pool.ts';
 import { digestsEqual } from '../verification/vault.ts';
-import type { Checked, Verification } from '../verification/verification.ts';
-import { applyCheck, endVerification, expire } from '../verification/verification.ts';
+import type { Checked, Submitted, Verification } from '../verification/verification.ts';
+import { applyCheck, endVerification, expectedDigest, expire } from '../verification/verification.ts';
 import type { SqliteOptions } from './sqlite-database.ts';
 import { SqliteDatabase } from './sqlite-database.ts';
 import type { Column } from './sqlite-rows.ts';
@@ -9,6 +11,7 @@ import {
   CALL_COLUMNS,
   callOf,
   callRow,
+  countedCliOf,
   VERIFICATION_COLUMNS,
   verificationOf,
   verificationRow,
@@ -28,21 +31,22 @@ const INSERT_CALL = insertInto('calls', CALL_COLUMNS);
 const SELECT_VERIFICATION = 'SELECT * FROM verifications WHERE id = ?';
 const SELECT_CALL = 'SELECT * FROM calls WHERE id = ?';
 const UPDATE_VERIFICATION =
-  'UPDATE verifications SET status = ?, checks = ?, sealed_code = ?, ended_at = ? WHERE id = ?';
+  'UPDATE verifications SET status = ?, checks = ?, sealed_code = ?, sealed_cli = ?, approved_by = ?, ended_at = ? WHERE id = ?';
 const UPDATE_CALL =
   "UPDATE calls SET state = ?, disposition = ?, blame = ?, ended_at = ?, sealed_playlist = ?, prompt = ?, attempts = ?, timeline = ? WHERE id = ? AND state <> 'ended'";
-const FORGET_CODE = 'UPDATE verifications SET sealed_code = NULL WHERE id = ? AND sealed_code IS NOT NULL';
+const FORGET_SEALED =
+  'UPDATE verifications SET sealed_code = NULL, sealed_cli = NULL WHERE id = ? AND (sealed_code IS NOT NULL OR sealed_cli IS NOT NULL)';
 
-/** Those that a callee was not shown lately, the least used first. */
+/** Those that a callee was not shown lately. */
 const ELIGIBLE_CLIS = `
-  SELECT given.value AS cli FROM json_each(?) AS given
-  LEFT JOIN cli_last_uses AS last ON last.cli = given.value
+  SELECT given.value AS cli, COALESCE(counted.uses, 0) AS uses, COALESCE(counted.used_at, 0) AS used_at
+  FROM json_each(?) AS given
+  LEFT JOIN cli_counts AS counted ON counted.pool = ? AND counted.cli = given.value
   WHERE NOT EXISTS (SELECT 1 FROM cli_uses AS shown WHERE shown.callee = ? AND shown.cli = given.value AND shown.used_at > ?)
-  ORDER BY COALESCE(last.uses, 0), COALESCE(last.used_at, 0)`;
-const COUNT_CLI_USE =
-  'INSERT INTO cli_last_uses (cli, used_at, uses) VALUES (?, ?, 1) ON CONFLICT (cli) DO UPDATE SET used_at = excluded.used_at, uses = uses + 1';
-/** Without the rest, which was used most: so all are used about as often. */
-const CHOSEN_SHARE = 0.75;
+  ORDER BY given.id`;
+const NOTE_CLI = 'INSERT OR REPLACE INTO cli_uses (callee, cli, used_at) VALUES (?, ?, ?)';
+const COUNT_CLI =
+  'INSERT INTO cli_counts (pool, cli, uses, used_at) VALUES (?, ?, 1, ?) ON CONFLICT (pool, cli) DO UPDATE SET uses = uses + 1, used_at = excluded.used_at';
 
 const MAX_CALLS_A_PAGE = 500;
 /** Rows that a sweep takes at a time: other writes get their turn in between. */
@@ -97,13 +101,19 @@ export class SqliteStore implements Store {
     return this.#database.read(() => this.#verification(id));
   }
 
-  check(id: string, digest: string, now: number): Promise<Checked | undefined> {
+  check(id: string, { by, digest }: Submitted, now: number): Promise<Checked | undefined> {
     return this.#database.write(() => {
       const verification = this.#verification(id);
       if (verification === undefined) {
         return undefined;
       }
-      const checked = applyCheck(verification, digestsEqual(verification.codeDigest, digest), now);
+      const expected = expectedDigest(verification, by);
+      const checked = applyCheck(
+        verification,
+        by,
+        expected !== undefined && digestsEqual(expected, digest),
+        now,
+      );
       this.#update(verification, checked.verification);
       return checked;
     });
@@ -119,21 +129,20 @@ export class SqliteStore implements Store {
 
   takeCli({ clis, callee, now, reuseWindowMs, fewest, random }: CliRequest): Promise<CliTaken> {
     const database = this.#database;
+    const given = JSON.stringify(clis);
+    const pool = createHash('sha256').update(given).digest('base64url');
     return database.write(() => {
-      const eligible = database.all(ELIGIBLE_CLIS, JSON.stringify(clis), callee, now - reuseWindowMs);
-      if (eligible.length < Math.max(1, fewest)) {
-        return { cli: undefined, choices: eligible.length };
+      const eligible = database
+        .all(ELIGIBLE_CLIS, given, pool, callee, now - reuseWindowMs)
+        .map(countedCliOf);
+      const choices = eligible.length;
+      const candidates = choices < fewest ? [] : leastUsed(eligible);
+      const cli = candidates[Math.floor(random * candidates.length)]?.cli;
+      if (cli !== undefined) {
+        database.run(NOTE_CLI, callee, cli, now);
+        database.run(COUNT_CLI, pool, cli, now);
       }
-      const choices = Math.max(fewest, Math.ceil(eligible.length * CHOSEN_SHARE));
-      const cli = String(eligible[Math.floor(random * choices)]?.['cli']);
-      database.run(
-        'INSERT OR REPLACE INTO cli_uses (callee, cli, used_at) VALUES (?, ?, ?)',
-        callee,
-        cli,
-        now,
-      );
-      database.run(COUNT_CLI_USE, cli, now);
-      return { cli, choices };
+      return { cli, choices, candidates: candidates.length };
     });
   }
 
@@ -186,7 +195,7 @@ export class SqliteStore implements Store {
       if (failVerification) {
         this.#end(call.verificationId, 'failed', now);
       }
-      this.#database.run(FORGET_CODE, call.verificationId);
+      this.#database.run(FORGET_SEALED, call.verificationId);
     });
   }
 
@@ -211,6 +220,11 @@ export class SqliteStore implements Store {
     await this.#drainRows(
       'DELETE FROM cli_uses WHERE (callee, cli) IN (SELECT callee, cli FROM cli_uses WHERE used_at <= ? LIMIT ?)',
       keepUntil.cliUsesBefore,
+    );
+    // All numbers of a list at a time: one that began anew beside the others would be used before them.
+    await this.#drainRows(
+      'DELETE FROM cli_counts WHERE pool IN (SELECT pool FROM cli_counts GROUP BY pool HAVING MAX(used_at) < ? LIMIT ?)',
+      keepUntil.callsBefore,
     );
     return requests + verifications + calls;
   }
@@ -276,6 +290,8 @@ export class SqliteStore implements Store {
         after.status,
         after.checks,
         after.sealedCode,
+        after.sealedCli,
+        after.approvedBy,
         after.endedAt,
         after.id,
       );

@@ -1,5 +1,5 @@
 import type { Call, CallState } from '../call/call.ts';
-import type { Checked, Verification } from '../verification/verification.ts';
+import type { Checked, Submitted, Verification } from '../verification/verification.ts';
 
 /** A request made under an `Idempotency-Key`, kept so that its repetition gets the same answer. */
 export interface IdempotentRequest {
@@ -37,8 +37,10 @@ export interface CliRequest {
 export interface CliTaken {
   /** Undefined where too few may be used for this callee now. */
   readonly cli: string | undefined;
-  /** How many there were to choose from. */
+  /** How many this callee may be shown now: each is equally likely to whoever does not know the calls before. */
   readonly choices: number;
+  /** Of those, how many were left to be chosen by the calls before: at least a third, each equally likely. */
+  readonly candidates: number;
 }
 
 export interface CallQuery {
@@ -68,10 +70,10 @@ export interface Store {
 
   verification(id: string): Promise<Verification | undefined>;
   /**
-   * Compares a submitted code's digest: at most `maxChecks` comparisons in all, approves at most once, and
+   * Compares the digest of a submitted proof: at most `maxChecks` comparisons in all, approves at most once, and
    * never after `expiresAt`, however many ask at once. Undefined: no such verification.
    */
-  check(id: string, digest: string, now: number): Promise<Checked | undefined>;
+  check(id: string, submitted: Submitted, now: number): Promise<Checked | undefined>;
   /** Ends a verification that is pending; one that is final stays as it is. Answers what it is afterwards. */
   endVerification(
     id: string,
@@ -80,9 +82,14 @@ export interface Store {
   ): Promise<Verification | undefined>;
 
   /**
-   * Takes a calling number for a flash call, and notes that this callee was shown it: at random one of those that it
-   * was not shown within `reuseWindowMs`, without the quarter that was used most often, then latest, as long as
-   * `fewest` are left. So many at once may ask, no callee is shown a number twice.
+   * Takes a calling number for a flash call, and notes that this callee was shown it. It is one of those that the
+   * callee was not shown within `reuseWindowMs`: at random among the third of them that was used least (see
+   * `leastUsed`), where there are `fewest` at all. However many ask at once, no callee is shown a number twice.
+   *
+   * Uses are counted apart for each list of numbers. So each number of a list has the same chance to whoever knows
+   * the list and not the calls: what was added to it, or serves other countries too, stands out in nothing. Whoever
+   * knows every call before, with its number, can tell the third that comes next: of `candidates`, and so with at
+   * most three times the probability. With three times `fewest` that too is within what `fewest` stands for.
    */
   takeCli(request: CliRequest): Promise<CliTaken>;
 
@@ -93,7 +100,7 @@ export interface Store {
   /** Replaces a call that has not ended. A call that has ended in the store is never changed again: false. */
   saveCall(call: Call): Promise<boolean>;
   /**
-   * Stores a call in its final state, forgets its verification's sealed code, and, where `failVerification`
+   * Stores a call in its final state, forgets what its verification seals, and, where `failVerification`
    * is set and the verification is pending, ends that as `failed`: all in one.
    */
   finishCall(call: Call, failVerification: boolean, now: number): Promise<void>;

@@ -19,6 +19,22 @@ export interface CliGroup {
   readonly clis: readonly string[];
 }
 
+/** A calling number and how flash calls used it. */
+export interface CountedCli {
+  readonly cli: string;
+  /** In calls that had the same numbers to choose from; 0 where there was none. */
+  readonly uses: number;
+  /** Epoch ms; 0 where there was none. */
+  readonly usedAt: number;
+}
+
+/**
+ * The less, the evener, and the fewer to guess from for whoever knows every call before. Of simulations of 10,000
+ * calls to 1,000 callees with 200 numbers, a number was used more than a tenth off the mean in 93 % where three
+ * quarters were candidates, in 1 % with a half, and in none of 1,500 with a third (46 to 51 uses of 50).
+ */
+const CANDIDATE_SHARE = 1 / 3;
+
 /** How many numbers a range has; 0 or less where its ends are the wrong way round. */
 export function rangeSize({ first, last = first }: CliRange): number {
   return first.length === last.length ? Number(BigInt(last.slice(1)) - BigInt(first.slice(1))) + 1 : 0;
@@ -42,6 +58,17 @@ export function cliGroups(trunk: Trunk, callee: string, hiddenDigits: number): r
 }
 
 /**
+ * Those of the numbers one of which is to be shown next, each as likely as the others: the third that was used least,
+ * then longest ago. What was used just like the last of them is with them, since otherwise the order of the pool
+ * would decide.
+ */
+export function leastUsed(clis: readonly CountedCli[]): readonly CountedCli[] {
+  const ordered = clis.toSorted(byUse);
+  const last = ordered[Math.ceil(ordered.length * CANDIDATE_SHARE) - 1];
+  return last === undefined ? [] : ordered.filter((one) => byUse(one, last) <= 0);
+}
+
+/**
  * How likely somebody who has not seen the phone guesses the hidden digits: checks by numbers to choose from, at
  * most 1.
  */
@@ -53,6 +80,10 @@ export function guessProbability(checks: number, numbers: number): number {
 export function numbersNeeded(checks: number, bound: number): number {
   // 3 / 0.02 is 150, and not the 150.00000000000003 of binary fractions.
   return Math.ceil(checks / bound - 1e-9);
+}
+
+function byUse(a: CountedCli, b: CountedCli): number {
+  return a.uses - b.uses || a.usedAt - b.usedAt;
 }
 
 function numbersOf({ first, last = first }: CliRange): string[] {

@@ -35,6 +35,8 @@ export interface FlashPorts {
   readonly trunks: readonly Trunk[];
   /** Cryptographic, 0 to 1 (exclusive). */
   readonly random: () => number;
+  /** Until when no flash call may go to a number, epoch milliseconds; undefined where it may go now. */
+  readonly pausedUntil: (to: string) => number | undefined;
 }
 
 /** A flash call that can be placed. */
@@ -45,23 +47,27 @@ export interface FlashChoice {
   readonly details: FlashDetails;
 }
 
-/** A callee gets another number when the oldest one may be shown again; nobody is told when that is. */
+/** A callee gets another number when the oldest one may be shown again; nobody is told when exactly that is. */
 const EXHAUSTED_RETRY_SECONDS = 3600;
 
 /**
  * Takes the calling number for a flash call: of the first trunk that has enough of them for this callee.
  *
  * @param checks how many submitted numbers will be compared
- * @throws AppError flash_unavailable, flash_exhausted, store_unavailable
+ * @throws AppError flash_paused, flash_unavailable, flash_exhausted, store_unavailable
  */
 export async function chooseFlash(
   to: string,
   request: FlashRequest,
   checks: number,
   settings: FlashSettings,
-  { store, trunks, random }: FlashPorts,
+  { store, trunks, random, pausedUntil }: FlashPorts,
   now: number,
 ): Promise<FlashChoice> {
+  const paused = pausedUntil(to);
+  if (paused !== undefined) {
+    throw new AppError('flash_paused', { retryAfterSeconds: Math.max(1, Math.ceil((paused - now) / 1000)) });
+  }
   const fewest = numbersNeeded(checks, settings.maxGuessProbability);
   let best = 0;
   for (const trunk of trunks) {
@@ -81,7 +87,7 @@ export async function chooseFlash(
       return { trunkId: trunk.id, cli: new Secret(cli), details };
     }
   }
-  throw best < fewest ? tooFew(checks, best, settings.maxGuessProbability) : exhausted();
+  throw best < fewest ? tooFew(checks, best, settings.maxGuessProbability) : exhausted(settings);
 }
 
 function detailsOf(
@@ -108,8 +114,9 @@ function tooFew(checks: number, numbers: number, bound: number): AppError {
   });
 }
 
-function exhausted(): AppError {
-  return new AppError('flash_exhausted', { retryAfterSeconds: EXHAUSTED_RETRY_SECONDS });
+function exhausted({ reuseWindowSeconds }: FlashSettings): AppError {
+  const retryAfterSeconds = Math.min(EXHAUSTED_RETRY_SECONDS, reuseWindowSeconds);
+  return new AppError('flash_exhausted', { retryAfterSeconds });
 }
 
 /**
@@ -124,9 +131,10 @@ export function hiddenPart(callerId: string, hiddenDigits: number): Secret | und
     : new Secret(digits.slice(-hiddenDigits));
 }
 
+/** In an order in which each number of all has the same chance to be in the first group. */
 function shuffled(groups: readonly CliGroup[], random: () => number): readonly CliGroup[] {
   return groups
-    .map((group) => ({ group, at: random() }))
-    .toSorted((a, b) => a.at - b.at)
+    .map((group) => ({ group, at: random() ** (1 / group.clis.length) }))
+    .toSorted((a, b) => b.at - a.at)
     .map(({ group }) => group);
 }

@@ -1,35 +1,41 @@
 import type { CallPort } from '../call/acceptance.ts';
-import { earlierReply, takeCall } from '../call/acceptance.ts';
-import type { CallWishes } from '../call/call.ts';
+import { earlierReply, refusalNow, takeCall } from '../call/acceptance.ts';
 import { createCall } from '../call/call.ts';
 import { AppError } from '../errors.ts';
-import type { SayAs } from '../prompt/playlist.ts';
 import type { Secret } from '../secret.ts';
 import type { Store } from '../store/store.ts';
-import { readCallee } from './callee.ts';
-import { alphabetOf, generateCode, readCode } from './code.ts';
-import type { FlashPorts, FlashSettings } from './flash.ts';
-import { chooseFlash, hiddenPart } from './flash.ts';
-import type { StartRequest, Terms, VerificationSettings } from './terms.ts';
-import { ownCode, readTerms } from './terms.ts';
+import { alphabetOf, readCode } from './code.ts';
+import { hiddenPart } from './flash.ts';
+import type { PreparationPorts } from './preparation.ts';
+import { prepareVerification } from './preparation.ts';
+import type { StartRequest } from './terms.ts';
 import type { Vault } from './vault.ts';
-import type { CheckVerdict, Verification } from './verification.ts';
-import { createVerification, expire } from './verification.ts';
+import type { CheckVerdict, Proof, Verification } from './verification.ts';
+import { expire } from './verification.ts';
 
 /** A verification as its client may see it: neither digest nor sealed code leave the service. */
-export type VerificationView = Omit<Verification, 'codeDigest' | 'sealedCode' | 'clientId'>;
-
-/** About what a provider of speech needs to start again. */
-const SPEECH_RETRY_SECONDS = 10;
+export type VerificationView = Omit<
+  Verification,
+  'codeDigest' | 'sealedCode' | 'cliDigest' | 'sealedCli' | 'clientId'
+>;
 
 /** What an answer lacks that was kept by version 0.1. */
-const OLDER_VIEW = { sayAs: 'digits', gender: null, channel: 'voice', flash: null } as const;
+const OLDER_VIEW = {
+  sayAs: 'digits',
+  gender: null,
+  channel: 'voice',
+  flash: null,
+  delivery: null,
+  approvedBy: null,
+} as const;
 
 export interface Started {
   /** For a replay: as it was when it was first answered. */
   readonly verification: VerificationView;
   /** True where the `Idempotency-Key` was used before: nothing was dialled now. */
   readonly replayed: boolean;
+  /** With `confirm`: what the screen is to show, as long as the call has not ended. */
+  readonly confirmCode: Secret | undefined;
 }
 
 export interface CheckResult {
@@ -37,22 +43,10 @@ export interface CheckResult {
   readonly verification: VerificationView;
 }
 
-export interface VerificationServiceOptions {
+export interface VerificationServiceOptions extends Omit<PreparationPorts, 'vault'> {
   readonly store: Store;
   readonly dialer: CallPort;
-  readonly vault: Pick<Vault, 'digest' | 'seal' | 'fingerprint'>;
-  /** The locale that is spoken where another one was asked for; undefined: nothing speaks that language. */
-  readonly resolveLocale: (locale: string, sayAs: SayAs) => string | undefined;
-  /** Whether what nothing speaks now may be spoken later. */
-  readonly speechIsAway: () => boolean;
-  /** Epoch milliseconds. */
-  readonly now: () => number;
-  /** A new id such as `ver_…` for the prefix `ver`; nobody can guess it. */
-  readonly newId: (prefix: 'ver' | 'call') => string;
-  readonly randomBytes: (n: number) => Uint8Array;
-  readonly settings: VerificationSettings;
-  /** What flash calls need. */
-  readonly flash: FlashPorts & { readonly settings: FlashSettings };
+  readonly vault: Pick<Vault, 'digest' | 'seal' | 'open' | 'fingerprint'>;
 }
 
 /** What is compared: a code that was heard, or the number that rang the phone. */
@@ -76,17 +70,23 @@ export class VerificationService {
    * @param clientId null where the API runs without keys
    * @param idempotencyKey a repetition with the same request within 24 hours gets the first answer
    * @throws AppError invalid_request, invalid_number, target_not_allowed, unsupported_locale, speech_unavailable,
-   *   capacity, engine_unavailable, idempotency_key_reused, store_unavailable
+   *   flash_unavailable, flash_exhausted, flash_paused, capacity, engine_unavailable, idempotency_key_reused,
+   *   store_unavailable
    */
   async start(request: StartRequest, clientId: string | null, idempotencyKey?: string): Promise<Started> {
     const repeatable =
       idempotencyKey === undefined ? undefined : { clientId, key: idempotencyKey, text: canonical(request) };
-    if (repeatable !== undefined && request.channel === 'flash') {
+    if ((request.channel ?? 'voice') !== 'voice') {
       // Before a calling number is taken for it.
-      const known = await earlierReply(this.#options, repeatable, this.#options.now());
-      if (known !== undefined) return replayOf(known);
+      const known =
+        repeatable === undefined
+          ? undefined
+          : await earlierReply(this.#options, repeatable, this.#options.now());
+      if (known !== undefined) return this.#replay(known);
+      const refusal = refusalNow(this.#options.dialer);
+      if (refusal !== undefined) throw refusal;
     }
-    const { verification, wishes } = await this.#prepare(request, clientId);
+    const { verification, wishes, shown } = await prepareVerification(request, clientId, this.#options);
     const { id, callId, to, createdAt } = verification;
     const view = viewOf(verification);
     const earlier = await takeCall(
@@ -102,7 +102,9 @@ export class VerificationService {
       verification,
       repeatable === undefined ? undefined : { ...repeatable, reply: JSON.stringify(view) },
     );
-    return earlier === undefined ? { verification: view, replayed: false } : replayOf(earlier);
+    return earlier === undefined
+      ? { verification: view, replayed: false, confirmCode: shown }
+      : this.#replay(earlier);
   }
 
   /** @throws AppError not_found, store_unavailable */
@@ -117,9 +119,9 @@ export class VerificationService {
    * @throws AppError invalid_request, not_found, not_pending, store_unavailable
    */
   async check(id: string, submission: Submission, clientId: string | null): Promise<CheckResult> {
-    const submitted = readSubmission(submission, await this.#owned(id, clientId));
-    const { store, vault, now } = this.#options;
-    const checked = await store.check(id, vault.digest(id, submitted), now());
+    const { by, secret } = readSubmission(submission, await this.#owned(id, clientId));
+    const { store, dialer, vault, now } = this.#options;
+    const checked = await store.check(id, { by, digest: vault.digest(id, secret) }, now());
     if (checked === undefined) {
       throw new AppError('not_found');
     }
@@ -127,6 +129,9 @@ export class VerificationService {
       throw new AppError('not_pending', {
         message: `The verification is no longer pending: it is ${checked.verification.status}.`,
       });
+    }
+    if (checked.verification.status !== 'pending') {
+      dialer.settle(checked.verification.callId);
     }
     return { verdict: checked.verdict, verification: viewOf(checked.verification) };
   }
@@ -148,6 +153,16 @@ export class VerificationService {
     return viewOf(ended);
   }
 
+  /** The code itself is in no answer that is kept. */
+  async #replay(reply: string): Promise<Started> {
+    const verification = { ...OLDER_VIEW, ...(JSON.parse(reply) as VerificationView) };
+    const { store, vault } = this.#options;
+    const { id, delivery } = verification;
+    const sealed = delivery?.gate?.key === null ? (await store.verification(id))?.sealedCode : undefined;
+    const confirmCode = typeof sealed === 'string' ? vault.open(id, sealed) : undefined;
+    return { verification, replayed: true, confirmCode };
+  }
+
   async #owned(id: string, clientId: string | null): Promise<Verification> {
     const verification = await this.#options.store.verification(id);
     if (verification === undefined || verification.clientId !== clientId) {
@@ -155,102 +170,40 @@ export class VerificationService {
     }
     return expire(verification, this.#options.now());
   }
-
-  async #prepare(request: StartRequest, clientId: string | null): Promise<Prepared> {
-    const { settings, vault, now, newId, flash } = this.#options;
-    const to = readCallee(request.to, settings);
-    const terms = readTerms(request, settings);
-    const locale = this.#locale(request, terms.sayAs);
-    const id = newId('ver');
-    const known = {
-      id,
-      clientId,
-      to,
-      locale,
-      reference: request.reference ?? null,
-      ...terms,
-      createdAt: now(),
-      callId: newId('call'),
-    };
-    if (request.channel !== 'flash') {
-      const code = this.#code(request, terms);
-      const [codeDigest, sealedCode] = [vault.digest(id, code), vault.seal(id, code)];
-      const voice = { channel: 'voice', flash: null } as const;
-      return {
-        verification: createVerification({ ...known, ...voice, codeDigest, sealedCode }),
-        wishes: undefined,
-      };
-    }
-    if (request.code !== undefined) {
-      throw new AppError('invalid_request', {
-        message: 'A flash call has no code: the number that calls is it.',
-      });
-    }
-    const maxChecks = Math.min(request.maxChecks ?? flash.settings.maxChecks, flash.settings.maxChecks);
-    const choice = await chooseFlash(
-      to,
-      request.flash ?? {},
-      maxChecks,
-      flash.settings,
-      flash,
-      known.createdAt,
-    );
-    const { trunkId, cli, details } = choice;
-    const hidden = hiddenPart(cli.reveal(), details.hiddenDigits);
-    if (hidden === undefined) throw new Error('a calling number of a pool is shorter than its hidden part');
-    return {
-      verification: createVerification({
-        ...known,
-        maxChecks,
-        codeLength: details.hiddenDigits,
-        channel: 'flash',
-        flash: details,
-        codeDigest: vault.digest(id, hidden),
-        sealedCode: vault.seal(id, cli),
-      }),
-      wishes: { cli: null, trunkId, ringTimeoutMs: null, flash: { hiddenDigits: details.hiddenDigits } },
-    };
-  }
-
-  #locale(request: StartRequest, sayAs: SayAs): string {
-    const { settings, resolveLocale, speechIsAway } = this.#options;
-    const locale = resolveLocale(request.locale ?? settings.locale, sayAs);
-    if (locale !== undefined) return locale;
-    throw speechIsAway()
-      ? new AppError('speech_unavailable', { retryAfterSeconds: SPEECH_RETRY_SECONDS })
-      : new AppError('unsupported_locale');
-  }
-
-  #code(request: StartRequest, { sayAs, codeLength }: Terms): Secret {
-    const { randomBytes } = this.#options;
-    return ownCode(request, sayAs) ?? generateCode(codeLength, randomBytes, alphabetOf(sayAs));
-  }
 }
 
-/** A verification and how its call is to be placed. */
-interface Prepared {
-  readonly verification: Verification;
-  readonly wishes: CallWishes | undefined;
-}
-
-function replayOf(reply: string): Started {
-  return { verification: { ...OLDER_VIEW, ...(JSON.parse(reply) as VerificationView) }, replayed: true };
+interface ReadSubmission {
+  readonly by: Proof;
+  readonly secret: Secret;
 }
 
 /** @throws AppError invalid_request */
-function readSubmission({ code, callerId }: Submission, { sayAs, flash }: Verification): Secret {
-  if (flash !== null) {
-    const hidden = callerId === undefined ? undefined : hiddenPart(callerId, flash.hiddenDigits);
-    if (hidden !== undefined) return hidden;
-    throw new AppError('invalid_request', {
-      message: `A flash call is checked with callerId: a number of at least ${flash.hiddenDigits} digits.`,
-    });
+function readSubmission({ code, callerId }: Submission, verification: Verification): ReadSubmission {
+  const { channel, sayAs, flash, delivery } = verification;
+  if (code !== undefined && callerId !== undefined) {
+    throw new AppError('invalid_request', { message: 'A check has a code or a callerId, not both.' });
   }
-  const submitted = code === undefined ? undefined : readCode(code, alphabetOf(sayAs));
-  if (submitted !== undefined) return submitted;
-  throw new AppError('invalid_request', {
-    message: `A code has 4 to 10 ${sayAs === 'nato' ? 'letters and digits' : 'digits'} and nothing else.`,
-  });
+  if (callerId !== undefined && flash !== null) {
+    const secret = hiddenPart(callerId, flash.hiddenDigits);
+    if (secret !== undefined) return { by: 'caller_id', secret };
+  }
+  if (code !== undefined && channel !== 'flash') {
+    if (delivery?.gate?.key === null) {
+      throw new AppError('invalid_request', {
+        message: 'Nothing is to be checked: the code is keyed in during the call, which approves by itself.',
+      });
+    }
+    const secret = readCode(code, alphabetOf(sayAs));
+    if (secret !== undefined) return { by: 'code', secret };
+  }
+  throw new AppError('invalid_request', { message: expectation(verification, code !== undefined) });
+}
+
+function expectation({ channel, sayAs, flash }: Verification, isCode: boolean): string {
+  if (channel === 'flash' || (channel === 'auto' && !isCode && flash !== null)) {
+    return `A flash call is checked with callerId: a number of at least ${flash?.hiddenDigits ?? 0} digits.`;
+  }
+  return `A code has 4 to 10 ${sayAs === 'nato' ? 'letters and digits' : 'digits'} and nothing else.`;
 }
 
 /** The request as one text, whatever the order of its keys. Only its HMAC is kept. */
@@ -264,10 +217,22 @@ function canonical(request: StartRequest): string {
     request.maxChecks,
     request.repeat,
     request.reference,
-    ...(request.channel === 'flash' ? [request.channel, request.flash] : []),
     // Requests of version 0.1 did not have these: without them their fingerprint is the same.
+    ...laterKeys(request),
     ...(request.sayAs === undefined && request.gender === undefined ? [] : [request.sayAs, request.gender]),
   ]);
+}
+
+function laterKeys({
+  channel,
+  flash,
+  gate,
+  confirm,
+  repeatKey,
+  voicemail,
+}: StartRequest): readonly unknown[] {
+  const later = [channel, flash, gate, confirm, repeatKey, voicemail];
+  return later.every((value) => value === undefined) ? [] : later.map((value) => value ?? null);
 }
 
 /** Names each key, so that a key that is added to the record does not leak out by itself. */
@@ -284,6 +249,8 @@ function viewOf(verification: Verification): VerificationView {
     gender: verification.gender,
     channel: verification.channel,
     flash: verification.flash,
+    delivery: verification.delivery,
+    approvedBy: verification.approvedBy,
     checks: verification.checks,
     maxChecks: verification.maxChecks,
     createdAt: verification.createdAt,

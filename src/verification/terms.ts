@@ -3,11 +3,12 @@ import type { SayAs } from '../prompt/playlist.ts';
 import type { Gender } from '../prompt/tts.ts';
 import type { Secret } from '../secret.ts';
 import { alphabetOf, MAX_CODE_LENGTH, MIN_CODE_LENGTH, readCode } from './code.ts';
+import type { DeliveryRequest } from './delivery.ts';
 import type { FlashRequest } from './flash.ts';
 import type { Channel } from './verification.ts';
 
 /** What a client asks for. What it leaves out comes from `VerificationSettings`. */
-export interface StartRequest {
+export interface StartRequest extends DeliveryRequest {
   /** E.164 with plus, or a `sip:` address. */
   readonly to: string;
   readonly locale?: string | undefined;

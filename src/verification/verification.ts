@@ -10,8 +10,34 @@ export type VerificationStatus =
   | 'canceled'
   | 'max_checks_reached';
 
-/** `voice`: a code is said. `flash`: the phone rings, and the number that called is what it proves. */
-export type Channel = 'voice' | 'flash';
+/**
+ * `voice`: a code is said. `flash`: the phone rings, and the number that called is what it proves. `auto`: a flash
+ * call where one can be placed, and a voice call after it where that was not enough.
+ */
+export type Channel = 'voice' | 'flash' | 'auto';
+
+/** What approved a verification: a code that was heard, the number that called, or keys pressed in the call. */
+export type Proof = 'code' | 'caller_id' | 'keys';
+
+/** Who gets to hear the code of a voice call, and how. */
+export interface Delivery {
+  /** What has to be pressed before the code is said; null: nothing. */
+  readonly gate: GateWish | null;
+  /** Key that says the code once more, so often at most; null: none. */
+  readonly repeat: { readonly key: string; readonly times: number } | null;
+  /** What a voicemail gets (see `DetectionTerms`); null: nobody listens for one. */
+  readonly onMachine: 'speak' | 'hangup' | 'wait_for_tone' | null;
+  /** Of `auto`: how long after the flash call the voice call waits for a check. */
+  readonly voiceAfterMs: number;
+}
+
+export interface GateWish {
+  /** `0`–`9`; null: the code itself, which the callee reads on a screen, and which approves the verification. */
+  readonly key: string | null;
+  readonly waitMs: number;
+  /** What is said instead of our own question; null: our own. */
+  readonly text: string | null;
+}
 
 /** What a flash call shows and hides. */
 export interface FlashDetails {
@@ -39,18 +65,26 @@ export interface Verification {
   readonly reference: string | null;
   readonly status: VerificationStatus;
   readonly codeLength: number;
-  /** HMAC-SHA256(pepper, id, code), hex: what is submitted is compared with it; of a flash call the hidden digits. */
-  readonly codeDigest: string;
-  /** AES-256-GCM sealed code, base64, of a flash call the whole calling number; null from the end of the call on. */
+  /** HMAC-SHA256(pepper, id, code), hex: what is submitted is compared with it. Null where no code is ever said. */
+  readonly codeDigest: string | null;
+  /** AES-256-GCM sealed code, base64; null from the end of the call on. */
   readonly sealedCode: string | null;
+  /** The same of the hidden digits of a flash call's calling number … */
+  readonly cliDigest: string | null;
+  /** … and of the whole of it. */
+  readonly sealedCli: string | null;
   /** How often the prompt says the code. */
   readonly repeat: number;
   readonly sayAs: SayAs;
   /** Of the voice, where there is a choice; null: any. */
   readonly gender: Gender | null;
   readonly channel: Channel;
-  /** Of a flash call; null for a voice call. */
+  /** Of a flash call; null where there is none. */
   readonly flash: FlashDetails | null;
+  /** Of a voice call; null where there is none. */
+  readonly delivery: Delivery | null;
+  /** Null unless it is approved. */
+  readonly approvedBy: Proof | null;
   /** How many submitted codes were compared. */
   readonly checks: number;
   readonly maxChecks: number;
@@ -71,15 +105,18 @@ export type NewVerification = Pick<
   | 'reference'
   | 'codeLength'
   | 'codeDigest'
+  | 'sealedCode'
+  | 'cliDigest'
+  | 'sealedCli'
   | 'repeat'
   | 'sayAs'
   | 'gender'
   | 'channel'
   | 'flash'
+  | 'delivery'
   | 'maxChecks'
   | 'callId'
 > & {
-  readonly sealedCode: string;
   readonly createdAt: number;
   readonly ttlSeconds: number;
 };
@@ -88,6 +125,7 @@ export function createVerification({ ttlSeconds, ...known }: NewVerification): V
   return {
     ...known,
     status: 'pending',
+    approvedBy: null,
     checks: 0,
     expiresAt: known.createdAt + ttlSeconds * 1000,
     endedAt: null,
@@ -123,18 +161,30 @@ export interface Checked {
   readonly verification: Verification;
 }
 
+/** What is submitted as a proof. */
+export interface Submitted {
+  readonly by: Proof;
+  /** As `codeDigest`, or `cliDigest` for a calling number. */
+  readonly digest: string;
+}
+
+/** The digest that a submitted one has to be equal to; undefined where this proves nothing here. */
+export function expectedDigest({ codeDigest, cliDigest }: Verification, by: Proof): string | undefined {
+  return (by === 'caller_id' ? cliDigest : codeDigest) ?? undefined;
+}
+
 /**
- * One check of a submitted code. The caller makes this and the storing of the new state one transaction; that
+ * One check of a submitted proof. The caller makes this and the storing of the new state one transaction; that
  * is what limits the number of comparisons when many ask at once.
  */
-export function applyCheck(verification: Verification, equal: boolean, now: number): Checked {
+export function applyCheck(verification: Verification, by: Proof, equal: boolean, now: number): Checked {
   const current = expire(verification, now);
   if (current.status !== 'pending') {
     return { verdict: 'not_pending', verification: current };
   }
   const counted = { ...current, checks: current.checks + 1 };
   if (equal) {
-    return { verdict: 'approved', verification: end(counted, 'approved', now) };
+    return { verdict: 'approved', verification: { ...end(counted, 'approved', now), approvedBy: by } };
   }
   return {
     verdict: 'wrong',
@@ -142,7 +192,7 @@ export function applyCheck(verification: Verification, equal: boolean, now: numb
   };
 }
 
-/** A final verification's code is of no use to anybody, so that its sealed copy goes at the same time. */
+/** What a final verification seals is of no use to anybody, and goes at the same time. */
 function end(verification: Verification, status: VerificationStatus, at: number): Verification {
-  return { ...verification, status, endedAt: at, sealedCode: null };
+  return { ...verification, status, endedAt: at, sealedCode: null, sealedCli: null };
 }

@@ -1,22 +1,34 @@
 import { describe, expect } from 'vitest';
 import { startEmbedded } from '../support/embedded.ts';
-import { engineContract } from './engine-contract.ts';
+import { type EngineUnderTest, engineContract } from './engine-contract.ts';
+import { flashContract } from './flash-contract.ts';
+import { gateContract } from './gate-contract.ts';
 
 describe('embedded engine', () => {
-  engineContract(async () => {
-    const faults: unknown[] = [];
-    const engine = await startEmbedded({ onFault: (error) => faults.push(error) });
-    return {
-      engine,
-      // Transactions linger for as long as the RFC has them; legs, streams and dialogs must not.
-      held: () => {
-        const { legs, streams, dialogs } = engine.held();
-        return legs + streams + dialogs;
-      },
-      close: async () => {
-        await engine.close(AbortSignal.timeout(2000));
-        expect(faults).toEqual([]);
-      },
-    };
-  }, './embedded-dying.ts');
+  engineContract(start, './embedded-dying.ts');
 });
+
+describe('embedded engine: flash calls', () => {
+  flashContract(start);
+});
+
+describe('embedded engine: a gate before the prompt', () => {
+  gateContract(start);
+});
+
+async function start(): Promise<EngineUnderTest> {
+  const faults: unknown[] = [];
+  const engine = await startEmbedded({ onFault: (error) => faults.push(error) });
+  return {
+    engine,
+    // Transactions linger for as long as the RFC has them; legs, streams and dialogs must not.
+    held: () => {
+      const { legs, streams, dialogs } = engine.held();
+      return legs + streams + dialogs;
+    },
+    close: async () => {
+      await engine.close(AbortSignal.timeout(2000));
+      expect(faults).toEqual([]);
+    },
+  };
+}

@@ -1,27 +1,39 @@
 import { expect } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { tellDying } from '../support/freeswitch-dying.ts';
-import { describeWithServers } from '../support/freeswitch-given.ts';
-import { engineContract } from './engine-contract.ts';
+import { describeWithServers, type Servers } from '../support/freeswitch-given.ts';
+import { type EngineUnderTest, engineContract } from './engine-contract.ts';
+import { flashContract } from './flash-contract.ts';
+import { gateContract } from './gate-contract.ts';
 
 describeWithServers('freeswitch engine', (startServers) => {
-  engineContract(async () => {
-    const faults: unknown[] = [];
-    const servers = await startServers();
-    const engine = await servers.engine({ onFault: (error) => faults.push(error) });
-    tellDying(servers);
-    return {
-      engine,
-      held: () => {
-        const { legs, endpoints, dialogs, files } = engine.held();
-        return legs + endpoints + dialogs + files;
-      },
-      close: async () => {
-        await eventually(async () => expect(await servers.channels()).toBe(0));
-        await engine.close(AbortSignal.timeout(2000));
-        await servers.close();
-        expect(faults).toEqual([]);
-      },
-    };
-  }, './freeswitch-dying-process.ts');
+  engineContract(() => start(startServers), './freeswitch-dying-process.ts');
 });
+
+describeWithServers('freeswitch engine: flash calls', (startServers) => {
+  flashContract(() => start(startServers));
+});
+
+describeWithServers('freeswitch engine: a gate before the prompt', (startServers) => {
+  gateContract(() => start(startServers));
+});
+
+async function start(startServers: () => Promise<Servers>): Promise<EngineUnderTest> {
+  const faults: unknown[] = [];
+  const servers = await startServers();
+  const engine = await servers.engine({ onFault: (error) => faults.push(error) });
+  tellDying(servers);
+  return {
+    engine,
+    held: () => {
+      const { legs, endpoints, dialogs, files } = engine.held();
+      return legs + endpoints + dialogs + files;
+    },
+    close: async () => {
+      await eventually(async () => expect(await servers.channels()).toBe(0));
+      await engine.close(AbortSignal.timeout(2000));
+      await servers.close();
+      expect(faults).toEqual([]);
+    },
+  };
+}

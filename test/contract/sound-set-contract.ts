@@ -8,6 +8,8 @@ import { durationMs, type Pcm } from '../../src/media/pcm.ts';
 import { joined as joinedSpeech } from '../../src/media/speech.ts';
 import { parseWav } from '../../src/media/wav.ts';
 import { codePromptParts } from '../../src/prompt/code-prompt.ts';
+import { keyQuestionParts } from '../../src/prompt/key-prompt.ts';
+import { keyTemplateFor } from '../../src/prompt/key-templates.ts';
 import { PromptLibrary } from '../../src/prompt/library.ts';
 import { RecordedVoice } from '../../src/prompt/recorded-voice.ts';
 import { clipKind, DIGIT_CLIPS, isClipName, LETTER_CLIPS } from '../../src/prompt/sound-set.ts';
@@ -47,14 +49,17 @@ export function soundSetContract(locale: string, voice: string): void {
       return joinedSpeech({ sampleRate: 8000, parts }).samples;
     };
 
-    it('is what its locale speaks, and can say letters', () => {
+    it('is what its locale speaks, and can say letters and ask for keys', () => {
       expect(library.voice(locale)).toBe(voice);
       expect(library.has(locale, 'letters')).toBe(true);
+      expect(library.has(locale, 'keys')).toBe(true);
     });
 
-    it('has an end of a phrase exactly where its language says something after the code', () => {
+    it('has an end of a phrase exactly where its language says something after the code or the key', () => {
       const template = templateFor(locale);
-      if (template === undefined) throw new Error('there is no template');
+      const keys = keyTemplateFor(locale);
+      if (template === undefined || keys === undefined) throw new Error('there is no template');
+      expect(clips.has('press-end')).toBe(partsOf(keys.press, '{key}').after !== '');
       for (const name of ['greeting', 'again'] as const) {
         expect(clips.has(`${name}-end`)).toBe(partsOf(template[name]).after !== '');
       }
@@ -97,6 +102,15 @@ export function soundSetContract(locale: string, voice: string): void {
         '5039417268',
         '5039417268',
       ]);
+    });
+
+    it('asks for a key so that the lab hears which one, and no other digit', async () => {
+      const set = new RecordedVoice(library, locale, 'none');
+      const [characters, { press }] = [await set.characters(false), await set.keyWords()];
+      for (const [key, clip] of characters) {
+        const { samples } = joinedSpeech({ sampleRate: 8000, parts: keyQuestionParts(clip, press) });
+        expect(heardIn(samples)).toEqual([key]);
+      }
     });
 
     it('has no digit that sounds like another, and no phrase that sounds like a digit', () => {

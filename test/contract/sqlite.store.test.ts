@@ -8,9 +8,15 @@ import { fileURLToPath } from 'node:url';
 import Database from 'libsql';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SqliteStore } from '../../src/store/sqlite.ts';
+import { type CliCall, cliTally, FLASH_CALLS } from '../support/cli-calls.ts';
 import { eventually } from '../support/eventually.ts';
 import { acceptedPair } from '../support/records.ts';
 import { storeContract } from './store-contract.ts';
+
+interface StoreProcess {
+  readonly child: ChildProcessWithoutNullStreams;
+  readonly lines: () => string[];
+}
 
 storeContract('SQLite', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'voice-otp-store-'));
@@ -48,9 +54,9 @@ describe('SqliteStore', () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  function start(task: 'accept' | 'check'): { child: ChildProcessWithoutNullStreams; lines: () => string[] } {
+  function start(task: 'accept' | 'check' | 'take', half = ''): StoreProcess {
     const script = fileURLToPath(new URL('../support/store-process.ts', import.meta.url));
-    const child = spawn(process.execPath, ['--import', 'tsx', script, task, path]);
+    const child = spawn(process.execPath, ['--import', 'tsx', script, task, path, half]);
     children.push(child);
     let output = '';
     child.stdout.on('data', (chunk) => {
@@ -59,6 +65,19 @@ describe('SqliteStore', () => {
     child.stderr.on('data', (chunk) => process.stderr.write(chunk));
     // What follows the last line break may be half a line.
     return { child, lines: () => output.split('\n').slice(0, -1) };
+  }
+
+  /** Lets processes that are ready begin at the same moment; what they say at their end. */
+  async function together(processes: readonly StoreProcess[]): Promise<readonly unknown[]> {
+    for (const { lines } of processes) {
+      await eventually(() => expect(lines()).toContain('ready'), { timeoutMs: 20_000 });
+    }
+    const closed = processes.map(({ child }) => once(child, 'close'));
+    for (const { child } of processes) {
+      child.stdin.write('go\n');
+    }
+    await Promise.all(closed);
+    return processes.map(({ lines }) => JSON.parse(lines().at(-1) ?? '') as unknown);
   }
 
   it('loses nothing that was accepted when its process is killed', { timeout: 30_000 }, async () => {
@@ -83,18 +102,26 @@ describe('SqliteStore', () => {
       const { verification, call } = acceptedPair(name);
       await store.accept(verification, call, null);
     }
-    const processes = [start('check'), start('check')];
-    for (const { lines } of processes) {
-      await eventually(() => expect(lines()).toContain('ready'), { timeoutMs: 20_000 });
-    }
-    for (const { child } of processes) {
-      child.stdin.write('go\n');
-    }
-    await Promise.all(processes.map(({ child }) => once(child, 'exit')));
-    const counts = processes.map(({ lines }) => JSON.parse(lines().at(-1) ?? '') as Record<string, number>);
+    const counts = (await together([start('check'), start('check')])) as Record<string, number>[];
     const total = (key: string): number => counts.reduce((sum, count) => sum + (count[key] ?? 0), 0);
     expect({ approved: total('approved'), wrong: total('wrong') }).toEqual({ approved: 1, wrong: 5 });
     await store.close();
+  });
+
+  it('takes the numbers of 10,000 flash calls in two processes as if they were one', {
+    timeout: 120_000,
+  }, async () => {
+    await new SqliteStore({ path, synchronous: 'normal' }).close();
+    const halves = (await together([start('take', 'even'), start('take', 'odd')])) as CliCall[][];
+    expect(halves.map((calls) => calls.length)).toEqual([FLASH_CALLS / 2, FLASH_CALLS / 2]);
+    const tally = cliTally(halves.flat());
+    expect(tally).toMatchObject({ reused: 0, none: 0 });
+    expect(tally.fewestUses).toBeGreaterThanOrEqual(45);
+    expect(tally.mostUses).toBeLessThanOrEqual(55);
+    const database = new Database(path);
+    const row = database.prepare('SELECT SUM(uses) AS uses FROM cli_counts').get();
+    database.close();
+    expect(row).toMatchObject({ uses: FLASH_CALLS });
   });
 
   it('waits for another writer, and gives up after its time', async () => {
@@ -149,39 +176,6 @@ describe('SqliteStore', () => {
     database.exec('PRAGMA user_version = 99');
     database.close();
     expect(() => new SqliteStore({ path, synchronous: 'normal' })).toThrow(/written by a newer one/);
-  });
-
-  it('brings the calls of the first version along', async () => {
-    const store = new SqliteStore({ path, synchronous: 'normal' });
-    await store.close();
-    const database = new Database(path);
-    // What version 1 had, and two rows of it.
-    database.exec(`
-      DROP TABLE calls;
-      ALTER TABLE verifications DROP COLUMN say_as;
-      ALTER TABLE verifications DROP COLUMN gender;
-      CREATE TABLE calls (
-        id TEXT PRIMARY KEY, verification_id TEXT NOT NULL, client_id TEXT, callee TEXT NOT NULL, state TEXT NOT NULL,
-        disposition TEXT, blame TEXT, created_at INTEGER NOT NULL, ended_at INTEGER, attempts TEXT NOT NULL,
-        timeline TEXT NOT NULL) STRICT;
-      CREATE INDEX calls_by_age ON calls (created_at, id);
-      CREATE INDEX calls_by_client ON calls (client_id, created_at, id);
-      CREATE INDEX calls_by_verification ON calls (verification_id, created_at, id);
-      CREATE INDEX calls_unfinished ON calls (created_at, id) WHERE state <> 'ended';
-      INSERT INTO calls VALUES ('call_a', 'ver_a', 'shop', '+4930123456', 'ended', 'busy', 'callee', 1, 2, '[]', '[]');
-      INSERT INTO calls VALUES ('call_b', 'ver_b', NULL, '+4930123456', 'queued', NULL, NULL, 3, NULL, '[]', '[]');
-      INSERT INTO verifications VALUES ('ver_b', NULL, '+4930123456', 'en-US', NULL, 'pending', 6, 'd', 'sealed', 2, 0, 5,
-        3, 600003, NULL, 'call_b');
-      PRAGMA user_version = 1;
-    `);
-    database.close();
-    const migrated = new SqliteStore({ path, synchronous: 'normal' });
-    expect(await migrated.calls({ limit: 10 })).toMatchObject([
-      { id: 'call_b', wishes: { cli: null, trunkId: null, ringTimeoutMs: null }, prompt: null },
-      { id: 'call_a', disposition: 'busy', reference: null },
-    ]);
-    expect(await migrated.verification('ver_b')).toMatchObject({ sayAs: 'digits', gender: null });
-    await migrated.close();
   });
 
   it('says that it cannot be used where the file is no database, or no file', async () => {

@@ -8,6 +8,7 @@ import type { DialerOptions } from '../../src/call/dialer.ts';
 import { Dialer } from '../../src/call/dialer.ts';
 import { CallFeed } from '../../src/call/feed.ts';
 import { AppError } from '../../src/errors.ts';
+import { NO_MARKS } from '../../src/prompt/delivered.ts';
 import type { PreparedPrompt, PromptPort } from '../../src/prompt/prepared-prompt.ts';
 import { Secret } from '../../src/secret.ts';
 import { SqliteStore } from '../../src/store/sqlite.ts';
@@ -33,9 +34,16 @@ const SHORT_PROMPTS: PromptPort = {
     }
     return SHORT_PROMPT;
   },
+
+  forGate: async () => SHORT_PROMPT,
+  forConfirmation: async () => ({ ask: SHORT_PROMPT, confirmed: SHORT_PROMPT }),
   forPlaylist: async () => SHORT_PROMPT,
 };
-const SHORT_PROMPT: PreparedPrompt = { speech: { sampleRate: 8000, parts: [80] }, report: SOME_PROMPT };
+const SHORT_PROMPT: PreparedPrompt = {
+  speech: { sampleRate: 8000, parts: [80] },
+  report: SOME_PROMPT,
+  marks: NO_MARKS,
+};
 
 /** What a store does that cannot be reached. */
 export const unreachable = async (): Promise<never> => {
@@ -88,6 +96,8 @@ export class DialerRig {
         maxCallMs: 60_000,
         lingerMs: 500,
         storePatienceMs: 300,
+        asks: 2,
+        detection: { decideMs: 4000, toneMs: 30_000 },
         ...settings,
       },
       ...change,
@@ -119,7 +129,7 @@ export class DialerRig {
     let call = (await this.store.call(await this.accept(name))) as Call;
     for (const step of steps) {
       const event = { ...(step as object), at: Date.now() } as Parameters<typeof apply>[1];
-      call = apply(call, event, { trunkId: 'alpha', cli: '+1' });
+      call = apply(call, event, { trunkId: 'alpha', channel: 'voice', cli: '+1', marks: NO_MARKS });
     }
     await this.store.saveCall(call);
   }

@@ -54,3 +54,18 @@ export function endOf(events: readonly CallEvent[]): Extract<CallEvent, { type: 
   if (last?.type !== 'ended') throw new Error(`the last event is ${last?.type}, not ended`);
   return last;
 }
+
+/** Shortens the end of a leg to what tables of tests name. */
+export function gistOf(events: readonly CallEvent[]): string {
+  const { end } = endOf(events);
+  if (end.kind === 'rejected') return `rejected ${end.sip.status}`;
+  return end.kind === 'hung_up' ? `hung_up by ${end.by}: ${end.why}` : end.kind;
+}
+
+/** The types of the events in their order, with blanks between them; without `sent`, which not every engine tells. */
+export function courseOf(events: readonly CallEvent[]): string {
+  return events
+    .map(({ type }) => type)
+    .filter((type) => type !== 'sent')
+    .join(' ');
+}

@@ -9,6 +9,9 @@ const SCENARIOS = fileURLToPath(new URL('../interop/sipp/', import.meta.url));
 const TRIES = 3;
 const ERROR_CHARS = 4000;
 const TRACE = 'messages.log';
+/** The head of a message in the trace: day, time, microseconds, way and length. */
+const TRACED =
+  /^-+ (\d{4}-\d\d-\d\d)\s(\d\d:\d\d:\d\d)\.(\d{6})\n\w+ message (received|sent) [[(](\d+)[\])]? bytes\)? ?:\n\n/gm;
 
 export interface SippOptions {
   /** The scenario's file name without its ending. */
@@ -34,6 +37,14 @@ export interface SippResult {
   readonly failed: number;
   /** What it did not expect. */
   readonly errors: string;
+}
+
+/** A message as SIPp saw it. */
+export interface TracedMessage {
+  readonly direction: 'in' | 'out';
+  /** Epoch milliseconds, with a fraction. */
+  readonly at: number;
+  readonly text: string;
 }
 
 /** One run of a scenario as the called side. */
@@ -76,10 +87,20 @@ export class Sipp {
 
   /** What it has received so far, where it keeps a trace: each as often as it came. */
   async received(): Promise<readonly string[]> {
+    return (await this.messages()).filter(({ direction }) => direction === 'in').map(({ text }) => text);
+  }
+
+  /** What it has sent and received so far, by its own clock, where it keeps a trace. */
+  async messages(): Promise<readonly TracedMessage[]> {
     const trace = await readFile(join(this.#folder, TRACE), 'latin1').catch(() => '');
-    return [...trace.matchAll(/ message received \[(\d+)\] bytes ?:\n\n/g)].map((found) => {
-      const start = found.index + found[0].length;
-      return trace.slice(start, start + Number(found[1]));
+    return [...trace.matchAll(TRACED)].map((found) => {
+      const [head, day, time = '', micros = '', way, bytes] = found;
+      const start = found.index + head.length;
+      return {
+        direction: way === 'received' ? 'in' : 'out',
+        at: Date.parse(`${day}T${time}`) + Number(micros) / 1000,
+        text: trace.slice(start, start + Number(bytes)),
+      };
     });
   }
 

@@ -29,7 +29,6 @@ export function inviteHeaders(leg: Leg, identity: InviteIdentity): Record<string
   const refused = checkLeg(leg);
   if (refused !== undefined) throw new Error(refused);
   const { uri, displayName } = leg.from;
-  const { setupMs, ringMs } = leg.timeouts;
   const name = displayName === undefined ? '' : `"${displayName}" `;
   const headers: SipHeader[] = [
     ['From', `${name}<${uri}>;tag=${identity.fromTag}`],
@@ -39,13 +38,18 @@ export function inviteHeaders(leg: Leg, identity: InviteIdentity): Record<string
     ['Allow', ALLOW],
     ['Supported', '100rel, timer'],
     ['User-Agent', identity.userAgent],
-    ['Expires', String(Math.ceil((setupMs + ringMs) / 1000) + EXPIRES_MARGIN_S)],
+    ['Expires', String(Math.ceil(unansweredMs(leg) / 1000) + EXPIRES_MARGIN_S)],
     ...listed(leg.headers),
     ...spelledApart(identity.authorization ?? []),
   ];
   const broken = headers.find(([, value]) => UNPRINTABLE.test(value));
   if (broken !== undefined) throw new Error(`the header ${broken[0]} has a control character`);
   return Object.fromEntries(headers);
+}
+
+/** How long a leg may last that nobody answers. */
+export function unansweredMs({ timeouts, flash }: Leg): number {
+  return flash?.maxRingMs ?? timeouts.setupMs + timeouts.ringMs;
 }
 
 /**

@@ -1,15 +1,19 @@
 import { join } from 'node:path';
 import { maySend, type Negotiated, SdpError } from '../../media/sdp.ts';
+import type { Speech } from '../../media/speech.ts';
 import type { Codec, Leg, MediaStats } from '../engine.ts';
 import { LegDescription } from '../leg/leg-description.ts';
+import type { Said } from '../leg/leg-speech.ts';
 import type { DrachtioConnection } from './drachtio-connection.ts';
+import { unansweredMs } from './invite-headers.ts';
 import type { Channel } from './leftover.ts';
-import type { PacketCounts } from './media-endpoint.ts';
+import type { MediaEndpoint } from './media-endpoint.ts';
 import type { PromptFile, PromptFolder } from './prompt-folder.ts';
 import { type Allocated, allocate, type MediaServer } from './servers.ts';
 
 export interface LegMediaListener {
   readonly onDtmf: (digit: string, durationMs: number) => void;
+  /** What was said last is said to its end; not where something else was to be said instead. */
   readonly onFinished: () => void;
   /** Nothing can be played any more: a fault of ours. Not after `close`. */
   readonly onFailed: (detail: string) => void;
@@ -30,34 +34,56 @@ const MAX_MOVES = 3;
 /** FreeSWITCH ends a channel this long after the call should have been over, if nobody else did. */
 const CHANNEL_MARGIN_SECONDS = 60;
 
+const NOTHING: Speech = { sampleRate: 8000, parts: [] };
+
+/** What is to be said in a leg, each in a file of its own. */
+type SaidFiles = Readonly<Partial<Record<Said, PromptFile>>>;
+
+/** What FreeSWITCH plays, or has played last. */
+interface Sound {
+  readonly said: Said;
+  readonly endpoint: MediaEndpoint;
+  readonly sinceMs: number;
+  /** That the endpoint had sent before; undefined where it could not be asked. */
+  readonly packetsBefore: Promise<number | undefined>;
+}
+
 /**
- * The media of one leg: a file with the prompt, and the endpoint of FreeSWITCH that plays it. When that is
- * lost, another one takes its place: the phone is told by a re-INVITE, and the prompt starts again.
+ * The media of one leg: files with what is to be said, and the endpoint of FreeSWITCH that plays them. When that is
+ * lost, another one takes its place: the phone is told by a re-INVITE, and what was being said starts again.
  */
 export class LegMedia {
   readonly #options: LegMediaOptions;
-  readonly #file: PromptFile;
+  readonly #files: SaidFiles;
   #allocated: Promise<Allocated>;
   #current: Allocated;
   readonly #description: LegDescription;
   /** Changes are told to FreeSWITCH one after the other. */
   #changes: Promise<void> = Promise.resolve();
-  /** Wakes who waits for the phone to listen. */
+  /** Wakes who waits for the phone to listen, or for something to do. */
   #wake: () => void = () => {};
   #moves = 0;
-  #playing: { readonly sinceMs: number } | undefined;
-  #finished = false;
+  /** That the phone was told of. */
+  #introduced: Allocated | undefined;
+  #said: Said = 'prompt';
+  /** Counts what was to be said so far; the last of those that were said to their end. */
+  #turn = 0;
+  #finishedTurn: number | undefined;
+  /** Why there is no endpoint any more, where none was needed. */
+  #lost: string | undefined;
+  #sound: Sound | undefined;
+  #promptSentMs = 0;
   #closing: Promise<MediaStats> | undefined;
 
-  private constructor(options: LegMediaOptions, file: PromptFile, allocated: Allocated) {
+  private constructor(options: LegMediaOptions, files: SaidFiles, allocated: Allocated) {
     this.#options = options;
-    this.#file = file;
+    this.#files = files;
     this.#current = allocated;
     this.#allocated = Promise.resolve(allocated);
     this.#description = new LegDescription(options.leg.codecs, placeOf(allocated));
   }
 
-  /** Writes the file and takes an endpoint. Rejects with an Error, and holds nothing then. */
+  /** Writes the files and takes an endpoint. Rejects with an Error, and holds nothing then. */
   static async open(options: LegMediaOptions): Promise<LegMedia> {
     const { leg, servers, folder, via } = options;
     let media: LegMedia | undefined;
@@ -65,17 +91,17 @@ export class LegMedia {
       onDtmf: options.listener.onDtmf,
       onLost: (detail: string) => media?.lost(detail),
     };
-    const writing = folder.write(leg.prompt);
+    const writing = writeFiles(folder, leg);
     const allocating = allocate(servers, via, channelSeconds(leg), listener);
-    const [file, allocated] = await Promise.allSettled([writing, allocating]);
-    if (file.status === 'fulfilled' && allocated.status === 'fulfilled') {
-      media = new LegMedia(options, file.value, allocated.value);
+    const [files, allocated] = await Promise.allSettled([writing, allocating]);
+    if (files.status === 'fulfilled' && allocated.status === 'fulfilled') {
+      media = new LegMedia(options, files.value, allocated.value);
       if (!allocated.value.endpoint.alive) media.lost('the media endpoint went at once');
       return media;
     }
-    if (file.status === 'fulfilled') await file.value.remove();
+    if (files.status === 'fulfilled') await removeFiles(files.value);
     if (allocated.status === 'fulfilled') void allocated.value.endpoint.release();
-    throw (file.status === 'rejected' ? file.reason : (allocated as PromiseRejectedResult).reason) as Error;
+    throw (files.status === 'rejected' ? files.reason : (allocated as PromiseRejectedResult).reason) as Error;
   }
 
   /** For a later process, which has to end it if this one does not. */
@@ -89,14 +115,26 @@ export class LegMedia {
     return this.#description.text;
   }
 
-  /** Takes the answer to our offer, and begins to play. Throws SdpError. */
-  start(answer: string): Codec {
+  /** Takes the answer to our offer, and begins to say this. Throws SdpError. */
+  start(answer: string, what: Said): Codec {
     const { codec } = this.#description.answered(answer);
+    this.#said = what;
     void this.#run();
     return codec;
   }
 
-  /** Answers an offer within the call; undefined where nothing in it can be used. The prompt pauses on hold. */
+  /** Says this from its beginning, in place of what is being said; only after `start`. */
+  say(what: Said): void {
+    const lost = this.#lost;
+    this.#lost = undefined;
+    this.#said = what;
+    this.#turn++;
+    if (lost === undefined) this.#stop();
+    else this.lost(lost);
+    this.#wake();
+  }
+
+  /** Answers an offer within the call; undefined where nothing in it can be used. Speech pauses on hold. */
   reoffered(offer: string): string | undefined {
     const answer = this.#description.reoffered(offer);
     if (answer !== undefined) this.#changed(answer.negotiated);
@@ -114,7 +152,12 @@ export class LegMedia {
 
   /** The endpoint is gone: takes another one, while the call goes on. */
   lost(detail: string): void {
-    if (this.#closing !== undefined || this.#finished) return;
+    if (this.#closing !== undefined) return;
+    // The prompt was said: nobody needs another one, unless it is to be said again.
+    if (this.#isQuiet && this.#said === 'prompt') {
+      this.#lost = detail;
+      return;
+    }
     const { leg, servers, via, listener } = this.#options;
     if (this.#moves++ >= MAX_MOVES) return listener.onFailed(detail);
     const replacing = allocate(servers, via, channelSeconds(leg), {
@@ -131,7 +174,7 @@ export class LegMedia {
     );
   }
 
-  /** Stops the sound, gives back the endpoint and removes the file; may be called again. Never rejects. */
+  /** Stops the sound, gives back the endpoint and removes the files; may be called again. Never rejects. */
   close(): Promise<MediaStats> {
     this.#closing ??= this.#close();
     this.#wake();
@@ -144,27 +187,31 @@ export class LegMedia {
     if (!allocated.endpoint.alive) this.lost('the media endpoint went at once');
   }
 
-  /** Plays to the end, on one endpoint after the other if need be. */
+  /** All that was to be said so far is said. */
+  get #isQuiet(): boolean {
+    return this.#finishedTurn === this.#turn;
+  }
+
+  /** Says what is to be said, on one endpoint after the other if need be. */
   async #run(): Promise<void> {
     const { listener } = this.#options;
-    while (this.#closing === undefined) {
-      const allocated = await this.#allocated.catch(() => undefined);
-      if (allocated === undefined) return;
+    for (;;) {
+      const taken = this.#allocated;
+      const allocated = await taken.catch(() => undefined);
+      if (allocated === undefined || this.#closing !== undefined) return;
       try {
-        await this.#introduce(allocated);
-        await this.#listening(allocated);
-        await this.#play(allocated);
-        this.#finished = true;
-        if (this.#closing === undefined) listener.onFinished();
-        return;
+        if (this.#introduced !== allocated) await this.#introduce(allocated);
+        if (!this.#isQuiet) await this.#say(allocated);
+        else if (this.#allocated === taken) await this.#awake();
       } catch (error) {
         if (this.#closing !== undefined) return;
+        if (this.#sound?.endpoint === allocated.endpoint) void this.#measure(this.#sound, undefined);
         if (allocated.endpoint.alive) {
           return listener.onFailed(error instanceof Error ? error.message : String(error));
         }
+        // Its loss was told already, and the next one is on its way, unless there is none.
+        if ((await this.#allocated.catch(() => undefined)) === allocated) return;
       }
-      // Its loss was told already, and the next one is on its way, unless there is none.
-      if ((await this.#allocated.catch(() => undefined)) === allocated) return;
     }
   }
 
@@ -180,24 +227,55 @@ export class LegMedia {
     if (phone === undefined) throw new Error('nothing was negotiated');
     this.#changes = endpoint.connect(phone);
     await this.#changes;
+    this.#introduced = allocated;
   }
 
-  async #play({ endpoint, server }: Allocated): Promise<void> {
-    this.#playing = { sinceMs: performance.now() };
-    const { path, name } = this.#file;
+  async #say(allocated: Allocated): Promise<void> {
+    const { endpoint, server } = allocated;
+    await this.#listening(allocated);
+    const [turn, said] = [this.#turn, this.#said];
+    const file = this.#files[said];
+    if (file === undefined) throw new Error('there is nothing to be said');
+    this.#sound = this.#soundOn(endpoint, said);
+    const { path, name } = file;
     await endpoint.play(server.promptFolder === undefined ? path : join(server.promptFolder, name));
+    if (turn !== this.#turn) return;
+    this.#finishedTurn = turn;
+    if (said === 'prompt') this.#promptSentMs = file.durationMs;
+    if (this.#closing === undefined) this.#options.listener.onFinished();
+  }
+
+  /** FreeSWITCH answers in order: what it counts now, while it sends nothing, is where the next sound begins. */
+  #soundOn(endpoint: MediaEndpoint, said: Said): Sound {
+    const before = this.#sound;
+    const sinceMs = performance.now();
+    if (before?.endpoint !== endpoint) return { said, endpoint, sinceMs, packetsBefore: Promise.resolve(0) };
+    const packetsBefore = endpoint.counts().then((counts) => counts?.sent);
+    void packetsBefore.then((sent) => this.#measure(before, sent, sinceMs));
+    return { said, endpoint, sinceMs, packetsBefore };
+  }
+
+  /** What is being said is not wanted any more. */
+  #stop(): void {
+    const { endpoint } = this.#current;
+    endpoint.stop().catch((error: unknown) => this.#unable(endpoint, error));
+  }
+
+  /** Until there is something to do. */
+  #awake(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
   }
 
   /** Until FreeSWITCH may send: the phone may have put us on hold before the first word. */
   async #listening({ endpoint }: Allocated): Promise<void> {
     for (;;) {
       await this.#changes;
+      if (this.#closing !== undefined || !endpoint.alive) throw new Error('nothing can be played here');
       const { negotiated } = this.#description;
       if (negotiated === undefined || maySend(negotiated.direction)) return;
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-      if (this.#closing !== undefined || !endpoint.alive) throw new Error('nothing can be played here');
+      await this.#awake();
     }
   }
 
@@ -212,38 +290,65 @@ export class LegMedia {
         await endpoint.connect(phone);
         if (!held) await endpoint.pause(false);
       })
-      .catch((error: unknown) => {
-        if (endpoint.alive && this.#closing === undefined)
-          this.#options.listener.onFailed(error instanceof Error ? error.message : String(error));
-      });
+      .catch((error: unknown) => this.#unable(endpoint, error));
     this.#wake();
+  }
+
+  /** A loss is told in another way. */
+  #unable(endpoint: MediaEndpoint, error: unknown): void {
+    if (endpoint.alive && this.#closing === undefined)
+      this.#options.listener.onFailed(error instanceof Error ? error.message : String(error));
   }
 
   async #close(): Promise<MediaStats> {
     const { endpoint } = this.#current;
-    const elapsedMs = this.#playing === undefined ? 0 : performance.now() - this.#playing.sinceMs;
-    const counts = this.#playing === undefined ? undefined : await endpoint.counts();
-    await Promise.all([endpoint.release(), this.#file.remove()]);
-    return this.#stats(counts, elapsedMs);
-  }
-
-  #stats(counts: PacketCounts | undefined, elapsedMs: number): MediaStats {
-    const durationMs = this.#file.durationMs;
-    const packetMs = this.#description.negotiated?.ptimeMs ?? 20;
-    // Where FreeSWITCH cannot be asked any more, the time that it had is all that is known.
-    const sentMs = counts === undefined ? elapsedMs : counts.sent * packetMs;
+    const nowMs = performance.now();
+    const counts = this.#sound === undefined ? undefined : await endpoint.counts();
+    if (this.#sound?.endpoint === endpoint) await this.#measure(this.#sound, counts?.sent, nowMs);
+    await Promise.all([endpoint.release(), removeFiles(this.#files)]);
     return {
       packetsSent: counts?.sent ?? 0,
       packetsReceived: counts?.received ?? 0,
       jitterMs: counts?.jitterMs ?? 0,
-      promptSentMs: Math.round(this.#finished ? durationMs : Math.min(durationMs, sentMs)),
+      promptSentMs: Math.round(this.#promptSentMs),
     };
+  }
+
+  /**
+   * Notes how much of the prompt has gone out, if that is what this sound was.
+   *
+   * @param sent packets that the endpoint had sent when it was over; undefined where it cannot be asked any more: the
+   *   time that it had is all that is known then
+   */
+  async #measure(sound: Sound, sent: number | undefined, nowMs = performance.now()): Promise<void> {
+    if (sound.said !== 'prompt') return;
+    const before = await sound.packetsBefore;
+    const packetMs = this.#description.negotiated?.ptimeMs ?? 20;
+    const known = sent !== undefined && before !== undefined;
+    const sentMs = known ? (sent - before) * packetMs : nowMs - sound.sinceMs;
+    const durationMs = this.#files.prompt?.durationMs ?? 0;
+    this.#promptSentMs = Math.max(this.#promptSentMs, Math.min(durationMs, sentMs));
   }
 }
 
-function channelSeconds({ timeouts }: Leg): number {
-  const { setupMs, ringMs, maxCallMs } = timeouts;
-  return Math.ceil((setupMs + ringMs + maxCallMs) / 1000) + CHANNEL_MARGIN_SECONDS;
+/** Rejects with an Error, and nothing is left of them. */
+async function writeFiles(folder: PromptFolder, { gate, prompt }: Leg): Promise<SaidFiles> {
+  const file = await folder.write(prompt ?? NOTHING);
+  if (gate === undefined) return { prompt: file };
+  try {
+    return { prompt: file, ask: await folder.write(gate.ask) };
+  } catch (error) {
+    await file.remove();
+    throw error;
+  }
+}
+
+async function removeFiles({ ask, prompt }: SaidFiles): Promise<void> {
+  await Promise.all([ask?.remove(), prompt?.remove()]);
+}
+
+function channelSeconds(leg: Leg): number {
+  return Math.ceil((unansweredMs(leg) + leg.timeouts.maxCallMs) / 1000) + CHANNEL_MARGIN_SECONDS;
 }
 
 function placeOf({ endpoint: { address, port } }: Allocated): { address: string; port: number } {

@@ -3,11 +3,14 @@ import { SdpError } from '../../media/sdp.ts';
 import type { InviteFailure } from '../../sip/invite.ts';
 import type { SipRequest } from '../../sip/message.ts';
 import { resolveDestination } from '../../sip/resolver.ts';
+import type { Peer } from '../../sip/transport.ts';
 import type { CallEvent, Codec, Leftover, Leg, LegEnd, MediaStats } from '../engine.ts';
 import type { CarriedLeg } from '../leg/carry-leg.ts';
 import { within } from '../leg/deadline.ts';
+import { isMute, LegDescription } from '../leg/leg-description.ts';
 import { hungUpByCallee, unanswered } from '../leg/leg-end.ts';
 import { LegProgress } from '../leg/leg-progress.ts';
+import { LegSpeech } from '../leg/leg-speech.ts';
 import type { DrachtioConnection } from './drachtio-connection.ts';
 import { authorizationOf } from './hang-up.ts';
 import { checkLeg, inviteHeaders } from './invite-headers.ts';
@@ -40,6 +43,7 @@ export class LegRun implements CarriedLeg {
   readonly #leg: Leg;
   readonly #around: LegSurroundings;
   readonly #progress: LegProgress;
+  readonly #speech: LegSpeech;
   readonly #callId = randomBytes(16).toString('hex');
   readonly #fromTag = randomBytes(8).toString('hex');
   #server: DrachtioServer | undefined;
@@ -62,15 +66,23 @@ export class LegRun implements CarriedLeg {
     this.#around = around;
     this.#progress = new LegProgress({
       timeouts: leg.timeouts,
+      flash: leg.flash,
       leftover: () => this.#inviting(),
-      giveUp: (end) => this.#giveUp(end),
+      giveUp: (end) => this.#late(end),
+    });
+    this.#speech = new LegSpeech({
+      gate: leg.gate,
+      lingerMs: leg.timeouts.lingerMs,
+      progress: this.#progress,
+      say: (what) => this.#media?.say(what),
+      hangUp: (why) => this.#hangUp(why),
     });
     this.#over = new Promise((resolve) => {
       this.#markOver = resolve;
     });
   }
 
-  /** Finds servers, takes an endpoint and writes the prompt; no INVITE leaves yet. Says `trying` whatever was found. */
+  /** Finds servers, and for speech takes an endpoint and writes it down; no INVITE leaves yet. Says `trying` whatever was found. */
   async prepare(): Promise<CallEvent> {
     const building = this.#build();
     this.#building = building.catch(() => undefined);
@@ -88,12 +100,10 @@ export class LegRun implements CarriedLeg {
     if (this.#ended) return;
     if (this.#trouble !== undefined) return this.#finish(this.#trouble);
     this.#begun = true;
-    this.#progress.timers.start('setup', this.#leg.timeouts.setupMs, () => {
-      const sent = this.#invite !== undefined && this.#invite.transactionId !== '';
-      this.#giveUp(
-        sent ? { kind: 'setup_timeout' } : { kind: 'failed', detail: 'drachtio does not take the INVITE' },
-      );
-    });
+    this.#progress.timers.start('setup', this.#leg.timeouts.setupMs, () =>
+      this.#late({ kind: 'setup_timeout' }),
+    );
+    this.#progress.begun();
     this.#invite?.send();
   }
 
@@ -117,7 +127,7 @@ export class LegRun implements CarriedLeg {
   }
 
   async #build(): Promise<void> {
-    const { leg, drachtioServers, mediaServers, folder } = { leg: this.#leg, ...this.#around };
+    const { leg, drachtioServers } = { leg: this.#leg, ...this.#around };
     const refused = checkLeg(leg);
     if (refused !== undefined) throw new Error(refused);
     this.#server = choose(drachtioServers);
@@ -131,18 +141,7 @@ export class LegRun implements CarriedLeg {
       this.#trouble = { kind: 'unreachable', detail: `no address for ${leg.nextHop.host}` };
       return;
     }
-    this.#media = await LegMedia.open({
-      leg,
-      servers: mediaServers,
-      folder,
-      via,
-      listener: {
-        onDtmf: (digit, durationMs) => this.#progress.tell({ type: 'dtmf', digit, durationMs }),
-        onFinished: () => this.#promptFinished(),
-        onFailed: (detail) => this.#hangUp('aborted', { kind: 'failed', detail }),
-        reinvite: (offer) => this.#session?.reinvite(offer) ?? Promise.reject(new Error('no call is up')),
-      },
-    });
+    const offer = await this.#offer(via, peers);
     const { userAgent } = this.#around;
     const identity = { callId: this.#callId, fromTag: this.#fromTag, userAgent };
     const authorization = authorizationOf(leg.credentials);
@@ -150,7 +149,7 @@ export class LegRun implements CarriedLeg {
       connection: via,
       requestUri: leg.requestUri,
       headers: (cseq, added) => inviteHeaders(leg, { ...identity, cseq, authorization: added }),
-      offer: this.#media.description,
+      offer,
       peers,
       authorization,
       listener: {
@@ -163,6 +162,29 @@ export class LegRun implements CarriedLeg {
     });
     via.lost.addEventListener('abort', this.#onLost);
     if (via.lost.aborted) this.#onLost();
+  }
+
+  /** Opens the media, where any is wanted. */
+  async #offer(via: DrachtioConnection, peers: readonly Peer[]): Promise<string> {
+    const { leg, mediaServers, folder } = { leg: this.#leg, ...this.#around };
+    if (isMute(leg)) {
+      const address = peers.map((peer) => via.sipAddress(peer.address)).find((known) => known !== undefined);
+      if (address === undefined) throw new Error('drachtio has no address that the trunk could reach');
+      return LegDescription.withoutMedia(leg.codecs, address);
+    }
+    this.#media = await LegMedia.open({
+      leg,
+      servers: mediaServers,
+      folder,
+      via,
+      listener: {
+        onDtmf: (digit, durationMs) => this.#speech.key(digit, durationMs, 'rtp'),
+        onFinished: () => this.#speech.finished(),
+        onFailed: (detail) => this.#hangUp('aborted', { kind: 'failed', detail }),
+        reinvite: (moved) => this.#session?.reinvite(moved) ?? Promise.reject(new Error('no call is up')),
+      },
+    });
+    return this.#media.description;
   }
 
   /** The dialog outlives the connection, and the prompt goes on; an INVITE that nobody hears of any more does not. */
@@ -193,6 +215,12 @@ export class LegRun implements CarriedLeg {
       dialogId: `${this.#callId};from-tag=${this.#fromTag}`,
       channel: this.#media?.channel ?? null,
     });
+  }
+
+  /** It took too long: the network's fault, unless no INVITE has left so far. */
+  #late(end: LegEnd): void {
+    const sent = this.#invite !== undefined && this.#invite.transactionId !== '';
+    this.#giveUp(sent ? end : { kind: 'failed', detail: 'drachtio does not take the INVITE' });
   }
 
   /** Wants to end before the answer. Without any response there is nothing to wait for: drachtio cancels later. */
@@ -233,6 +261,7 @@ export class LegRun implements CarriedLeg {
         currentOffer: () => this.#media?.description ?? '',
         answer: (answered) => this.#media?.answered(answered),
         bye: (bye) => this.#byeCame(bye),
+        key: ({ digit, durationMs }) => this.#speech.key(digit, durationMs, 'info'),
         lost: (why) => this.#finish(lostEnd(why)),
       },
     });
@@ -250,6 +279,10 @@ export class LegRun implements CarriedLeg {
       this.#wanted = lostEnd('crossed_cancel');
       this.#progress.tell({ type: 'answered', codec: null, leftover });
       return this.#afterCrossing(session);
+    }
+    if (this.#media === undefined) {
+      this.#progress.tell({ type: 'answered', codec: null, leftover });
+      return this.#hangUp('flash_answered');
     }
     const played = this.#play(sdp);
     this.#progress.tell({ type: 'answered', codec: played.codec, leftover });
@@ -272,19 +305,13 @@ export class LegRun implements CarriedLeg {
 
   #play(sdp: string): { codec: Codec | null; refused?: LegEnd } {
     try {
-      return { codec: this.#media?.start(sdp) ?? null };
+      return { codec: this.#media?.start(sdp, this.#speech.begin()) ?? null };
     } catch (error) {
       const detail = error instanceof Error ? error.message : String(error);
       // Whatever it is, the phone is off the hook and must not stay so.
       const kind = error instanceof SdpError ? 'media_rejected' : 'failed';
       return { codec: null, refused: { kind, detail } };
     }
-  }
-
-  #promptFinished(): void {
-    if (this.#wanted !== undefined) return;
-    this.#progress.tell({ type: 'prompt_finished' });
-    this.#progress.timers.start('linger', this.#leg.timeouts.lingerMs, () => this.#hangUp('prompt_finished'));
   }
 
   #byeCame(bye: SipRequest | undefined): void {
@@ -300,6 +327,7 @@ export class LegRun implements CarriedLeg {
     const session = this.#session;
     if (session === undefined) return this.#giveUp(end);
     this.#wanted = end;
+    this.#speech.close();
     this.#progress.timers.clear();
     const at = this.#progress.now();
     void this.#media?.close();
@@ -315,6 +343,7 @@ export class LegRun implements CarriedLeg {
     if (this.#ended) return;
     this.#ended = true;
     this.#wanted = end;
+    this.#speech.close();
     this.#progress.silence();
     this.#via?.lost.removeEventListener('abort', this.#onLost);
     void this.#closing(end, at);

@@ -46,7 +46,8 @@ export class MediaEndpoint {
   readonly #gone = new AbortController();
   readonly #dialog: SrfDialog;
   #version = 0;
-  #playing = false;
+  /** Of the file that is being played. */
+  #playback: symbol | undefined;
   #paused = false;
   #releasing = false;
   /** Resolves when the channel was given back, or is gone. */
@@ -67,6 +68,8 @@ export class MediaEndpoint {
     this.port = audio?.port ?? 0;
     // fsmrf would write it to the console: a socket that FreeSWITCH closes while we write to it is nothing new.
     endpoint.conn?.removeAllListeners('error');
+    // Commands are small: Nagle's algorithm would keep each back for 40 ms.
+    endpoint.conn?.socket?.setNoDelay(true);
     endpoint.on('destroy', () => this.lose('FreeSWITCH ended the channel'));
     endpoint.on('dtmf', ({ dtmf, duration }: { dtmf?: string; duration?: string }) => {
       const durationMs = Math.round(Number(duration ?? 0) / SAMPLES_PER_MS) || 0;
@@ -112,22 +115,41 @@ export class MediaEndpoint {
       headers: { Contact: this.#dialog.local.contact },
       body: description,
     });
-    const { status } = await this.#orGone(
-      within(CONNECT_MS, invite, 'FreeSWITCH does not answer a re-INVITE'),
+    const [{ status }] = await this.#orGone(
+      within(
+        CONNECT_MS,
+        Promise.all([invite, this.#hearKeysOut()]),
+        'FreeSWITCH does not answer a re-INVITE',
+      ),
     );
     if (status >= 300) throw new Error(`FreeSWITCH refused the phone's description with ${status}`);
   }
 
-  /** Plays a file to its end. Rejects when it cannot be played, or the channel goes. */
+  /** Plays a file to its end, or until `stop`. Rejects when it cannot be played, or the channel goes. */
   async play(path: string): Promise<void> {
-    this.#playing = true;
+    const token = Symbol('playback');
+    this.#playback = token;
     this.#paused = false;
     const playback = this.#orGone(this.#options.endpoint.execute('playback', path));
     const event = await playback.finally(() => {
-      this.#playing = false;
+      if (this.#playback === token) this.#playback = undefined;
     });
     const response = event.getHeader('Application-Response') ?? '';
     if (response !== 'FILE PLAYED') throw new Error(`FreeSWITCH did not play the prompt: ${response}`);
+  }
+
+  /** Ends what is being played, within two packets; where nothing is, nothing. Rejects with an Error. */
+  async stop(): Promise<void> {
+    const { endpoint } = this.#options;
+    const playback = this.#playback;
+    if (playback === undefined) return;
+    const until = performance.now() + CONNECT_MS;
+    // It does nothing until FreeSWITCH has opened the file; afterwards one is enough, and one more harms nothing.
+    while (this.#playback === playback && this.alive) {
+      if (performance.now() > until) throw new Error('FreeSWITCH cannot stop what it says');
+      await within(CONNECT_MS, endpoint.api('uuid_break', [endpoint.uuid]), 'no answer to a break');
+      await sleep(RETRY_MS);
+    }
   }
 
   /** Stops the file where it is, or goes on with it; where none is played, nothing. Rejects with an Error. */
@@ -135,7 +157,7 @@ export class MediaEndpoint {
     const { endpoint } = this.#options;
     const until = performance.now() + CONNECT_MS;
     // The command turns it over, and fails until FreeSWITCH has opened the file.
-    while (this.#playing && this.alive && paused !== this.#paused) {
+    while (this.#playback !== undefined && this.alive && paused !== this.#paused) {
       const asked = endpoint.api('uuid_fileman', [endpoint.uuid, 'pause']);
       const answer = await within(CONNECT_MS, asked, 'no answer to a pause');
       if (answer.getBody().startsWith('+OK')) this.#paused = paused;
@@ -214,6 +236,13 @@ export class MediaEndpoint {
     const over = Promise.all([channel, dialog]);
     // The connection outlives all of its calls: whatever stays with it is never freed.
     await within(RELEASE_MS, over, 'FreeSWITCH does not end a channel').finally(stop);
+  }
+
+  /** FreeSWITCH would take a star for the wish to hear no more. */
+  async #hearKeysOut(): Promise<void> {
+    if (this.#version > 1) return;
+    const { endpoint } = this.#options;
+    await endpoint.api('uuid_setvar', [endpoint.uuid, 'playback_terminators', 'none']);
   }
 
   #orGone<T>(work: Promise<T>): Promise<T> {

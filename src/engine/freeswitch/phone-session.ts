@@ -2,12 +2,19 @@ import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Authorization } from '../../sip/authorization.ts';
 import { parseSessionExpires } from '../../sip/header.ts';
+import { answerInfo, type InfoKey } from '../../sip/info.ts';
 import { header, parseMessage, type SipMessage, type SipRequest } from '../../sip/message.ts';
 import { ALLOW } from '../../sip/session.ts';
 import type { DrachtioConnection } from './drachtio-connection.ts';
 import { type HangUp, hangUp, type PhoneLeg } from './hang-up.ts';
 import { spelledApart } from './invite-headers.ts';
-import type { SrfAnswer, SrfDialog, SrfMessage, SrfRequest } from './srf.ts';
+import {
+  type SrfAnswer,
+  type SrfDialog,
+  type SrfMessage,
+  type SrfRequest,
+  sendBadInfoPackage,
+} from './srf.ts';
 
 export interface PhoneSessionListener {
   /** A new offer: our answer, or undefined where nothing in it can be used (488). */
@@ -17,6 +24,8 @@ export interface PhoneSessionListener {
   /** The answer to it. */
   answer(sdp: string): void;
   bye(request: SipRequest | undefined): void;
+  /** A key was pressed: the phone tells it in SIP INFO. */
+  key(key: InfoKey): void;
   /** drachtio ended the dialog itself: no refresh came, or our CANCEL had crossed the answer. */
   lost(why: 'session_expired' | 'crossed_cancel' | 'gone'): void;
 }
@@ -51,7 +60,7 @@ export class PhoneSession {
     srfDialog.on('modify', (request, answer) => this.#reinvite(request, answer));
     srfDialog.on('ack', ({ body }) => this.#acked(body));
     srfDialog.on('update', (request, answer) => this.#update(request, answer));
-    srfDialog.on('info', (_request, answer) => answer.send(200));
+    srfDialog.on('info', (request, answer) => this.#info(request, answer));
     srfDialog.on('options', (_request, answer) => answer.send(200, { headers: { Allow: ALLOW } }));
   }
 
@@ -133,6 +142,16 @@ export class PhoneSession {
   #acked(body: string): void {
     if (this.#answerAwaited && body !== '') this.#options.listener.answer(body);
     this.#answerAwaited = false;
+  }
+
+  #info(message: SrfMessage, answer: SrfAnswer): void {
+    const request = requestOf(message);
+    if (request === undefined) return answer.send(400);
+    const { status, headers: listed, key } = answerInfo(request);
+    const headers = Object.fromEntries(listed);
+    if (status === 469) sendBadInfoPackage(answer, headers);
+    else answer.send(status, { headers });
+    if (key !== undefined) this.#options.listener.key(key);
   }
 
   #update(request: SrfRequest, answer: SrfAnswer): void {

@@ -35,7 +35,13 @@ export interface SrfRequest extends SrfMessage {
 
 /** Answers a request of the peer. */
 export interface SrfAnswer {
+  /** Throws on a status that drachtio-srf does not know. */
   send(status: number, parts?: { headers?: Record<string, string>; body?: string }): void;
+  status?: number;
+  readonly msg: { status?: number; reason?: string };
+  readonly _agent: {
+    sendResponse(answer: SrfAnswer, parts: { headers: Record<string, string> }): void;
+  };
 }
 
 export interface SrfDialog {
@@ -113,6 +119,14 @@ export interface SrfApp {
 /** Reads a SIP message as drachtio-srf does. Throws where it cannot. */
 export function readAsSrf(raw: string): object {
   return new SipMessage(raw);
+}
+
+/** RFC 6086 §4.2.2. drachtio-srf does not know the status. */
+export function sendBadInfoPackage(answer: SrfAnswer, headers: Record<string, string>): void {
+  answer.status = 469;
+  answer.msg.status = 469;
+  answer.msg.reason = 'Bad Info Package';
+  answer._agent.sendResponse(answer, { headers });
 }
 
 export function createSrf(): SrfApp {

@@ -31,9 +31,11 @@ export function hungUpByCallee(bye: SipRequest): LegEnd {
 
 /**
  * The end of a leg that was never answered. `wanted` is the end that made us cancel it; a final response
- * other than 487 that came all the same is what really happened.
+ * other than 487 that came all the same is what really happened. A flash call that has rung has rung, whatever
+ * its network says to the CANCEL: another try would ring the phone twice.
  */
 export function unanswered(failure: InviteFailure, wanted: LegEnd | undefined): LegEnd {
+  if (wanted?.kind === 'rang') return wanted;
   if (failure.kind === 'response' && (wanted === undefined || failure.response.status !== 487)) {
     return { kind: 'rejected', sip: resultOf(failure.response) };
   }

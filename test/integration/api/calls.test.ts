@@ -53,7 +53,7 @@ describe('GET /v1/calls/:id', () => {
         locale: 'en-US',
         voices: ['recorded en-US/slt'],
         fallback: 'none',
-        durationMs: speechMs(leg.leg.prompt),
+        durationMs: speechMs(leg.leg.prompt ?? expect.unreachable('nothing to say')),
         synthesised: 0,
         fetched: 0,
         preparedMs: expect.any(Number),

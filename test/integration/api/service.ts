@@ -67,7 +67,7 @@ export async function startService(settings: Partial<Settings> = {}): Promise<Se
     load: (id) => store.call(id),
     onListenerError: (err, callId) => logger.error({ err, callId }, 'listener failed'),
   });
-  const metrics = createMetrics(() => dialer.active());
+  const metrics = createMetrics({ activeCalls: () => dialer.active() });
   const dialer: Dialer = new Dialer({
     store,
     engine,
@@ -77,7 +77,7 @@ export async function startService(settings: Partial<Settings> = {}): Promise<Se
     trunks: config.trunks,
     now,
     log: logger,
-    settings: config.calls,
+    settings: { ...config.calls, asks: config.gate.asks, detection: config.voicemail },
     onEnded: (call) => metrics.callEnded(call),
   });
   const verifications = new VerificationService({
@@ -90,6 +90,14 @@ export async function startService(settings: Partial<Settings> = {}): Promise<Se
     newId,
     randomBytes,
     settings: config.verification,
+    delivery: { gate: config.gate, voicemail: config.voicemail, flash: config.flash },
+    flash: {
+      store,
+      trunks: config.trunks,
+      random: Math.random,
+      pausedUntil: () => undefined,
+      settings: config.flash,
+    },
   });
   const calls = new CallService({
     store,

@@ -65,7 +65,7 @@ describe('check', () => {
     expect(found).toEqual(expect.arrayContaining(expected));
     expect(found).not.toEqual(expect.arrayContaining([expect.stringMatching(/^(0|greeting|a|z) /)]));
     const shown = await run('check', into);
-    expect(shown.text).toMatch(/en-GB\/jo: 36 clips; lacks 9, again/);
+    expect(shown.text).toMatch(/en-GB\/jo: 39 clips; lacks 9, again/);
     expect(shown.text).toMatch(/6: alike, sounds like 7: correlation 1/);
   });
 

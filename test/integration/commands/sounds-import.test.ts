@@ -10,7 +10,7 @@ import type { Pcm } from '../../../src/media/pcm.ts';
 import { resample } from '../../../src/media/resample.ts';
 import { formatWav, parseWav } from '../../../src/media/wav.ts';
 import { PromptLibrary } from '../../../src/prompt/library.ts';
-import { DIGIT_CLIPS, LETTER_CLIPS, PHRASE_CLIPS } from '../../../src/prompt/sound-set.ts';
+import { DIGIT_CLIPS, KEY_CLIPS, LETTER_CLIPS, PHRASE_CLIPS } from '../../../src/prompt/sound-set.ts';
 import { amplified, OURS, ours, type Ran, run } from './sounds-run.ts';
 
 const NEEDED = [...DIGIT_CLIPS, ...PHRASE_CLIPS];
@@ -130,7 +130,7 @@ describe('import', () => {
     expect(code).toBe(0);
     expect(report).toMatchObject({ set: 'en-GB/jo', written: true, refused: null });
     expect(report.clips.map(({ clip }) => clip)).toEqual(NEEDED);
-    expect(report.lacking).toEqual({ required: [], optional: [...LETTER_CLIPS] });
+    expect(report.lacking).toEqual({ required: [], optional: [...KEY_CLIPS, ...LETTER_CLIPS] });
     for (const { clip, from, before, after } of report.clips) {
       expect(from).toEqual([`${clip}.wav`]);
       expect((before?.ms ?? 0) - (after?.ms ?? 0)).toBeGreaterThan(700);
@@ -193,8 +193,20 @@ describe('import', () => {
     expect(await readFile(join(into, 'en-GB'), 'utf8')).toMatch(/^a file/);
   });
 
+  it('takes recordings of the words for keys, and says what lacks where one is not there', async () => {
+    await record([...NEEDED, ...KEY_CLIPS]);
+    expect((await runImport()).text).not.toMatch(/cannot ask for keys/);
+    expect((await PromptLibrary.load(into)).has('en-GB', 'keys')).toBe(true);
+    await rm(join(recordings, 'enter.wav'));
+    const { code, text } = await runImport();
+    expect(code).toBe(0);
+    expect(text).toMatch(/without enter: it cannot ask for keys/);
+    expect((await PromptLibrary.load(into)).has('en-GB', 'keys')).toBe(false);
+    expect((await run('check', into)).text).toMatch(/without enter: cannot ask for keys/);
+  });
+
   it('takes phrases from another set of the language', async () => {
-    await record(DIGIT_CLIPS);
+    await record([...DIGIT_CLIPS, 'enter']);
     await cp(join(OURS, 'en-US'), join(into, 'en-US'), { recursive: true });
     const { code, text } = await runImport('--phrases-from', 'en-US/slt');
     expect(code).toBe(0);
@@ -202,6 +214,8 @@ describe('import', () => {
     expect(await readFile(join(into, 'en-GB/jo/again.wav'))).toEqual(
       await readFile(join(OURS, 'en-US/slt/again.wav')),
     );
+    expect(text).toMatch(/press\s+en-US\/slt\/press\.wav/);
+    expect(text).toMatch(/enter\s+enter\.wav/);
     expect((await PromptLibrary.load(into)).locales()).toEqual(['en-GB', 'en-US']);
   });
 
@@ -288,7 +302,7 @@ describe.each([
       ({ code, text }) => {
         const report = JSON.parse(text) as ImportReport;
         expect(code).toBe(1);
-        expect(report.lacking).toEqual({ required: ['greeting', 'again'], optional: [] });
+        expect(report.lacking).toEqual({ required: ['greeting', 'again'], optional: [...KEY_CLIPS] });
         expect(report.clips).toHaveLength(37);
         expect(report.clips.find(({ clip }) => clip === 'a')?.from).toEqual([join('phonetic', 'a_p.wav')]);
         expect(report.clips.flatMap(({ notes }) => notes)).toEqual([]);

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { callAnswer, verificationAnswer } from '../../../src/api/schemas.ts';
+import { callAnswer } from '../../../src/api/schemas.ts';
+import { verificationAnswer } from '../../../src/api/verification-schemas.ts';
 import type { AppError } from '../../../src/errors.ts';
 import { ERROR_TABLE } from '../../../src/errors.ts';
 import { refusalOf } from '../../../src/prompt/playlist-check.ts';

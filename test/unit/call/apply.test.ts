@@ -1,12 +1,14 @@
 import { describe, expect, it } from 'vitest';
+import type { AttemptContext } from '../../../src/call/apply.ts';
 import { apply, endCall, markPrepared, markUnprepared } from '../../../src/call/apply.ts';
 import type { Call } from '../../../src/call/call.ts';
-import { durations, mayHaveBeenHeard } from '../../../src/call/call.ts';
+import { durations, mayProve } from '../../../src/call/call.ts';
 import type { CallEvent } from '../../../src/engine/engine.ts';
+import { NO_MARKS } from '../../../src/prompt/delivered.ts';
 import { PromptError } from '../../../src/prompt/prompt-error.ts';
 import { acceptedPair, NOW, SOME_PROMPT } from '../../support/records.ts';
 
-const context = { trunkId: 'alpha', cli: '+498912345' };
+const context: AttemptContext = { trunkId: 'alpha', channel: 'voice', cli: '+498912345', marks: NO_MARKS };
 const trying: CallEvent = { type: 'trying', at: NOW + 10, leftover: { step: 'trying' } };
 const ringing: CallEvent = { type: 'ringing', at: NOW + 210, leftover: { step: 'ringing' } };
 const earlyMedia: CallEvent = { type: 'early_media', at: NOW + 60 };
@@ -43,7 +45,11 @@ describe('apply', () => {
     expect(call.state).toBe('answered');
     expect(call.attempts).toEqual([
       {
-        ...context,
+        trunkId: 'alpha',
+        channel: 'voice',
+        cli: '+498912345',
+        answeredBy: null,
+        delivered: { characters: null, codes: null, falseAnswer: false, keys: 0 },
         startedAt: NOW + 10,
         earlyMediaAt: NOW + 110,
         ringingAt: NOW + 210,
@@ -71,7 +77,7 @@ describe('apply', () => {
       '1 prompt_finished',
       '1 ended',
     ]);
-    expect(mayHaveBeenHeard(call)).toBe(true);
+    expect(mayProve(call)).toBe(true);
   });
 
   it('keeps what ends the leg with each step, and the first times', () => {
@@ -132,7 +138,7 @@ describe('apply', () => {
       at: NOW + 300,
       end: { kind: 'rejected', sip: { status: 503, reason: 'Service Unavailable' } },
     });
-    const second = apply(first, { ...trying, at: NOW + 310 }, { trunkId: 'beta', cli: '+1' });
+    const second = apply(first, { ...trying, at: NOW + 310 }, { ...context, trunkId: 'beta', cli: '+1' });
     expect(second.attempts.map(({ trunkId, endedAt }) => [trunkId, endedAt])).toEqual([
       ['alpha', NOW + 300],
       ['beta', null],
@@ -184,7 +190,7 @@ describe('apply', () => {
       { type: 'ended', at: NOW + 1300, end: { kind: 'hung_up', by: 'us', why: 'crossed_cancel' } },
     );
     expect(call.attempts[0]).toMatchObject({ disposition: 'canceled', hungUpBy: 'us' });
-    expect(mayHaveBeenHeard(call)).toBe(false);
+    expect(mayProve(call)).toBe(false);
   });
 
   it('changes nothing of a call that has ended, and never its input', () => {

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Call, CallWishes } from '../../../src/call/call.ts';
 import { createCall } from '../../../src/call/call.ts';
 import type { DialerOptions } from '../../../src/call/dialer.ts';
+import { NO_MARKS } from '../../../src/prompt/delivered.ts';
 import type { Playlist } from '../../../src/prompt/playlist.ts';
 import type { PromptPort } from '../../../src/prompt/prepared-prompt.ts';
 import { PromptError } from '../../../src/prompt/prompt-error.ts';
@@ -213,7 +214,7 @@ describe('failover', () => {
 /** Prompts that cannot be made. */
 function promptsThat(error: Error): PromptPort {
   const fail = (): Promise<never> => Promise.reject(error);
-  return { forCode: fail, forPlaylist: fail };
+  return { forCode: fail, forGate: fail, forConfirmation: fail, forPlaylist: fail };
 }
 
 describe('a prompt that cannot be played', () => {
@@ -245,6 +246,8 @@ describe('a prompt that cannot be played', () => {
       });
     const prompts: PromptPort = {
       forCode: (_prompt, _code, signal) => untilAborted(signal),
+      forGate: (_prompt, signal) => untilAborted(signal),
+      forConfirmation: (_prompt, signal) => untilAborted(signal),
       forPlaylist: (_playlist, signal) => untilAborted(signal),
     };
     const dialer = rig.dialer(engine, { prompts });
@@ -276,10 +279,10 @@ describe('a call that only says something', () => {
   it('plays its playlist, which is sealed until then and forgotten afterwards', async () => {
     const asked: Playlist[] = [];
     const prompts: PromptPort = {
-      forCode: () => Promise.reject(new Error('there is no code')),
+      ...promptsThat(new Error('there is no code')),
       forPlaylist: async (wanted) => {
         asked.push(wanted);
-        return { speech: { sampleRate: 8000, parts: [80] }, report: SOME_PROMPT };
+        return { speech: { sampleRate: 8000, parts: [80] }, report: SOME_PROMPT, marks: NO_MARKS };
       },
     };
     const callId = await accept();

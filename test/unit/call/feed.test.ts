@@ -2,11 +2,16 @@ import { describe, expect, it } from 'vitest';
 import { apply, endCall, markPrepared } from '../../../src/call/apply.ts';
 import type { Call } from '../../../src/call/call.ts';
 import { CallFeed } from '../../../src/call/feed.ts';
+import { NO_MARKS } from '../../../src/prompt/delivered.ts';
 import { acceptedPair, NOW, SOME_PROMPT } from '../../support/records.ts';
 
 const queued = acceptedPair('a').call;
 const prepared = markPrepared(queued, NOW + 1, SOME_PROMPT);
-const dialing = apply(prepared, { type: 'trying', at: NOW + 2, leftover: {} }, { trunkId: 't', cli: '1' });
+const dialing = apply(
+  prepared,
+  { type: 'trying', at: NOW + 2, leftover: {} },
+  { trunkId: 't', channel: 'voice', cli: '1', marks: NO_MARKS },
+);
 const ended = endCall(dialing, NOW + 3, 'canceled', 'none');
 
 function feedOver(load: () => Promise<Call | undefined>): { feed: CallFeed; errors: unknown[] } {

@@ -69,6 +69,19 @@ describe('voice activity', () => {
     expect(near.talkMs).toBe(alone);
   });
 
+  it('keeps to a voice, if it is told to', () => {
+    const room = levels(400, -60);
+    const other = voice(1200, -32);
+    const kept = after(room, voice(600, -14), room);
+    kept.keepToVoice();
+    const alone = kept.talkMs;
+    for (const level of other) kept.push(level, false);
+    expect(kept.talkMs).toBe(alone);
+    expect(after(room, voice(600, -14), room, other).talkMs).toBeGreaterThan(alone + 400);
+    for (const level of voice(600, -17)) kept.push(level, false);
+    expect(kept.talkMs).toBeGreaterThan(alone + 500);
+  });
+
   it('hears a tone neither as voice nor as what the line sounds like', () => {
     const activity = new VoiceActivity(-42);
     for (const level of levels(500, -60)) activity.push(level, false);

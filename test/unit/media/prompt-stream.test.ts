@@ -32,7 +32,7 @@ describe('PromptStream', () => {
         expect(sent.slice(0, payload.length)).toEqual([...payload]);
         expect(sent.slice(payload.length).every((byte) => byte === 0xff)).toBe(true);
         expect(parsed(stream.next(due)).payload.every((byte) => byte === 0xff)).toBe(true);
-        expect(stream.promptSentMs).toBe(Math.round(payload.length / 8));
+        expect(stream.sentMs).toBe(Math.round(payload.length / 8));
       }),
     );
   });
@@ -72,7 +72,53 @@ describe('PromptStream', () => {
     const packet = parsed(stream.next(20));
     expect(packet).toMatchObject({ payloadType: 8 });
     expect([...packet.payload]).toEqual(Array.from({ length: 240 }, () => 2));
-    expect(stream.promptSentMs).toBe(50);
+    expect(stream.sentMs).toBe(50);
+  });
+
+  describe('with other speech', () => {
+    const fills = (byte: number, length: number) => new Uint8Array(length).fill(byte);
+
+    it('begins with it in the next packet, and drops what was left', () => {
+      const stream = new PromptStream(START, format(20), [fills(1, 480)]);
+      const before = parsed(stream.next(0));
+      stream.say([fills(2, 240)]);
+      expect(stream).toMatchObject({ exhausted: false, sentMs: 0 });
+      const first = parsed(stream.next(20));
+      const last = parsed(stream.next(40));
+      const after = parsed(stream.next(60));
+      expect([...first.payload]).toEqual([...fills(2, 160)]);
+      expect([...last.payload]).toEqual([...fills(2, 80), ...fills(0xff, 80)]);
+      expect([...after.payload]).toEqual([...fills(0xff, 160)]);
+      expect(stream).toMatchObject({ exhausted: true, sentMs: 30 });
+      // One stream all the same, without a gap: RFC 3550 §5.1.
+      const all = [before, first, last, after];
+      expect(all.map(({ sequence }) => sequence)).toEqual([0xfffe, 0xffff, 0, 1]);
+      expect(all.map(({ timestamp }) => (timestamp - START.timestamp) >>> 0)).toEqual([0, 160, 320, 480]);
+      expect(stream).toMatchObject({ packets: 4, bytes: 640 });
+    });
+
+    it('says it after the silence that followed what was said before', () => {
+      const stream = new PromptStream(START, format(20), [fills(1, 160)]);
+      stream.next(0);
+      stream.next(20);
+      expect(stream.exhausted).toBe(true);
+      stream.say([fills(1, 160)]);
+      expect(stream.exhausted).toBe(false);
+      expect([...parsed(stream.next(40)).payload]).toEqual([...fills(1, 160)]);
+    });
+
+    it('goes on with it, and not with what was said before, in another codec', () => {
+      const stream = new PromptStream(START, format(20), [fills(1, 480)]);
+      stream.next(0);
+      stream.next(20);
+      stream.say([fills(2, 480)]);
+      stream.next(40);
+      stream.reformat(format(20, 8), [Uint8Array.from({ length: 480 }, (_, i) => i >> 1)]);
+      const { payload, payloadType } = parsed(stream.next(60));
+      expect(payloadType).toBe(8);
+      expect([...payload]).toEqual(Array.from({ length: 160 }, (_, i) => (160 + i) >> 1));
+      expect(stream.sentMs).toBe(40);
+    });
   });
 
   it('counts what a sender report says', () => {

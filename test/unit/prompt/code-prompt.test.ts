@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { CODE_PAUSES, codeParts, codePromptParts } from '../../../src/prompt/code-prompt.ts';
+import { CODE_PAUSES, codeParts, codePrompt, codePromptParts } from '../../../src/prompt/code-prompt.ts';
 import type { CodeWords } from '../../../src/prompt/voice.ts';
 import { Secret } from '../../../src/secret.ts';
 
@@ -70,10 +70,34 @@ describe('codePromptParts', () => {
   });
 });
 
+describe('the marks of a code', () => {
+  it('are where each of its characters ends, each time', () => {
+    const { parts, codes } = codePrompt(said, words, 2);
+    const lengths = parts.map((part) => (typeof part === 'number' ? part : part.length));
+    const upTo = (index: number): number => lengths.slice(0, index).reduce((sum, length) => sum + length, 0);
+    // Lead-in, greeting, pause; then a code of five parts, of which the second and the fifth end a character.
+    const [first, second] = [3, 3 + 5 + 3];
+    expect(codes).toEqual([
+      [upTo(first + 2), upTo(first + 5)],
+      [upTo(second + 2), upTo(second + 5)],
+    ]);
+    expect(codes[0]).toEqual([2400 + 100 + 3200 + 19, 2400 + 100 + 3200 + 19 + 3200 + 19]);
+  });
+
+  it('tell nothing of it but how many characters it has', () => {
+    const marksOf = (text: string, sayAs: 'digits' | 'pairs') =>
+      codePrompt({ code: new Secret(text), sayAs, characters }, words, 3).codes;
+    for (const sayAs of ['digits', 'pairs'] as const) {
+      expect(marksOf('000000', sayAs)).toEqual(marksOf('987654', sayAs));
+    }
+    expect(marksOf('12', 'digits')).toHaveLength(3);
+  });
+});
+
 describe('codeParts', () => {
   it('takes as long for one code as for another', () => {
     const length = (text: string): number =>
-      codeParts({ ...said, code: new Secret(text) }, 400).reduce<number>(
+      codeParts({ ...said, code: new Secret(text) }, 400).parts.reduce<number>(
         (sum, part) => sum + (typeof part === 'number' ? part : part.length),
         0,
       );

@@ -7,7 +7,7 @@ import { formatWav } from '../../../src/media/wav.ts';
 import { PromptLibrary, SoundsError } from '../../../src/prompt/library.ts';
 import type { PromptFault } from '../../../src/prompt/prompt-error.ts';
 import { PromptError } from '../../../src/prompt/prompt-error.ts';
-import { DIGIT_CLIPS, LETTER_CLIPS, PHRASE_CLIPS } from '../../../src/prompt/sound-set.ts';
+import { DIGIT_CLIPS, KEY_CLIPS, LETTER_CLIPS, PHRASE_CLIPS } from '../../../src/prompt/sound-set.ts';
 
 const SOUNDS = join(import.meta.dirname, '../../../sounds');
 
@@ -20,7 +20,8 @@ describe('the sounds that come with the product', () => {
   it('are there for eight locales, each with one voice and letters', () => {
     expect(library.locales()).toEqual(['de', 'en-GB', 'en-US', 'es', 'fr', 'it', 'pt-BR', 'ru']);
     expect(library.voice('en-US')).toBe('slt');
-    for (const locale of library.locales()) expect(library.has(locale, 'letters')).toBe(true);
+    for (const locale of library.locales())
+      expect(library.has(locale, 'letters') && library.has(locale, 'keys')).toBe(true);
   });
 
   it('are found by the nearest locale', () => {
@@ -33,9 +34,9 @@ describe('the sounds that come with the product', () => {
   it('are at 8000 Hz, the same object each time', () => {
     for (const locale of library.locales()) {
       const clips = library.clips(locale, true);
-      expect([...library.clips(locale).keys()]).toEqual([...DIGIT_CLIPS, ...PHRASE_CLIPS]);
-      expect(clips.size).toBe(39);
-      for (const name of [...DIGIT_CLIPS, ...PHRASE_CLIPS, ...LETTER_CLIPS]) {
+      expect([...library.clips(locale).keys()]).toEqual([...DIGIT_CLIPS, ...PHRASE_CLIPS, ...KEY_CLIPS]);
+      expect(clips.size).toBe(42);
+      for (const name of [...DIGIT_CLIPS, ...PHRASE_CLIPS, ...KEY_CLIPS, ...LETTER_CLIPS]) {
         const samples = library.samples(locale, name);
         expect(samples?.length).toBeGreaterThan(3000);
         expect(library.samples(locale, name)).toBe(samples);
@@ -119,7 +120,15 @@ describe('loading a folder', () => {
     const loaded = await PromptLibrary.load(folder);
     expect(loaded.has('en-GB', 'letters')).toBe(false);
     expect(loaded.samples('en-GB', 'q')).toBeUndefined();
-    expect(loaded.clips('en-GB', true).size).toBe(38);
+    expect(loaded.clips('en-GB', true).size).toBe(41);
+    expect(loaded.has('en-GB', 'keys')).toBe(true);
+  });
+
+  it('does without the words for keys, and knows it', async () => {
+    await rm(join(folder, 'en-GB/amy/enter.wav'));
+    const loaded = await PromptLibrary.load(folder);
+    expect(loaded.has('en-GB', 'keys')).toBe(false);
+    expect(loaded.has('en-GB', 'letters')).toBe(true);
   });
 
   it('has what a language says after the code', async () => {

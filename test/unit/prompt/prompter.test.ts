@@ -1,100 +1,30 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { joined, speechMs } from '../../../src/media/speech.ts';
-import { ClipCache } from '../../../src/prompt/clip-cache.ts';
 import { PromptLibrary } from '../../../src/prompt/library.ts';
 import type { Playlist, PlaylistItem } from '../../../src/prompt/playlist.ts';
 import { PromptError } from '../../../src/prompt/prompt-error.ts';
-import type { PrompterOptions } from '../../../src/prompt/prompter.ts';
-import { Prompter } from '../../../src/prompt/prompter.ts';
-import { Synthesis } from '../../../src/prompt/synthesis.ts';
-import type { VoicesOptions } from '../../../src/prompt/voices.ts';
-import { Voices } from '../../../src/prompt/voices.ts';
+import type { Prompter } from '../../../src/prompt/prompter.ts';
 import { Secret } from '../../../src/secret.ts';
 import { MadeUpTts } from '../../support/made-up-tts.ts';
+import { type Change, FETCHED, NOBODY, OUR_SOUNDS, PrompterRig, SOON } from './prompter-rig.ts';
 
 const CODE = '493817';
-/** Where a provider never answers. */
-const SOON = { prompter: { deadlines: { speechMs: 100, fetchMs: 60_000 } } };
-const NOBODY = new AbortController().signal;
-const fetched = new Int16Array(800).fill(1000);
 
 let library: PromptLibrary;
-let folder: string;
-let cache: ClipCache;
-let closing: (() => Promise<void>)[];
-let asked: string[];
+let rig: PrompterRig;
 
 beforeAll(async () => {
-  library = await PromptLibrary.load(join(import.meta.dirname, '../../../sounds'));
+  library = await PromptLibrary.load(OUR_SOUNDS);
 });
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'voice-otp-prompter-'));
-  cache = new ClipCache({
-    folder,
-    maxBytes: 10_000_000,
-    now: Date.now,
-    onFault: (error) => {
-      throw error;
-    },
-  });
-  await cache.open();
-  closing = [];
-  asked = [];
+  rig = await PrompterRig.open(library);
 });
 
-afterEach(async () => {
-  await Promise.all(closing.map((close) => close()));
-  await cache.close();
-  await rm(folder, { recursive: true, force: true });
-});
+afterEach(() => rig.close());
 
-interface Change {
-  readonly voices?: Partial<VoicesOptions>;
-  readonly prompter?: Partial<PrompterOptions>;
-}
-
-async function prompterWith(providers: readonly MadeUpTts[], change: Change = {}): Promise<Prompter> {
-  const ignore = (): void => undefined;
-  const synthesis = new Synthesis({
-    providers,
-    cache,
-    memoryBytes: 10_000_000,
-    timeoutMs: 2000,
-    maxConcurrent: 4,
-    maxWaiting: 100,
-    now: Date.now,
-    log: { info: ignore, warn: ignore },
-    finish: (pcm) => pcm,
-  });
-  await synthesis.start();
-  closing.push(() => synthesis.close());
-  const voices = new Voices({
-    library,
-    synthesis,
-    preferred: 'recorded',
-    defaultLocale: 'en-US',
-    templates: {},
-    ...change.voices,
-  });
-  return new Prompter({
-    voices,
-    files: library,
-    urls: {
-      clip: async (url) => {
-        asked.push(url);
-        if (url.includes('missing')) throw new PromptError('url_failed', 'server.example answered 404');
-        return fetched;
-      },
-    },
-    limits: { maxItems: 10, maxSeconds: 60 },
-    deadlines: { speechMs: 60_000, fetchMs: 60_000 },
-    defaultLocale: 'en-US',
-    ...change.prompter,
-  });
+function prompterWith(providers: readonly MadeUpTts[], change: Change = {}): Promise<Prompter> {
+  return rig.prompter(providers, change);
 }
 
 function code(locale: string, change: Partial<Parameters<Prompter['forCode']>[0]> = {}) {
@@ -233,12 +163,12 @@ describe('a playlist', () => {
       fallback: 'none',
       fetched: 1,
     });
-    expect(asked).toEqual(['https://server.example/a.wav']);
+    expect(rig.asked).toEqual(['https://server.example/a.wav']);
     const parts = speech.parts.filter((part) => typeof part !== 'number' || part === 4000 || part === 8000);
     const half = (parts.length - 1) / 2;
     expect(parts[half]).toBe(8000);
     expect(parts.slice(0, half)).toEqual(parts.slice(half + 1));
-    expect(parts).toContain(fetched);
+    expect(parts).toContain(FETCHED);
     const goodbye = await library.file('en-US/slt/goodbye');
     expect(parts.filter((part) => part === goodbye)).toHaveLength(2);
   });
@@ -315,7 +245,7 @@ describe('check', () => {
       await expect(prompter.check(playlist(item))).rejects.toMatchObject({ code: 'unsupported_locale' });
     }
     await prompter.check(playlist({ digits: '1', locale: 'de-AT' }, { tts: 'Hello' }));
-    expect(asked).toEqual([]);
+    expect(rig.asked).toEqual([]);
   });
 });
 

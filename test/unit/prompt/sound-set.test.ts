@@ -5,8 +5,10 @@ import {
   DIGIT_CLIPS,
   isClipName,
   isSetLocale,
+  KEY_CLIPS,
   LETTER_CLIPS,
   lacking,
+  lackingFor,
   PHRASE_CLIPS,
 } from '../../../src/prompt/sound-set.ts';
 
@@ -18,9 +20,17 @@ describe('what a set lacks', () => {
     expect(lacking([...CLIP_NAMES, 'README', 'hello'])).toEqual({ required: [], optional: [] });
   });
 
-  it('is only letters where digits and phrases are there: no language must say something after the code', () => {
-    expect(lacking(needed)).toEqual({ required: [], optional: [...LETTER_CLIPS] });
-    expect(lacking([...needed, ...LETTER_CLIPS.filter((letter) => letter !== 'q')]).optional).toEqual(['q']);
+  it('is only words for keys and letters where digits and phrases are there, and nothing after the code', () => {
+    expect(lacking(needed)).toEqual({ required: [], optional: [...KEY_CLIPS, ...LETTER_CLIPS] });
+    const others = [...KEY_CLIPS, ...LETTER_CLIPS].filter((clip) => clip !== 'q');
+    expect(lacking([...needed, ...others]).optional).toEqual(['q']);
+  });
+
+  it('is told by what it is needed for', () => {
+    const lacks = lacking([...needed, ...LETTER_CLIPS.filter((letter) => letter !== 'q'), 'press', 'enter']);
+    expect(lackingFor('letters', lacks)).toEqual(['q']);
+    expect(lackingFor('keys', lacks)).toEqual(['confirmed']);
+    expect(lackingFor('keys', lacking([]))).toEqual(KEY_CLIPS);
   });
 
   it('is every digit and phrase that is not there, in the order in which people read them', () => {
@@ -33,9 +43,9 @@ describe('what a set lacks', () => {
 
 describe('names', () => {
   it('are of digits, letters and phrases', () => {
-    expect(CLIP_NAMES).toHaveLength(41);
-    expect(new Set(CLIP_NAMES).size).toBe(41);
-    expect(['7', 'x', 'greeting', 'again-end'].map((name) => isClipName(name) && clipKind(name))).toEqual([
+    expect(CLIP_NAMES).toHaveLength(45);
+    expect(new Set(CLIP_NAMES).size).toBe(45);
+    expect(['7', 'x', 'greeting', 'press-end'].map((name) => isClipName(name) && clipKind(name))).toEqual([
       'digit',
       'letter',
       'phrase',

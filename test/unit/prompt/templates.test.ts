@@ -8,26 +8,12 @@ import {
   spokenLetters,
   templateFor,
 } from '../../../src/prompt/templates.ts';
+import { LANGUAGES, SCRIPTS } from './languages.ts';
 
-const LANGUAGES =
-  'ar bg ca cs da de el en es et fa fi fr he hi hr hu id it ja ko lt lv ms nb nl pl pt ro ru sk sl sv tr uk vi zh';
 /** Where the code stands inside of a sentence, or something has to follow it. */
 const MID_SENTENCE = ['fa', 'hi', 'hu', 'ja', 'ko', 'tr'];
-const SCRIPTS: Readonly<Record<string, RegExp>> = {
-  ar: /\p{Script=Arabic}/u,
-  bg: /\p{Script=Cyrillic}/u,
-  el: /\p{Script=Greek}/u,
-  fa: /\p{Script=Arabic}/u,
-  he: /\p{Script=Hebrew}/u,
-  hi: /\p{Script=Devanagari}/u,
-  ja: /\p{Script=Hiragana}/u,
-  ko: /\p{Script=Hangul}/u,
-  ru: /\p{Script=Cyrillic}/u,
-  uk: /\p{Script=Cyrillic}/u,
-  zh: /\p{Script=Han}/u,
-};
 
-describe.each(LANGUAGES.split(' '))('the template for %s', (language) => {
+describe.each(LANGUAGES)('the template for %s', (language) => {
   const template = templateFor(language);
 
   it('can be used', () => {
@@ -110,6 +96,7 @@ describe('partsOf', () => {
     ['コードは、{code}、です。', 'コードは、', 'です。'],
     ['{code} kodunu giriniz.', '', 'kodunu giriniz.'],
     ['{code}', '', ''],
+    ['Press {key}. {code}', 'Press {key}.', ''],
     ['A: {code}! Enter it.', 'A:', 'Enter it.'],
     ['कोड {code} है।', 'कोड', 'है।'],
   ])('of %j', (text, before, after) => {
@@ -144,6 +131,11 @@ describe('checkTemplate', () => {
     [{ ...good, goodbye: 'Secret {code}' }, /^goodbye: \{code\} must not be in it/],
     [{ ...good, goodbye: ' … ' }, /^goodbye: it says nothing/],
     [{ ...good, goodbye: 'secret '.repeat(200) }, /^goodbye: .*1000/],
+    [{ ...good, press: 'Secret words' }, /^press: \{key\} must be in it exactly once/],
+    [{ ...good, press: 'Secret {key} {code}' }, /^press: \{code\} must not be in it/],
+    [{ ...good, enter: 'Secret {code}' }, /^enter: \{code\} must not be in it/],
+    [{ ...good, confirmed: 'Secret {key}' }, /^confirmed: \{key\} must not be in it/],
+    [{ ...good, confirmed: '!' }, /^confirmed: it says nothing/],
   ])('says which sentence is wrong, and not what it says', (template, message) => {
     expect(() => checkTemplate(template)).toThrow(RangeError);
     expect(() => checkTemplate(template)).toThrow(message);
@@ -152,5 +144,8 @@ describe('checkTemplate', () => {
 
   it('lets a good one pass', () => {
     expect(() => checkTemplate(good)).not.toThrow();
+    const keys = { press: 'Press {key}', enter: 'Enter it.', confirmed: 'Thanks.' };
+    expect(() => checkTemplate({ ...good, ...keys })).not.toThrow();
+    expect(() => checkTemplate({ ...good, press: undefined })).not.toThrow();
   });
 });

@@ -3,45 +3,17 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { CallPort } from '../../../src/call/acceptance.ts';
 import { Secret } from '../../../src/secret.ts';
 import { SqliteStore } from '../../../src/store/sqlite.ts';
+import type { Trunk } from '../../../src/trunk/definition.ts';
 import { VerificationService } from '../../../src/verification/service.ts';
 import type { StartRequest, VerificationSettings } from '../../../src/verification/terms.ts';
 import { DEFAULT_VERIFICATION_SETTINGS } from '../../../src/verification/terms.ts';
 import { Vault } from '../../../src/verification/vault.ts';
 import { eventually } from '../../support/eventually.ts';
-import { NOW } from '../../support/records.ts';
-
-/** Lines without anything behind them. */
-class Switchboard implements CallPort {
-  lines = 10;
-  lacks: readonly string[] = [];
-  readonly reserved = new Set<string>();
-  readonly dialled: string[] = [];
-  readonly hungUp: string[] = [];
-
-  missing(): readonly string[] {
-    return this.lacks;
-  }
-
-  reserve(callId: string): boolean {
-    return this.reserved.size < this.lines && this.reserved.add(callId) !== undefined;
-  }
-
-  release(callId: string): void {
-    this.reserved.delete(callId);
-  }
-
-  dial(callId: string): void {
-    this.dialled.push(callId);
-  }
-
-  hangUp(callId: string): boolean {
-    this.hungUp.push(callId);
-    return this.reserved.has(callId);
-  }
-}
+import { NOW, someTrunk } from '../../support/records.ts';
+import { seededRandom } from '../../support/sip/seeded-random.ts';
+import { DELIVERY, FLASH, Switchboard } from '../../support/switchboard.ts';
 
 const CODE = '493817';
 const TO = '+4930123456';
@@ -51,6 +23,7 @@ let folder: string;
 let store: SqliteStore;
 let switchboard: Switchboard;
 let now: number;
+let trunks: readonly Trunk[];
 let ids: number;
 
 beforeEach(async () => {
@@ -58,6 +31,7 @@ beforeEach(async () => {
   store = new SqliteStore({ path: join(folder, 'db.sqlite'), synchronous: 'normal' });
   switchboard = new Switchboard();
   now = NOW;
+  trunks = [someTrunk({ flashPool: [{ first: '+498990000100', last: '+498990000104' }] })];
   ids = 0;
 });
 
@@ -77,6 +51,8 @@ function serviceWith(settings: Partial<VerificationSettings> = {}): Verification
     newId: (prefix) => `${prefix}_${++ids}`,
     randomBytes,
     settings: { ...DEFAULT_VERIFICATION_SETTINGS, ...settings },
+    delivery: DELIVERY,
+    flash: { store, trunks, random: seededRandom(5), pausedUntil: () => undefined, settings: FLASH },
   });
 }
 
@@ -103,6 +79,10 @@ describe('start', () => {
       repeat: 2,
       sayAs: 'digits',
       gender: null,
+      channel: 'voice',
+      flash: null,
+      delivery: { gate: null, repeat: null, onMachine: null, voiceAfterMs: 20_000 },
+      approvedBy: null,
       checks: 0,
       maxChecks: 5,
       createdAt: NOW,
@@ -119,7 +99,7 @@ describe('start', () => {
     const stored = await store.verification(verification.id);
     const code = vault.open(verification.id, String(stored?.sealedCode)).reveal();
     expect(code).toMatch(/^[0-9]{8}$/);
-    expect((await serviceWith().check(verification.id, code, null)).verdict).toBe('approved');
+    expect((await serviceWith().check(verification.id, { code }, null)).verdict).toBe('approved');
   });
 
   it('makes codes of letters and digits where they are spelled in words, and takes letters of either case', async () => {
@@ -127,16 +107,18 @@ describe('start', () => {
     const stored = await store.verification(verification.id);
     const code = vault.open(verification.id, String(stored?.sealedCode)).reveal();
     expect(code).toMatch(/^[2-9A-HJ-NP-Z]{8}$/);
-    expect((await serviceWith().check(verification.id, code.toLowerCase(), null)).verdict).toBe('approved');
+    expect((await serviceWith().check(verification.id, { code: code.toLowerCase() }, null)).verdict).toBe(
+      'approved',
+    );
     const own = await serviceWith().start({ to: TO, sayAs: 'nato', code: new Secret('k7qx') }, null);
-    expect((await serviceWith().check(own.verification.id, 'K7QX', null)).verdict).toBe('approved');
+    expect((await serviceWith().check(own.verification.id, { code: 'K7QX' }, null)).verdict).toBe('approved');
   });
 
   it('takes letters for no code where only digits are said', async () => {
     const letters = serviceWith().start({ to: TO, code: new Secret('K7QX') }, null);
     await expect(letters).rejects.toMatchObject({ code: 'invalid_request' });
     const id = await started();
-    await expect(serviceWith().check(id, '49381a', 'shop')).rejects.toMatchObject({
+    await expect(serviceWith().check(id, { code: '49381a' }, 'shop')).rejects.toMatchObject({
       code: 'invalid_request',
     });
     expect((await store.verification(id))?.checks).toBe(0);
@@ -227,7 +209,7 @@ describe('start with an Idempotency-Key', () => {
   it('answers a repetition as the first time, and dials once', async () => {
     const request = { to: TO, code: new Secret(CODE) };
     const first = await serviceWith().start(request, 'shop', 'k1');
-    await serviceWith().check(first.verification.id, CODE, 'shop');
+    await serviceWith().check(first.verification.id, { code: CODE }, 'shop');
     now += 3_600_000;
     const second = await serviceWith().start({ code: new Secret(CODE), to: TO }, 'shop', 'k1');
     expect(second).toEqual({ verification: first.verification, replayed: true });
@@ -288,11 +270,11 @@ describe('start with an Idempotency-Key', () => {
 describe('check', () => {
   it('approves the right code once', async () => {
     const id = await started();
-    expect(await serviceWith().check(id, CODE, 'shop')).toMatchObject({
+    expect(await serviceWith().check(id, { code: CODE }, 'shop')).toMatchObject({
       verdict: 'approved',
       verification: { status: 'approved', checks: 1 },
     });
-    await expect(serviceWith().check(id, CODE, 'shop')).rejects.toMatchObject({
+    await expect(serviceWith().check(id, { code: CODE }, 'shop')).rejects.toMatchObject({
       code: 'not_pending',
       message: expect.stringContaining('approved'),
     });
@@ -300,27 +282,31 @@ describe('check', () => {
 
   it('counts wrong codes up to the limit', async () => {
     const id = await started({ maxChecks: 2 });
-    expect(await serviceWith().check(id, '000000', 'shop')).toMatchObject({
+    expect(await serviceWith().check(id, { code: '000000' }, 'shop')).toMatchObject({
       verdict: 'wrong',
       verification: { status: 'pending', checks: 1 },
     });
-    expect(await serviceWith().check(id, '4938', 'shop')).toMatchObject({
+    expect(await serviceWith().check(id, { code: '4938' }, 'shop')).toMatchObject({
       verdict: 'wrong',
       verification: { status: 'max_checks_reached' },
     });
-    await expect(serviceWith().check(id, CODE, 'shop')).rejects.toMatchObject({ code: 'not_pending' });
+    await expect(serviceWith().check(id, { code: CODE }, 'shop')).rejects.toMatchObject({
+      code: 'not_pending',
+    });
   });
 
   it.each(['', '12', 'abcdef', '４９３８１７', ' 493817'])('refuses %j without counting it', async (code) => {
     const id = await started();
-    await expect(serviceWith().check(id, code, 'shop')).rejects.toMatchObject({ code: 'invalid_request' });
+    await expect(serviceWith().check(id, { code }, 'shop')).rejects.toMatchObject({
+      code: 'invalid_request',
+    });
     expect((await serviceWith().get(id, 'shop')).checks).toBe(0);
   });
 
   it('is too late after the time', async () => {
     const id = await started({ ttlSeconds: 60 });
     now += 60_000;
-    await expect(serviceWith().check(id, CODE, 'shop')).rejects.toMatchObject({
+    await expect(serviceWith().check(id, { code: CODE }, 'shop')).rejects.toMatchObject({
       code: 'not_pending',
       message: expect.stringContaining('expired'),
     });
@@ -333,8 +319,8 @@ describe('what belongs to somebody else', () => {
     const service = serviceWith();
     for (const attempt of [
       service.get(id, client),
-      service.check(id, CODE, client),
-      service.check(id, '000000', client),
+      service.check(id, { code: CODE }, client),
+      service.check(id, { code: '000000' }, client),
       service.cancel(id, client),
       service.get('ver_x', client),
     ]) {
@@ -365,7 +351,7 @@ describe('cancel', () => {
 
   it('leaves an approved one approved, and hangs up all the same', async () => {
     const id = await started();
-    await serviceWith().check(id, CODE, 'shop');
+    await serviceWith().check(id, { code: CODE }, 'shop');
     expect((await serviceWith().cancel(id, 'shop')).status).toBe('approved');
     expect(switchboard.hungUp).toHaveLength(1);
   });

@@ -19,15 +19,16 @@ describe('createVerification', () => {
 
 describe('applyCheck', () => {
   it('approves a right code once, and forgets its sealed copy', () => {
-    const first = applyCheck(verification, true, NOW + 5);
+    const first = applyCheck(verification, 'code', true, NOW + 5);
     expect(first.verdict).toBe('approved');
     expect(first.verification).toMatchObject({
       status: 'approved',
+      approvedBy: 'code',
       checks: 1,
       endedAt: NOW + 5,
       sealedCode: null,
     });
-    expect(applyCheck(first.verification, true, NOW + 6)).toEqual({
+    expect(applyCheck(first.verification, 'code', true, NOW + 6)).toEqual({
       verdict: 'not_pending',
       verification: first.verification,
     });
@@ -35,11 +36,16 @@ describe('applyCheck', () => {
 
   it('approves on the last check', () => {
     const last = { ...verification, checks: 4 };
-    expect(applyCheck(last, true, NOW).verification.status).toBe('approved');
+    expect(applyCheck(last, 'code', true, NOW).verification.status).toBe('approved');
   });
 
   it('ends with the last wrong code', () => {
-    const { verdict, verification: after } = applyCheck({ ...verification, checks: 4 }, false, NOW + 1);
+    const { verdict, verification: after } = applyCheck(
+      { ...verification, checks: 4 },
+      'code',
+      false,
+      NOW + 1,
+    );
     expect(verdict).toBe('wrong');
     expect(after).toMatchObject({
       status: 'max_checks_reached',
@@ -54,7 +60,7 @@ describe('applyCheck', () => {
     [NOW + 600_000, 'not_pending'],
     [NOW + 600_001, 'not_pending'],
   ])('at %i: %s', (now, verdict) => {
-    expect(applyCheck(verification, true, now).verdict).toBe(verdict);
+    expect(applyCheck(verification, 'code', true, now).verdict).toBe(verdict);
   });
 
   it('compares at most maxChecks times, approves at most once, and never after the end', () => {
@@ -69,7 +75,7 @@ describe('applyCheck', () => {
           const verdicts: string[] = [];
           for (const { equal, waitMs } of checks) {
             now += waitMs;
-            const result = applyCheck(current, equal, now);
+            const result = applyCheck(current, 'code', equal, now);
             const over = current.status !== 'pending' || now >= verification.expiresAt;
             expect(result.verdict === 'not_pending').toBe(over);
             verdicts.push(result.verdict);

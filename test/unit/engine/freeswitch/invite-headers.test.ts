@@ -60,6 +60,15 @@ describe('inviteHeaders', () => {
     });
   });
 
+  it('lets a flash call ring for as long as its attempt may last', () => {
+    const flash = { ringHoldMs: 2500, maxRingMs: 10_000, onAnswer: 'hangup' } as const;
+    const leg = legWith({
+      flash,
+      timeouts: { setupMs: 8000, ringMs: 30_500, maxCallMs: 60_000, lingerMs: 0 },
+    });
+    expect(inviteHeaders(leg, IDENTITY)['Expires']).toBe('15');
+  });
+
   it('makes a new object each time', () => {
     const leg = legWith({});
     const first = inviteHeaders(leg, IDENTITY);

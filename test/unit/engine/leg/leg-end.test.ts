@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { hungUpByCallee, resultOf } from '../../../../src/engine/leg/leg-end.ts';
+import { hungUpByCallee, resultOf, unanswered } from '../../../../src/engine/leg/leg-end.ts';
 import { parseMessage, type SipRequest, type SipResponse } from '../../../../src/sip/message.ts';
 
 function message<Kind extends 'request' | 'response'>(
@@ -48,5 +48,42 @@ describe('hungUpByCallee', () => {
   it('says no more than the BYE', () => {
     const bye = message('request', 'BYE sip:a@b SIP/2.0');
     expect(hungUpByCallee(bye)).toEqual({ kind: 'hung_up', by: 'callee', why: 'peer' });
+  });
+});
+
+describe('unanswered', () => {
+  const refused = {
+    kind: 'response',
+    response: message('response', 'SIP/2.0 486 Busy Here'),
+  } as const;
+  const canceled = {
+    kind: 'response',
+    response: message('response', 'SIP/2.0 487 Request Terminated'),
+  } as const;
+
+  it('is the refusal, also where we had canceled', () => {
+    const end = { kind: 'rejected', sip: { status: 486, reason: 'Busy Here' } };
+    expect(unanswered(refused, undefined)).toEqual(end);
+    expect(unanswered(refused, { kind: 'canceled' })).toEqual(end);
+    expect(unanswered(refused, { kind: 'no_ring' })).toEqual(end);
+  });
+
+  it('is what we canceled for', () => {
+    expect(unanswered(canceled, { kind: 'ring_timeout' })).toEqual({ kind: 'ring_timeout' });
+    expect(unanswered({ kind: 'gone' }, { kind: 'diverted' })).toEqual({ kind: 'diverted' });
+    expect(unanswered({ kind: 'timeout' }, { kind: 'no_ring' })).toEqual({ kind: 'no_ring' });
+  });
+
+  it('is a ring where a flash call has rung, whatever is said to its CANCEL', () => {
+    expect(unanswered(refused, { kind: 'rang' })).toEqual({ kind: 'rang' });
+    expect(unanswered(canceled, { kind: 'rang' })).toEqual({ kind: 'rang' });
+  });
+
+  it('is a fault of the way there where nothing came', () => {
+    expect(unanswered({ kind: 'timeout' }, undefined)).toEqual({ kind: 'setup_timeout' });
+    expect(unanswered({ kind: 'transport', error: new Error('refused') }, undefined)).toEqual({
+      kind: 'unreachable',
+      detail: 'refused',
+    });
   });
 });

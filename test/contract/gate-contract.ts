@@ -1,0 +1,270 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { CallEvent, GateTerms } from '../../src/engine/engine.ts';
+import type { LabCall, LabCarrier } from '../../src/lab/carrier.ts';
+import { Secret } from '../../src/secret.ts';
+import { eventually } from '../support/eventually.ts';
+import { LAB_CREDENTIALS, startCarrier } from '../support/lab.ts';
+import { courseOf, endOf, eventsOf, gistOf, type LegOverrides, legTo, tone } from '../support/legs.ts';
+import { toneIn } from '../support/tone-in.ts';
+import type { EngineUnderTest } from './engine-contract.ts';
+
+/** Neither is a harmonic of the other. */
+const ASK_HZ = 625;
+const PROMPT_HZ = 1500;
+const ASK_MS = 400;
+const PROMPT_MS = 600;
+/** What a tone's length is measured to, with a packet at each of its ends. */
+const MEASURE_MS = 100;
+/** The lab's share of a tone that is not there: noise of G.711 and the edges of the other tone. One packet has more than half. */
+const NOTHING = 0.05;
+
+interface Course {
+  readonly number: string;
+  readonly events: readonly CallEvent[];
+}
+
+interface Wishes extends Partial<Omit<GateTerms, 'keys'>> {
+  readonly keys?: string;
+  readonly leg?: LegOverrides;
+  readonly signal?: AbortSignal;
+  readonly on?: (event: CallEvent) => void;
+}
+
+/** What every engine makes of a gate; each adapter has one visible file that runs this. */
+export function gateContract(start: () => Promise<EngineUnderTest>): void {
+  let under: EngineUnderTest;
+  let carrier: LabCarrier;
+  let faults: unknown[];
+  let serial = 5000;
+
+  /** Carries a call with a gate to a number that nobody else calls. */
+  const call = async (suffix: string, wishes: Wishes = {}): Promise<Course> => {
+    const { keys = '1', leg, signal, on, ...terms } = wishes;
+    const number = `+44207${serial++}${suffix}`;
+    const gate: GateTerms = {
+      keys: new Secret(keys),
+      ask: tone(ASK_MS, ASK_HZ),
+      asks: 2,
+      waitMs: 3000,
+      ...terms,
+    };
+    const prompt = tone(PROMPT_MS, PROMPT_HZ);
+    const gated = legTo(carrier.port, number, { credentials: LAB_CREDENTIALS, prompt, gate, ...leg });
+    const events = await eventsOf(under.engine, gated, {
+      ...(signal === undefined ? {} : { signal }),
+      ...(on === undefined ? {} : { on }),
+    });
+    return { number, events };
+  };
+  const phoneOf = async ({ number }: Course): Promise<LabCall['phone']> => {
+    const { phone } = carrier.calls.find((one) => one.number === number) as LabCall;
+    await phone.over;
+    return phone;
+  };
+  const expectHeard = async (course: Course, hz: number, ms: number): Promise<void> => {
+    const heard = toneIn((await phoneOf(course)).heard, hz);
+    expect(Math.abs(heard.ms - ms), `${heard.ms} ms of ${hz} Hz, not ${ms}`).toBeLessThanOrEqual(MEASURE_MS);
+  };
+  /** The recording of the phone holds nothing of the prompt, and nothing of it was counted. */
+  const expectShut = async (course: Course): Promise<void> => {
+    expect(courseOf(course.events)).not.toMatch(/gate_opened|prompt_finished/);
+    expect(endOf(course.events).media).toMatchObject({ promptSentMs: 0 });
+    const { heard } = await phoneOf(course);
+    // That something was heard, so that the recording is one.
+    expect(toneIn(heard, ASK_HZ).loudest).toBeGreaterThan(0.5);
+    expect(toneIn(heard, PROMPT_HZ).loudest).toBeLessThan(NOTHING);
+  };
+  const keysOf = ({ events }: Course): string =>
+    events.flatMap((event) => (event.type === 'dtmf' ? [event.digit] : [])).join('');
+
+  beforeAll(async () => {
+    under = await start();
+    ({ carrier, faults } = await startCarrier({ t1Ms: 100 }));
+  });
+  afterAll(async () => {
+    await under.close();
+    await carrier.close();
+  });
+  afterEach(async () => {
+    await eventually(() => expect(under.held()).toBe(0), { timeoutMs: 10_000 });
+    expect(faults).toEqual([]);
+  });
+
+  const OPENED = 'trying ringing answered dtmf gate_opened prompt_finished ended';
+
+  describe('keys that open it', () => {
+    it.each([
+      ['231', 'a telephone-event', 'udp'],
+      ['231', 'a telephone-event', 'tcp'],
+      ['250', 'SIP INFO with application/dtmf-relay', 'udp'],
+      ['250', 'SIP INFO with application/dtmf-relay', 'tcp'],
+      ['251', 'SIP INFO with application/dtmf', 'udp'],
+      ['252', 'both, which counts once', 'udp'],
+    ] as const)('may come to %s by %s, over %s', async (suffix, _way, transport) => {
+      // Counted twice, the second one would say the prompt again.
+      const course = await call(suffix, { repeat: { key: '1', times: 1 }, leg: { transport } });
+      expect(courseOf(course.events)).toBe(OPENED);
+      expect(gistOf(course.events)).toBe('hung_up by us: prompt_finished');
+      expect(keysOf(course)).toBe('1');
+      expect(endOf(course.events).media).toMatchObject({ promptSentMs: PROMPT_MS });
+      await expectHeard(course, ASK_HZ, ASK_MS);
+      await expectHeard(course, PROMPT_HZ, PROMPT_MS);
+    });
+
+    it('are two presses where two are wanted, and not one that comes in two ways', async () => {
+      const course = await call('252', { keys: '11', asks: 1, waitMs: 1500 });
+      expect(keysOf(course)).toBe('1');
+      expect(gistOf(course.events)).toBe('hung_up by us: no_key');
+      await expectShut(course);
+    });
+
+    it('stop the question that is still being asked', async () => {
+      const course = await call('231', { ask: tone(4000, ASK_HZ) });
+      expect(courseOf(course.events)).toBe(OPENED);
+      const heard = toneIn((await phoneOf(course)).heard, ASK_HZ);
+      // The key is pressed a second after the answer.
+      expect(heard.ms).toBeGreaterThan(700);
+      expect(heard.ms).toBeLessThan(1600);
+      await expectHeard(course, PROMPT_HZ, PROMPT_MS);
+    });
+
+    it('are found behind others, in their order', async () => {
+      const course = await call('253', { keys: '493817' });
+      expect(keysOf(course)).toBe('4493817');
+      const types = courseOf(course.events);
+      expect(types).toBe(`trying ringing answered ${'dtmf '.repeat(7)}gate_opened prompt_finished ended`);
+      await expectHeard(course, PROMPT_HZ, PROMPT_MS);
+    });
+
+    it('count when a question that is asked again comes between them', async () => {
+      // Seven keys take about 1.6 s from the first second on.
+      const course = await call('253', { keys: '493817', ask: tone(300, ASK_HZ), waitMs: 1500 });
+      expect(gistOf(course.events)).toBe('hung_up by us: prompt_finished');
+      await expectHeard(course, PROMPT_HZ, PROMPT_MS);
+      await expectHeard(course, ASK_HZ, 600);
+    });
+
+    it.each(['PCMU', 'PCMA'] as const)('open it in %s', async (codec) => {
+      const course = await call('231', { leg: { codecs: [codec] } });
+      expect(course.events.find(({ type }) => type === 'answered')).toMatchObject({ codec });
+      await expectHeard(course, PROMPT_HZ, PROMPT_MS);
+    });
+  });
+
+  describe('keys that do not', () => {
+    it('are others', async () => {
+      const course = await call('232', { asks: 1, waitMs: 1500 });
+      expect(courseOf(course.events)).toBe('trying ringing answered dtmf ended');
+      expect(gistOf(course.events)).toBe('hung_up by us: no_key');
+      await expectShut(course);
+    });
+
+    it('are the right ones in another order', async () => {
+      const course = await call('253', { keys: '493871', asks: 1 });
+      expect(keysOf(course)).toBe('4493817');
+      expect(gistOf(course.events)).toBe('hung_up by us: no_key');
+      await expectShut(course);
+    });
+  });
+
+  it.each([1, 2, 3])('asks %i times where nothing is pressed, and hangs up', async (asks) => {
+    const course = await call('200', { asks, waitMs: 500 });
+    expect(courseOf(course.events)).toBe('trying ringing answered ended');
+    expect(gistOf(course.events)).toBe('hung_up by us: no_key');
+    await expectShut(course);
+    await expectHeard(course, ASK_HZ, asks * ASK_MS);
+    const answeredAt = course.events.find(({ type }) => type === 'answered')?.at ?? 0;
+    const lasted = endOf(course.events).at - answeredAt;
+    expect(lasted).toBeGreaterThanOrEqual(asks * (ASK_MS + 500) - 50);
+    expect((await phoneOf(course)).record.end).toBe('they_hung_up');
+  });
+
+  describe('the key that says the prompt again', () => {
+    it('does so while it is said, and only so often', async () => {
+      const leg = { prompt: tone(1500, PROMPT_HZ) };
+      const course = await call('254', { repeat: { key: '0', times: 2 }, leg });
+      const types = courseOf(course.events);
+      expect(types).toBe('trying ringing answered dtmf gate_opened dtmf dtmf dtmf prompt_finished ended');
+      expect(endOf(course.events).media).toMatchObject({ promptSentMs: 1500 });
+      // It was begun again after a second each time.
+      await expectHeard(course, PROMPT_HZ, 1000 + 1000 + 1500);
+    });
+
+    it('does so in the silence after it', async () => {
+      const leg = { timeouts: { lingerMs: 1800 } };
+      const course = await call('254', { repeat: { key: '0', times: 2 }, leg });
+      const said = course.events.filter(({ type }) => type === 'prompt_finished');
+      expect(said).toHaveLength(3);
+      expect(gistOf(course.events)).toBe('hung_up by us: prompt_finished');
+      expect(endOf(course.events).media).toMatchObject({ promptSentMs: PROMPT_MS });
+      await expectHeard(course, PROMPT_HZ, 3 * PROMPT_MS);
+    });
+
+    it('is none where none is named', async () => {
+      const course = await call('254', { leg: { timeouts: { lingerMs: 1800 } } });
+      expect(course.events.filter(({ type }) => type === 'prompt_finished')).toHaveLength(1);
+      await expectHeard(course, PROMPT_HZ, PROMPT_MS);
+    });
+
+    it('says nothing as long as the gate is shut', async () => {
+      const course = await call('230', { asks: 1, waitMs: 1500, repeat: { key: '0', times: 3 } });
+      expect(gistOf(course.events)).toBe('hung_up by us: no_key');
+      await expectShut(course);
+    });
+  });
+
+  describe('what happens to a call meanwhile', () => {
+    it('the question stands still on hold and goes on behind it, and the key opens', async () => {
+      const course = await call('241', { ask: tone(1500, ASK_HZ), waitMs: 4000 });
+      expect(courseOf(course.events)).toBe(OPENED);
+      await expectHeard(course, ASK_HZ, 1500);
+      await expectHeard(course, PROMPT_HZ, PROMPT_MS);
+    });
+
+    it('a question that comes due on hold is asked behind it', async () => {
+      const course = await call('241', { ask: tone(700, ASK_HZ), waitMs: 800 });
+      expect(courseOf(course.events)).toBe(OPENED);
+      await expectHeard(course, ASK_HZ, 1400);
+      await expectHeard(course, PROMPT_HZ, PROMPT_MS);
+    });
+
+    it('the callee hangs up', async () => {
+      const course = await call('220', { waitMs: 6000 });
+      expect(courseOf(course.events)).toBe('trying ringing answered ended');
+      expect(gistOf(course.events)).toBe('hung_up by callee: peer');
+      await expectShut(course);
+    });
+
+    it('the longest time of a call is over', async () => {
+      const course = await call('200', { waitMs: 6000, leg: { timeouts: { maxCallMs: 900 } } });
+      expect(gistOf(course.events)).toBe('hung_up by us: max_duration');
+      await expectShut(course);
+    });
+
+    it.each([
+      ['the question is asked', 4000],
+      ['a key is waited for', ASK_MS],
+    ])('an abort comes while %s', async (_when, askMs) => {
+      const abort = new AbortController();
+      const on = ({ type }: CallEvent): void => (type === 'dtmf' ? abort.abort() : undefined);
+      const ask = tone(askMs, ASK_HZ);
+      const course = await call('232', { ask, waitMs: 6000, signal: abort.signal, on });
+      expect(courseOf(course.events)).toBe('trying ringing answered dtmf ended');
+      expect(gistOf(course.events)).toBe('hung_up by us: aborted');
+      await expectShut(course);
+    });
+  });
+
+  it('carries many at once, each with its own end', async () => {
+    const ends = {
+      '200': 'hung_up by us: no_key',
+      '231': 'hung_up by us: prompt_finished',
+      '232': 'hung_up by us: no_key',
+      '250': 'hung_up by us: prompt_finished',
+    };
+    const wanted = Array.from({ length: 5 }, () => Object.entries(ends)).flat();
+    const courses = await Promise.all(wanted.map(([suffix]) => call(suffix, { asks: 1, waitMs: 1500 })));
+    expect(courses.map(({ events }) => gistOf(events))).toEqual(wanted.map(([, end]) => end));
+    for (const course of courses) if (gistOf(course.events).includes('no_key')) await expectShut(course);
+  });
+}
