@@ -10,11 +10,14 @@ const sentence = z
   .max(500)
   .refine((text) => !/\p{Cc}/u.test(text), { error: 'expected no control characters' });
 
-/** The words around a code; `{code}` stands where the code is said. */
+/** The words around a code; `{code}` stands where the code is said, `{key}` where a gate's key is. */
 const template = z.strictObject({
   greeting: sentence,
   again: sentence,
   goodbye: sentence,
+  press: sentence.optional(),
+  enter: sentence.optional(),
+  confirmed: sentence.optional(),
 });
 
 /** A name or an address that may be fetched from, or all names below a domain. */

@@ -80,7 +80,7 @@ export const gender = z
   .describe('Of the voice, where there is a choice');
 export const locale = z
   .string()
-  .regex(/^[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,2}$/, { error: 'expected a locale such as en-US' });
+  .regex(/^[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8}){0,4}$/, { error: 'expected a locale such as en-US' });
 export const callee = z
   .string()
   .min(1)

@@ -15,6 +15,8 @@ export interface Outcome {
 export interface LegHistory {
   /** A 180 came: the phone has rung. */
   readonly rang: boolean;
+  /** Whether it was to ring only. */
+  readonly flash: boolean;
   /** Any provisional response but 100 came. */
   readonly progressed: boolean;
   /** Dispositions of the attempts before this one. */
@@ -131,6 +133,7 @@ export function historyOf(call: Call, retryRejected: boolean): LegHistory {
   const attempt = call.attempts.at(-1);
   return {
     rang: (attempt?.ringingAt ?? null) !== null,
+    flash: attempt?.channel === 'flash',
     progressed: call.timeline.some((entry) => entry.attempt === number && PROVISIONAL.includes(entry.type)),
     earlier: call.attempts.slice(0, -1).flatMap(({ disposition }) => disposition ?? []),
     retryRejected,
@@ -161,6 +164,8 @@ function rowOf(end: LegEnd, history: LegHistory): Row {
     case 'canceled':
       return CANCELED_HERE;
     case 'hung_up':
+      // Our CANCEL was late, and what the call was for has happened: the number was seen.
+      if (end.why === 'crossed_cancel' && history.flash && history.rang) return RANG;
       return HUNG_UP[end.why] ?? ['answered', hangUpBlame(end.why), 'never'];
     case 'rang':
       return RANG;

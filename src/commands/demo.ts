@@ -1,22 +1,23 @@
 import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { CallAnswer, TimelineEntryAnswer } from '../api/schemas.ts';
 import type { CheckAnswer, VerificationAnswer } from '../api/verification-schemas.ts';
+import { shownCaller } from '../lab/caller-id.ts';
 import { Recogniser } from '../lab/recogniser.ts';
 import { createLogger } from '../log.ts';
 import { formatWav } from '../media/wav.ts';
-import { ladderHead, ladderLine } from '../sip/ladder.ts';
 import type { WireMessage } from '../sip/transport.ts';
-import { eventsOf, request } from './api-client.ts';
-import { LAB_LOCALE, LAB_PREFIX, type LabSite, startLabSite } from './lab-site.ts';
-import { bar, Screen } from './screen.ts';
+import { request } from './api-client.ts';
+import type { DemoStage } from './demo-stage.ts';
+import { callLine, place, say } from './demo-stage.ts';
+import { LAB_LOCALE, LAB_PREFIX, startLabSite } from './lab-site.ts';
+import { Screen } from './screen.ts';
 
 const ANSWERS = `${LAB_PREFIX}200`;
 const BUSY = `${LAB_PREFIX}486`;
-const REFRESH_MS = 200;
+const RINGS = `${LAB_PREFIX}180`;
 
-/** `demo`: one verification from end to end, and a busy number. Exit code 0 only if all of it happened. */
+/** `demo`: a verification by voice from end to end, a busy number, and a flash call. Exit code 0 only if all of it happened. */
 export async function demo(): Promise<number> {
   const screen = new Screen();
   screen.line(
@@ -30,11 +31,15 @@ export async function demo(): Promise<number> {
     logger,
     onWire: (message) => onWire(message),
   });
-  const show: Show = (watch) => {
-    onWire = watch;
+  const stage: DemoStage = {
+    site,
+    screen,
+    watch: (watch) => {
+      onWire = watch;
+    },
   };
   try {
-    const results = [...(await answered(site, screen, show)), ...(await busy(site, screen, show))];
+    const results = [...(await answered(stage)), ...(await busy(stage)), ...(await flash(stage))];
     const held = results.every(Boolean);
     screen.line(
       held
@@ -48,11 +53,10 @@ export async function demo(): Promise<number> {
   }
 }
 
-type Show = (watch: (message: WireMessage) => void) => void;
-
-async function answered(site: LabSite, screen: Screen, show: Show): Promise<boolean[]> {
+async function answered(demo: DemoStage): Promise<boolean[]> {
+  const { site, screen } = demo;
   screen.heading('1  A number that answers');
-  const { verification, call } = await place(site, screen, show, ANSWERS);
+  const { verification, call } = await place(demo, { to: ANSWERS });
   const said = [say(screen, call.disposition === 'answered' && call.promptFinished, callLine(call))];
 
   screen.heading('2  What the phone heard, recognised from the audio that reached it');
@@ -94,9 +98,10 @@ async function answered(site: LabSite, screen: Screen, show: Show): Promise<bool
   return said;
 }
 
-async function busy(site: LabSite, screen: Screen, show: Show): Promise<boolean[]> {
+async function busy(demo: DemoStage): Promise<boolean[]> {
+  const { site, screen } = demo;
   screen.heading('4  A number that is busy');
-  const { verification, call } = await place(site, screen, show, BUSY);
+  const { verification, call } = await place(demo, { to: BUSY });
   const reply = await request<VerificationAnswer>(`${site.app.url}/v1/verifications/${verification.id}`);
   return [
     say(screen, call.disposition === 'busy' && call.sipStatus === 486, callLine(call)),
@@ -104,70 +109,33 @@ async function busy(site: LabSite, screen: Screen, show: Show): Promise<boolean[
   ];
 }
 
+/** The phone rings, nobody answers, and the number that called is the proof. */
+async function flash(demo: DemoStage): Promise<boolean[]> {
+  const { site, screen } = demo;
+  screen.heading('5  A flash call: it rings, and nobody has to answer');
+  const { verification, call } = await place(demo, { to: RINGS, channel: 'flash' });
+  const { flash: shown } = verification;
+  if (shown === null) throw new Error('a flash call without a calling number');
+  const { prefix, hiddenDigits, guessProbability } = shown;
+  const invite = site.carrier.calls.at(-1)?.invite;
+  const callerId = invite === undefined ? '' : (shownCaller(invite) ?? '');
+  const url = `${site.app.url}/v1/verifications/${verification.id}/check`;
+  const wrong = await request<CheckAnswer>(url, 'POST', { callerId: otherThan(callerId) });
+  const right = await request<CheckAnswer>(url, 'POST', { callerId });
+  return [
+    say(screen, call.disposition === 'rang', callLine(call)),
+    say(
+      screen,
+      callerId.startsWith(prefix) && callerId.length === prefix.length + hiddenDigits,
+      `the answer said ${prefix}${'•'.repeat(hiddenDigits)}, the phone showed ${callerId}; a guess is right with ${(100 * guessProbability).toFixed(1)} %`,
+    ),
+    say(screen, wrong.status === 200 && !wrong.body.approved, `another number: ${checkLine(wrong)}`),
+    say(screen, right.body.approved && right.body.status === 'approved', `as shown: ${checkLine(right)}`),
+  ];
+}
+
 interface Refusal {
   readonly error?: { readonly code: string; readonly message: string };
-}
-
-/** Asks for a verification and shows its call until it is over. */
-async function place(
-  site: LabSite,
-  screen: Screen,
-  show: Show,
-  to: string,
-): Promise<{ verification: VerificationAnswer; call: CallAnswer }> {
-  const startAt = Date.now();
-  screen.line(`  POST /v1/verifications {"to":"${to}"}`);
-  screen.line(screen.paint('gray', ladderHead('voice-otp', 'lab carrier')));
-  show((message) => screen.line(ladderLine(message, { startAt })));
-  const created = await request<VerificationAnswer>(`${site.app.url}/v1/verifications`, 'POST', { to });
-  if (created.status !== 201) throw new Error(`the API answered ${created.status} instead of 201`);
-  const verification = created.body;
-  screen.line(
-    screen.paint(
-      'cyan',
-      `${String(Date.now() - startAt).padStart(6)} ms   201 ${verification.status}, call ${verification.callId}`,
-    ),
-  );
-  let promptMs = 0;
-  const stopProgress = showProgress(site, screen, () => promptMs);
-  const call = `${site.app.url}/v1/calls/${verification.callId}`;
-  for await (const { data } of eventsOf(`${call}/events`)) {
-    const { at, type, detail } = data as TimelineEntryAnswer;
-    const details = Object.entries(detail).map(([key, value]) => `${key}=${value}`);
-    const ms = String(Date.parse(at) - startAt).padStart(6);
-    screen.line(screen.paint('cyan', `${ms} ms   ● ${type} ${details.join(' ')}`));
-    if (type === 'prepared') promptMs = Number(detail['durationMs']);
-  }
-  stopProgress();
-  return { verification, call: (await request<CallAnswer>(call)).body };
-}
-
-/** What has reached the phone, as a bar, while the prompt plays. */
-function showProgress(site: LabSite, screen: Screen, promptMs: () => number): () => void {
-  const timer = setInterval(() => {
-    const record = site.carrier.calls.at(-1)?.phone.record;
-    if (record === undefined || record.answeredAt === null || record.end !== null) return;
-    const heardMs = record.packets * 20;
-    screen.live(
-      `            ${bar(heardMs / Math.max(1, promptMs()))} ${(heardMs / 1000).toFixed(1)} s heard, ${record.packets} packets`,
-    );
-  }, REFRESH_MS);
-  return () => clearInterval(timer);
-}
-
-function say(screen: Screen, holds: boolean, text: string): boolean {
-  screen.verdict(holds, text);
-  return holds;
-}
-
-function callLine({ disposition, sipStatus, durations }: CallAnswer): string {
-  const times = [
-    ['post-dial delay', durations.pddMs],
-    ['ring', durations.ringMs],
-    ['talk', durations.talkMs],
-  ] as const;
-  const known = times.filter(([, ms]) => ms !== null).map(([name, ms]) => `${name} ${ms} ms`);
-  return `${disposition}${sipStatus === null ? '' : ` (SIP ${sipStatus})`}; ${known.join(', ')}`;
 }
 
 function checkLine({ status, body }: { status: number; body: CheckAnswer }): string {

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { behaviourOf, listBehaviours } from '../lab/behaviour.ts';
+import { shownCaller } from '../lab/caller-id.ts';
 import type { LabCall } from '../lab/carrier.ts';
 import type { Recogniser } from '../lab/recogniser.ts';
 import { formatWav } from '../media/wav.ts';
@@ -18,7 +19,8 @@ export async function reportCall(
   call: LabCall,
   { screen, recogniser, folder }: { screen: Screen; recogniser: Recogniser; folder: string },
 ): Promise<void> {
-  screen.line(`☎ ${call.number}: ${behaviourOf(call.number).what}`);
+  const caller = shownCaller(call.invite) ?? 'no number';
+  screen.line(`☎ ${call.number}: called by ${caller}; ${behaviourOf(call.number).what}`);
   await call.phone.over;
   const { end, packets } = call.phone.record;
   if (packets === 0) return screen.line(`☎ ${call.number}: over (${end}), heard nothing`);

@@ -79,6 +79,8 @@ export async function startLabSite(options: LabSiteOptions): Promise<LabSite> {
           username: LAB_USERNAME,
           password: LAB_PASSWORD,
           cli: '+442079460999',
+          // Numbers for fiction, like the phones' own: nobody has them.
+          flashPool: [{ first: '+441614960000', last: '+441614960999' }],
         },
       ],
       speech: {

@@ -39,7 +39,10 @@ export async function lab({
     `  curl -s ${site.app.url}/v1/verifications -H 'content-type: application/json' -d '{"to":"${LAB_PREFIX}200"}'`,
   );
   screen.line(
-    `  curl -s ${site.app.url}/v1/verifications/ID/check -H 'content-type: application/json' -d '{"code":"CODE"}'\n`,
+    `  curl -s ${site.app.url}/v1/verifications/ID/check -H 'content-type: application/json' -d '{"code":"CODE"}'`,
+  );
+  screen.line(
+    `  curl -s ${site.app.url}/v1/verifications -H 'content-type: application/json' -d '{"to":"${LAB_PREFIX}180","channel":"flash"}'\n`,
   );
   await untilStopped();
   await site.close();

@@ -14,6 +14,8 @@ export function nearestLocale(
   preferred?: string,
 ): string | undefined {
   if (!LOCALE.test(requested)) return undefined;
+  const same = available.find((locale) => locale.toLowerCase() === requested.toLowerCase());
+  if (same !== undefined) return same;
   const [language, ...wanted] = subtags(requested);
   let best: { readonly locale: string; readonly shared: number; readonly others: number } | undefined;
   const preferredFirst = (a: string, b: string): number => Number(b === preferred) - Number(a === preferred);

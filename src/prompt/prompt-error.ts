@@ -1,12 +1,12 @@
 /** Why a prompt cannot be played; docs/errors.md explains each. */
 export type PromptFault =
-  /** The provider is away, refused, or broke. */
+  /** The provider is away, refused, broke, or gave what is no speech. */
   | 'tts_failed'
   /** It took too long. */
   | 'tts_timeout'
   /** The provider has no voice of the name that was asked for. */
   | 'unknown_voice'
-  /** What came is no sound that can be used. */
+  /** A file or an address holds no sound that can be used, or nothing is heard of this text. */
   | 'not_audio'
   /** The address may not be asked: its scheme, its host, or where its name leads to. */
   | 'url_refused'

@@ -74,6 +74,11 @@ export class ProviderHealth {
     return pass;
   }
 
+  /** Whether one more failure would make it unhealthy. */
+  get wavers(): boolean {
+    return this.#healthy && this.#failures === FAILURES - 1;
+  }
+
   succeeded(pass: Pass): void {
     this.left(pass);
     this.#failures = 0;
@@ -97,7 +102,7 @@ export class ProviderHealth {
     }
   }
 
-  /** Neither good nor bad: the request was given up, or the fault is the text's. */
+  /** Neither good nor bad: the request was given up, or the fault is the client's. */
   left(pass: Pass): void {
     if (pass === this.#probe) this.#probe = undefined;
   }

@@ -1,3 +1,5 @@
+import { type CodeText, codeTextOf } from './code-text.ts';
+import { mixedCodes, type Span } from './mixed-code.ts';
 import type { SayAs } from './playlist.ts';
 
 /** A part of a text: words, or a code in it. */
@@ -7,56 +9,87 @@ export type TextPiece = { readonly phrase: string } | { readonly code: string };
 export type SpelledPart = { readonly character: string } | { readonly pauseMs: number };
 
 /** What people put between the digits of one number. */
-const BETWEEN = '[ .\\-\u2010-\u2015\u00a0\u2009\u202f\u200c\u200d]?';
+const BETWEEN = '[ .\\-\u2010-\u2015\u200c\u200d\u00b7]?';
 /** What may stand between digits that are one code all the same, to whoever reads on: anything but words. */
-const APART = '[^\\p{L}\\p{Nd}]{0,6}';
+const APART = '[^\\p{L}\\p{Nd}]*';
 /** So many digits are a code, whatever was asked for: nobody says 482910 as a number, and no provider is to see it. */
 const CODE_DIGITS = 4;
-const NUMBER = `\\p{Nd}(?:${BETWEEN}\\p{Nd})*`;
-const [NO_WORD_BEFORE, NO_WORD_AFTER] = ['(?<![\\p{L}\\p{Nd}])', '(?![\\p{L}\\p{Nd}])'];
-/** Capitals with digits among them: no word in ordinary writing. */
-const MIXED = `${NO_WORD_BEFORE}(?=[0-9]*[A-Z])(?=[A-Z]*[0-9])[A-Z0-9]{${CODE_DIGITS},}${NO_WORD_AFTER}`;
-/** Capitals or digits or both. */
-const CAPITALS = `${NO_WORD_BEFORE}[A-Z0-9]{2,}${NO_WORD_AFTER}`;
-
-const HIDDEN_CODES = new RegExp(`${MIXED}|\\p{Nd}(?:${APART}\\p{Nd}){${CODE_DIGITS - 1},}`, 'gu');
-const ALL_NUMBERS = new RegExp(`${MIXED}|${NUMBER}`, 'gu');
-const ALL_CODES = new RegExp(`${CAPITALS}|${NUMBER}`, 'gu');
+const HIDDEN_CODES = new RegExp(`[0-9](?:${APART}[0-9]){${CODE_DIGITS - 1},}`, 'gu');
+const NUMBERS = new RegExp(`[0-9](?:${BETWEEN}[0-9])*`, 'gu');
+/** Capitals or digits or both, and numbers. */
+const CAPITALS = new RegExp(`(?<![\\p{L}\\p{Nd}])[A-Z0-9]{2,}(?![\\p{L}\\p{Nd}])|${NUMBERS.source}`, 'gu');
 
 /**
  * The codes of a text and the words around them. With `digits` and `pairs` every number is one, with `nato` also
  * what is written in capitals (`KQX`). Without them four digits and more are one where there are no words between
- * them, however they are written: such a code is never a phrase. What has capitals and digits (`K7QX`) always is one.
- * Digits of other scripts become ASCII, and what stands between the characters of a code is dropped.
+ * them, however they are written and however far apart: digits of all scripts, circled, superscript, Roman and Han
+ * ones. Such a code is never a phrase, nor are letters and digits that take turns (`K7QX`, `k-7-q-x`, `K7Q X9P`).
+ * Digits and letters become ASCII, letters capitals, and what stands between the characters of a code is dropped.
+ *
+ * Not recognised: digits in words ("four, eight"), Roman numerals in letters ("IV"), letters alone, what letters and
+ * digits make like a name (`ab12`, `covid-19`, `abcd4z`), codes of which words are a part, and letters of other
+ * scripts than Latin.
  */
 export function codesIn(text: string, sayAs?: SayAs): readonly TextPiece[] {
-  const pattern = sayAs === undefined ? HIDDEN_CODES : sayAs === 'nato' ? ALL_CODES : ALL_NUMBERS;
+  const read = codeTextOf(text);
+  const searches: readonly Search[] = [
+    { shape: 'shaped', find: mixedCodes },
+    { shape: 'wide', find: (wide) => spansOf(HIDDEN_CODES, wide), unlessPlain: sayAs !== undefined },
+    ...(sayAs === undefined ? [] : [NUMBERS_OF[sayAs]]),
+  ];
+  return piecesOf(text, read, { from: 0, to: read.plain.length }, searches);
+}
+
+interface Search {
+  readonly shape: 'plain' | 'shaped' | 'wide';
+  readonly find: (shape: string) => readonly Span[];
+  /** Plain digits are left to the next search, which takes each number by itself. */
+  readonly unlessPlain?: boolean;
+}
+
+const NUMBERS_OF: Readonly<Record<SayAs, Search>> = {
+  digits: { shape: 'plain', find: (plain) => spansOf(NUMBERS, plain) },
+  pairs: { shape: 'plain', find: (plain) => spansOf(NUMBERS, plain) },
+  nato: { shape: 'plain', find: (plain) => spansOf(CAPITALS, plain) },
+};
+
+/** What the first search finds between these places, and what the others find around that. */
+function piecesOf(
+  text: string,
+  read: CodeText,
+  { from, to }: Span,
+  [search, ...others]: readonly Search[],
+): readonly TextPiece[] {
+  if (search === undefined) return phraseOf(text.slice(read.begins[from], read.begins[to]));
   const pieces: TextPiece[] = [];
-  let at = 0;
-  for (const found of text.matchAll(pattern)) {
-    pieces.push(...phraseOf(text.slice(at, found.index)), { code: asciiOf(found[0]) });
-    at = found.index + found[0].length;
+  let at = from;
+  for (const span of search.find(read[search.shape].slice(from, to))) {
+    const [begin, end] = [from + span.from, from + span.to];
+    const code = read[search.shape].slice(begin, end);
+    if (search.unlessPlain === true && code === read.plain.slice(begin, end)) continue;
+    pieces.push(...piecesOf(text, read, { from: at, to: begin }, others), { code: codeOf(code) });
+    at = end;
   }
-  return [...pieces, ...phraseOf(text.slice(at))];
+  return [...pieces, ...piecesOf(text, read, { from: at, to }, others)];
+}
+
+function spansOf(pattern: RegExp, shape: string): readonly Span[] {
+  return Array.from(shape.matchAll(pattern), ({ 0: found, index }) => ({
+    from: index,
+    to: index + found.length,
+  }));
 }
 
 /** Nothing, where there is nothing to be said. */
 function phraseOf(text: string): readonly TextPiece[] {
-  return /[\p{L}\p{N}]/u.test(text) ? [{ phrase: text.trim().replaceAll(/\s+/gu, ' ') }] : [];
+  if (!/[\p{L}\p{N}]/u.test(text)) return [];
+  // What modified the last character of a code has nothing left to modify.
+  const words = text.replace(/^\p{M}+/u, '').trim();
+  return [{ phrase: words.replaceAll(/\s+/gu, ' ') }];
 }
 
-function asciiOf(code: string): string {
-  return Array.from(code, (char) =>
-    /\p{Nd}/u.test(char) ? String(valueOf(char)) : /[A-Z]/.test(char) ? char : '',
-  ).join('');
-}
-
-/** Digits of every script come in runs of ten from zero to nine (Unicode, general category Nd). */
-function valueOf(digit: string): number {
-  const point = digit.codePointAt(0) ?? 0;
-  let first = point;
-  while (/\p{Nd}/u.test(String.fromCodePoint(first - 1))) first--;
-  return (point - first) % 10;
+function codeOf(found: string): string {
+  return found.replaceAll(/[^A-Za-z0-9]/g, '').toUpperCase();
 }
 
 /**

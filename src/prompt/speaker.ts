@@ -65,6 +65,8 @@ export class Speaker {
   /** The message of the last failure. */
   #reason = '';
   #reviving: NodeJS.Timeout | undefined;
+  /** Where something was heard last. */
+  #heardIn: string | undefined;
 
   constructor(provider: TtsProvider, options: SpeakerOptions) {
     const rest = options.restMs ?? REST_MS;
@@ -108,7 +110,8 @@ export class Speaker {
    * one utterance. It is one request, whatever it has to say.
    *
    * @param abreast so many at a time, and not more than the provider takes
-   * @throws PromptError tts_failed, tts_timeout, not_audio, too_long; and the signal's reason
+   * @throws PromptError tts_failed, tts_timeout, too_long; not_audio where nothing is heard of this text, and of
+   *   others something is; and the signal's reason
    */
   async speak(utterances: readonly Utterance[], abreast: number, signal: AbortSignal): Promise<Pcm[]> {
     if (!this.#started || this.#closed || this.#health.refuses()) throw this.#refusal();
@@ -186,6 +189,7 @@ export class Speaker {
     try {
       const pcm = await this.#timed(utterance, signal);
       check(pcm, this.id);
+      this.#heardIn = utterance.locale;
       this.#health.succeeded(pass);
       return pcm;
     } catch (error) {
@@ -193,17 +197,53 @@ export class Speaker {
         this.#health.left(pass);
         throw signal.reason;
       }
-      const failure = this.#translated(error);
+      const failure = await this.#judged(pass, utterance, this.#translated(error));
       this.#reason = failure.message;
-      // No client makes it unhealthy for all others, by a voice that it does not have or a text that it cannot read.
-      const unspeakable = failure.fault === 'not_audio' && !/[A-Za-z0-9]/.test(utterance.text);
-      if (failure.fault === 'too_long') this.#health.succeeded(pass);
-      else if (unspeakable || failure.fault === 'unknown_voice') this.#health.left(pass);
-      else this.#health.failed(pass, failure.fault);
       throw failure;
     } finally {
       if (pass.probe) this.#reviveLater();
     }
+  }
+
+  /**
+   * Tells the provider's health of a failure, and the failure as the client is to know it. No client makes a provider
+   * unhealthy for all others by what it asks for: where that may be the reason, something is said that can be heard
+   * of every provider that works.
+   */
+  async #judged(pass: Pass, utterance: Utterance, failure: PromptError): Promise<PromptError> {
+    const { fault } = failure;
+    if (fault === 'too_long') this.#health.succeeded(pass);
+    else if (fault === 'unknown_voice') this.#health.left(pass);
+    else if (fault !== 'not_audio' && !this.#health.wavers) this.#health.failed(pass, fault);
+    else if (await this.#speaksOtherwise(utterance)) this.#health.succeeded(pass);
+    else {
+      this.#reason = failure.message;
+      this.#health.failed(pass, fault);
+      if (fault === 'not_audio') return new PromptError('tts_failed', failure.message);
+    }
+    return failure;
+  }
+
+  /** Whether it says what anybody can say. */
+  async #speaksOtherwise(failed: Utterance): Promise<boolean> {
+    const known = this.#knownGood();
+    if (known === undefined || isSame(known, failed)) return false;
+    const stop = new AbortController();
+    this.#inside.add(stop);
+    try {
+      check(await this.#timed(known, stop.signal), this.id);
+      return true;
+    } catch {
+      return false;
+    } finally {
+      this.#inside.delete(stop);
+    }
+  }
+
+  /** It says nothing of anybody. */
+  #knownGood(): Utterance | undefined {
+    const locale = this.#heardIn ?? this.#provider.locales()[0];
+    return locale === undefined ? undefined : { text: '1', locale, speed: 1 };
   }
 
   /** A provider that does not heed its signal keeps nobody waiting, and no place either. */
@@ -273,14 +313,13 @@ export class Speaker {
     const pass = this.#health.admit();
     if (pass === undefined) return this.#reviveLater();
     if (!this.#started) return this.#begin(pass);
-    const locale = this.#provider.locales()[0];
-    if (locale === undefined) {
+    const probe = this.#knownGood();
+    if (probe === undefined) {
       this.#health.failed(pass, 'tts_failed');
       return this.#reviveLater();
     }
     const stop = new AbortController();
     this.#inside.add(stop);
-    const probe = { text: '1', locale, speed: 1 };
     await this.#limit(() => this.#attempt(pass, probe, stop.signal)).catch(() => undefined);
     this.#inside.delete(stop);
   }
@@ -314,6 +353,11 @@ export class Speaker {
     await Promise.race([work, late]);
     clearTimeout(timer);
   }
+}
+
+function isSame(a: Utterance, b: Utterance): boolean {
+  const plain = b.voice === undefined && b.gender === undefined;
+  return plain && a.text === b.text && a.locale === b.locale && a.speed === b.speed;
 }
 
 /** Aborts with the signal, until that is undone. */

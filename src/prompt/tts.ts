@@ -32,8 +32,8 @@ export interface TtsProvider {
    * Speaks. Abort ends the work and frees what it held.
    *
    * @returns audio at the provider's own sample rate, mono, not empty
-   * @throws PromptError tts_failed, tts_timeout, unknown_voice, not_audio or too_long (60 s); the message never holds
-   * the text
+   * @throws PromptError tts_failed, also for what is no audio or cut off; tts_timeout; unknown_voice; not_audio where
+   *   nothing can be heard; too_long (60 s). The message never holds the text
    */
   synthesize(utterance: Utterance, signal: AbortSignal): Promise<Pcm>;
   close(): Promise<void>;

@@ -153,14 +153,20 @@ describe('a service that speaks by HTTP, on a bad day', () => {
     ['a WAV called HTML', speaks((wav) => wav, 'text/html')],
     ['a WAV that is shorter than it says', speaks((wav) => wav.subarray(0, wav.length - 1000))],
     ['a WAV that says to be longer than it is', speaks((wav) => patched(wav, 40, wav.length + 5000))],
+    ['a rate that nobody has', speaks((wav) => patched(wav, 24, 1))],
+  ])('takes %s for a fault of the service', async (_, misbehave) => {
+    server.misbehave(misbehave);
+    await expectFault('tts_failed', 1);
+  });
+
+  it.each<[string, Misbehaviour]>([
     ['a WAV of nothing but its header', speaks((wav) => patched(wav.subarray(0, 44), 40, 0))],
     ['silence', speaks((wav) => Buffer.concat([wav.subarray(0, 44), Buffer.alloc(wav.length - 44)]))],
     [
       'a constant',
       speaks((wav) => Buffer.concat([wav.subarray(0, 44), Buffer.alloc(wav.length - 44, 0x11)])),
     ],
-    ['a rate that nobody has', speaks((wav) => patched(wav, 24, 1))],
-  ])('takes %s for no audio', async (_, misbehave) => {
+  ])('hears nothing in %s', async (_, misbehave) => {
     server.misbehave(misbehave);
     await expectFault('not_audio', 1);
   });
@@ -231,7 +237,7 @@ describe('a service that speaks by HTTP, on a bad day', () => {
       const error: unknown = await google
         .synthesize({ text: 'x', locale: 'en-US', speed: 1 }, AbortSignal.timeout(20_000))
         .catch((one: unknown) => one);
-      expect(error).toMatchObject({ fault: 'not_audio' });
+      expect(error).toMatchObject({ fault: 'tts_failed' });
       expect(String(error) + String((error as Error).cause)).not.toContain('zebrafish');
     }
     await google.close();

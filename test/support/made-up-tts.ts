@@ -32,6 +32,8 @@ export class MadeUpTts implements TtsProvider {
   mood: MadeUpMood = 'speaks';
   /** Of single texts, before `mood`. */
   readonly moods = new Map<string, MadeUpMood>();
+  /** Locales in which nothing is heard. */
+  readonly silentIn = new Set<string>();
   /** So often it does not start. */
   failingStarts = 0;
   /** While set, a start does not end. */
@@ -111,8 +113,8 @@ export class MadeUpTts implements TtsProvider {
     return { sampleRate: this.#sampleRate, samples };
   }
 
-  async #speak({ text }: Utterance, signal: AbortSignal): Promise<Pcm> {
-    const mood = this.moods.get(text) ?? this.mood;
+  async #speak({ text, locale }: Utterance, signal: AbortSignal): Promise<Pcm> {
+    const mood = this.silentIn.has(locale) ? 'silent' : (this.moods.get(text) ?? this.mood);
     const pcm = this.tone(text);
     if (typeof mood !== 'string') throw new PromptError(mood.fault, 'it fails');
     if (mood === 'breaks') throw new TypeError(`cannot say ${text}`);

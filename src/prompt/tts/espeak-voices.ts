@@ -16,6 +16,11 @@ export interface EspeakWish {
 
 /** Dialects that look like regions: `ca-va` is Valencian, not the Catalan of the Vatican. */
 const NOT_REGIONS: ReadonlySet<string> = new Set(['ca-ba', 'ca-nw', 'ca-va', 'ru-cl']);
+/**
+ * Cherokee, Chuvash, Quenya, Sindarin, K'iche': all digits or the zero are silence in espeak-ng 1.52. No code can be
+ * said with them, and who asks for a code is to hear that before anything is dialled.
+ */
+const SILENT_DIGITS: ReadonlySet<string> = new Set(['chr', 'cv', 'quc', 'qya', 'sjn']);
 /** Variants change how a voice of any language sounds; these two are the clearest in a telephone. */
 const VARIANT_OF = { female: 'f3', male: 'm3' } as const;
 
@@ -68,7 +73,7 @@ function joined(name: string | undefined, variant: string | undefined): string |
 
 /** BCP 47 in its usual letters and with its preferred subtags: `en-us` is en-US, `cmn` is zh. */
 function localeOf(language: string): string | undefined {
-  if (NOT_REGIONS.has(language)) return undefined;
+  if (NOT_REGIONS.has(language) || SILENT_DIGITS.has(language.split('-')[0] ?? '')) return undefined;
   try {
     return Intl.getCanonicalLocales(language)[0];
   } catch {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Agent, type Dispatcher, request } from 'undici';
 import type { HttpQuestion } from './http-presets.ts';
-import { failed, notAudio, noVoice, stopped, tooLong } from './speech-fault.ts';
+import { failed, noVoice, stopped, tooLong } from './speech-fault.ts';
 
 export interface HttpAnswer {
   /** In lower case and without parameters; empty where the service does not say. */
@@ -29,7 +29,7 @@ const RETRIED: ReadonlySet<number> = new Set([429, 503]);
 /**
  * Asks a service, and once more where it was busy or the connection broke.
  *
- * @throws PromptError tts_failed, tts_timeout, not_audio or too_long: with status or error code, and nothing else of
+ * @throws PromptError tts_failed, tts_timeout, unknown_voice or too_long: with status or error code, and nothing else of
  * what was asked or answered
  */
 export async function ask(asker: Asker, question: HttpQuestion, signal: AbortSignal): Promise<HttpAnswer> {
@@ -85,7 +85,7 @@ async function attempt(
     return { retryMs: RETRY_MS, error: broken(id, error) };
   }
   if (answer === 'too_much') throw tooLong(id);
-  if (answer.length === 0) throw notAudio(id, 'answered with nothing');
+  if (answer.length === 0) throw failed(id, 'answered with nothing');
   return { contentType, body: answer };
 }
 

@@ -6,7 +6,7 @@ import type { TtsProvider, Utterance } from '../tts.ts';
 import { type Asker, ask, type HttpAnswer } from './http-exchange.ts';
 import { HTTP_PRESETS, type HttpPreset } from './http-presets.ts';
 import { speechFromWav } from './speech-audio.ts';
-import { failed, MAX_WAV_BYTES, noLocale, notAudio, noVoice, stopped } from './speech-fault.ts';
+import { failed, MAX_WAV_BYTES, noLocale, noVoice, stopped } from './speech-fault.ts';
 import { plainText } from './spoken-text.ts';
 import { voiceOf } from './voice-table.ts';
 
@@ -105,7 +105,7 @@ export class HttpProvider implements TtsProvider {
 
   #fromBody({ contentType, body }: HttpAnswer): Uint8Array {
     if (!/^(?:audio\/.+|application\/octet-stream|binary\/octet-stream|)$/.test(contentType)) {
-      throw notAudio(this.id, 'answered with something else than audio');
+      throw failed(this.id, 'answered with something else than audio');
     }
     return body;
   }
@@ -117,7 +117,7 @@ export class HttpProvider implements TtsProvider {
     } catch {
       // Its message would repeat what it could not read.
     }
-    if (typeof audio !== 'string') throw notAudio(this.id, 'answered with something else than audio');
+    if (typeof audio !== 'string') throw failed(this.id, 'answered with something else than audio');
     return Buffer.from(audio, 'base64');
   }
 }

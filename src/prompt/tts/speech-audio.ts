@@ -1,7 +1,7 @@
 import { durationMs, type Pcm } from '../../media/pcm.ts';
 import { parseWav, readWavHeader, WavError } from '../../media/wav.ts';
 import { MAX_CLIP_SECONDS } from '../clip.ts';
-import { notAudio, tooLong } from './speech-fault.ts';
+import { failed, notAudio, tooLong } from './speech-fault.ts';
 
 /** Between the lowest and the highest sample of 65,536: less than this is not heard in a telephone. */
 const SILENT_RANGE = 200;
@@ -11,17 +11,18 @@ const UNKNOWN_LENGTH = 0x7fff0000;
 /**
  * What a provider answered, as audio.
  *
- * @throws PromptError not_audio for what is no WAV, silent, or shorter than its header says; too_long
+ * @throws PromptError tts_failed for what is no WAV, or shorter than its header says; not_audio where nothing can be
+ *   heard; too_long
  */
 export function speechFromWav(id: string, bytes: Uint8Array): Pcm {
   let pcm: Pcm;
   try {
     pcm = parseWav(bytes);
   } catch (error) {
-    if (error instanceof WavError) throw notAudio(id, 'did not answer with a WAV that can be read', error);
+    if (error instanceof WavError) throw failed(id, 'did not answer with a WAV that can be read', error);
     throw error;
   }
-  if (isCutOff(bytes)) throw notAudio(id, 'gave a WAV that is shorter than its header says');
+  if (isCutOff(bytes)) throw failed(id, 'gave a WAV that is shorter than its header says');
   return audible(id, pcm);
 }
 

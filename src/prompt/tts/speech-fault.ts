@@ -21,6 +21,7 @@ export function noLocale(id: string): PromptError {
   return failed(id, 'does not speak this language');
 }
 
+/** Nothing can be heard. What is no audio at all is `failed`: no text is to blame for that. */
 export function notAudio(id: string, what: string, cause?: unknown): PromptError {
   return new PromptError('not_audio', `the speech provider ${id} ${what}`, { cause });
 }

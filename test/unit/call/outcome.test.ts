@@ -4,7 +4,13 @@ import type { LegHistory } from '../../../src/call/outcome.ts';
 import { judge } from '../../../src/call/outcome.ts';
 import type { LegEnd } from '../../../src/engine/engine.ts';
 
-const before: LegHistory = { rang: false, progressed: false, earlier: [], retryRejected: false };
+const before: LegHistory = {
+  rang: false,
+  flash: false,
+  progressed: false,
+  earlier: [],
+  retryRejected: false,
+};
 const ringing: LegHistory = { ...before, rang: true, progressed: true };
 const inBetween: LegHistory = { ...before, progressed: true };
 

@@ -21,6 +21,12 @@ describe('nearestLocale', () => {
     expect(nearestLocale(requested, AVAILABLE)).toBe(expected);
   });
 
+  it('is the same one where there is that, also with a part of its own', () => {
+    const dialects = ['en-GB', 'en-GB-x-rp', 'vi', 'vi-VN-x-central'];
+    for (const locale of dialects) expect(nearestLocale(locale.toLowerCase(), dialects)).toBe(locale);
+    expect(nearestLocale('en-GB-x-gbclan', dialects)).toBe('en-GB');
+  });
+
   it.each([
     'fr',
     'fr-US',

@@ -194,12 +194,13 @@ describe('health', () => {
     expect(await synthesis.phrase(CHOICE, 'hello', work())).toHaveLength(400);
   });
 
-  it('is not lost by texts that nobody can speak', async () => {
+  it('is not lost by texts that it cannot speak, while it speaks others', async () => {
     const tts = new MadeUpTts();
     const synthesis = await rig.synthesis([tts]);
     for (const [text, mood] of [
       ['!', 'silent'],
       ['привет', 'silent'],
+      ['word', 'silent'],
       ['hello', { fault: 'unknown_voice' }],
       ['…', 'empty'],
       ['...', { fault: 'not_audio' }],
@@ -207,14 +208,41 @@ describe('health', () => {
       ['another', 'endless'],
       ['third', 'endless'],
     ] as const) {
-      tts.mood = mood;
-      await expect(synthesis.phrase(CHOICE, text, work())).rejects.toThrow(PromptError);
+      tts.moods.set(text, mood);
+      const fault = mood === 'endless' ? 'too_long' : typeof mood === 'object' ? mood.fault : 'not_audio';
+      await expect(synthesis.phrase(CHOICE, text, work())).rejects.toMatchObject({ fault });
     }
     expect(synthesis.health()[0]).toEqual({ id: 'made-up', healthy: true, since: NOON });
     tts.mood = 'silent';
-    await failing(3, synthesis);
+    await expect(synthesis.phrase(CHOICE, 'failing', work())).rejects.toMatchObject({ fault: 'tts_failed' });
+    await failing(2, synthesis);
     expect(synthesis.health()[0]).toMatchObject({ healthy: false, lastFault: 'not_audio' });
   });
+
+  it('is not lost by a language that is silent', async () => {
+    const tts = new MadeUpTts({ locales: ['aa', 'en-US', 'qya'] });
+    tts.silentIn.add('aa').add('qya');
+    const synthesis = await rig.synthesis([tts]);
+    await synthesis.phrase(CHOICE, 'hello', work());
+    for (let i = 0; i < 5; i++) {
+      const request = synthesis.characters({ ...CHOICE, locale: 'qya' }, DIGITS, work());
+      await expect(request).rejects.toMatchObject({ fault: 'not_audio' });
+    }
+    expect(synthesis.health()).toEqual([{ id: 'made-up', healthy: true, since: NOON }]);
+    expect(tts.asked.at(-1)).toEqual({ text: '1', locale: 'en-US', speed: 1 });
+  });
+
+  it.each(['tts_failed', 'tts_timeout'] as const)(
+    'is not lost by texts that end with %s, while it speaks others',
+    async (fault) => {
+      const tts = new MadeUpTts();
+      const synthesis = await rig.synthesis([tts]);
+      for (let i = 0; i < 10; i++) tts.moods.set(`failing ${i}`, { fault });
+      await failing(10, synthesis);
+      expect(synthesis.health()).toEqual([expect.objectContaining({ healthy: true, since: NOON })]);
+      expect(tts.texts.filter((text) => text === '1')).toHaveLength(3);
+    },
+  );
 
   it('is neither lost nor won by voices that do not exist', async () => {
     const tts = new MadeUpTts();
@@ -243,7 +271,7 @@ describe('health', () => {
       ...Array<string>(17).fill('tts_failed'),
       ...Array<string>(3).fill('tts_timeout'),
     ]);
-    expect(tts.asked).toHaveLength(3);
+    expect(tts.texts).toEqual(['text 0', 'text 1', 'text 2', '1']);
   });
 
   it('comes back by itself, with a request that says nothing of anybody', async () => {

@@ -17,12 +17,17 @@ const VOICES = new EspeakVoices(
     voice('sit/cmn-Latn-pinyin', ['cmn-latn-pinyin', 5], ['zh', 5]),
     voice('roa/ca-va', ['ca-va', 5]),
     voice('eu', ['eu', 5]),
+    voice('art/qya', ['qya', 5]),
+    voice('art/sjn', ['sjn', 5]),
+    voice('myn/quc', ['quc', 5]),
+    voice('trk/cv', ['cv', 5]),
+    voice('iro/chr', ['chr-US-Qaaa-x-west', 5]),
   ],
   ['f2', 'f3', 'm3', 'UniRobot'],
 );
 
 describe('voices of espeak-ng', () => {
-  it('have locales as BCP 47 writes them, without those that only look so', () => {
+  it('have locales as BCP 47 writes them, without those that only look so or have no digits', () => {
     expect(VOICES.locales).toEqual([
       'de',
       'en',

@@ -36,8 +36,8 @@ describe('speech in a WAV', () => {
     ['claims one sample more', wavWith((view) => view.setUint32(40, 1602, true))],
     ['is no WAV', new TextEncoder().encode('<html>')],
     ['is empty', new Uint8Array()],
-  ])('is no audio where it %s', (_, bytes) => {
-    expect(() => speechFromWav('x', bytes)).toThrow(expect.objectContaining({ fault: 'not_audio' }));
+  ])('is a fault of the provider where it %s', (_, bytes) => {
+    expect(() => speechFromWav('x', bytes)).toThrow(expect.objectContaining({ fault: 'tts_failed' }));
   });
 
   it('may have something behind it, and chunks before it', () => {
