@@ -15,6 +15,7 @@ const REDACTED_KEYS = [
   'codeDigest',
   'digits',
   'headers',
+  'keyAndSalt',
   'leftover',
   'password',
   'payload',
@@ -93,6 +94,8 @@ export function maskSip(text: string): string {
         /^(a=(?:crypto|key-mgmt|ice-pwd):|k=)[^\r\n]*/gim,
         (_match, name: string) => `${name}${REDACTED}`,
       )
+      // The keys once more, for lines that something else stands before.
+      .replace(/\b(inline:)[A-Za-z0-9+/=]{16,}/gi, (_match, method: string) => `${method}${REDACTED}`)
       .replace(/\b(sips?:|tel:)([^\s@;<>?,"]+)(@?)/gi, (match, scheme: string, user: string, at: string) =>
         // Without an `@` a sip: URI is a host, such as in a Route.
         at === '' && scheme.toLowerCase() !== 'tel:' ? match : `${scheme}${maskUri(user)}${at}`,

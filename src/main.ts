@@ -8,14 +8,24 @@ const USAGE = `voice-otp <command>
   lab [--port PORT] [--host HOST]    the service with a lab carrier, ready for curl (API on 8080)
   lab-carrier [--port PORT] [--host HOST]
                                      the lab carrier alone, as a trunk for any SIP system (SIP on 5080)
+  call NUMBER --say TEXT             a call over a running service, shown until it is over
+  check-config [FILE]                whether serve could start with a configuration
   key ID                             a new API key, and the line for the configuration
   sounds check|import …              recorded sounds: what a set lacks, and sets of your own recordings
 `;
 
 /** Each command loads only what it needs. */
 async function run(args: readonly string[]): Promise<number> {
-  // It has options of its own.
-  if (args[0] === 'sounds') return (await import('./commands/sounds.ts')).sounds(args.slice(1));
+  // These have options of their own.
+  const rest = args.slice(1);
+  switch (args[0]) {
+    case 'sounds':
+      return (await import('./commands/sounds.ts')).sounds(rest);
+    case 'call':
+      return (await import('./commands/call.ts')).call(rest);
+    case 'check-config':
+      return (await import('./commands/check-config.ts')).checkConfig(rest);
+  }
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,
@@ -52,14 +62,16 @@ function usage(code: 0 | 2): number {
   return code;
 }
 
+const EXPECTED: readonly string[] = ['StartError', 'ServiceError'];
+
 /** What was typed wrong, or is wrong on this machine, in a line; a bug with its stack. */
 function explain(error: unknown): 1 | 2 {
   const mistyped =
     error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
-  const expected = mistyped || (error instanceof Error && error.name === 'StartError');
+  const expected = mistyped || (error instanceof Error && EXPECTED.includes(error.name));
   const told = error instanceof Error ? (expected ? error.message : error.stack) : String(error);
   process.stderr.write(`${told}\n`);
-  return mistyped ? 2 : 1;
+  return mistyped || (error instanceof Error && error.name === 'ServiceError') ? 2 : 1;
 }
 
 try {

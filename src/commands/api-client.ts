@@ -5,12 +5,17 @@ export interface Reply<Body> {
   readonly body: Body;
 }
 
-export async function request<Body>(url: string, method = 'GET', body?: unknown): Promise<Reply<Body>> {
+/** @param key API key; undefined where the service runs without keys */
+export async function request<Body>(
+  url: string,
+  method = 'GET',
+  body?: unknown,
+  key?: string,
+): Promise<Reply<Body>> {
   const response = await fetch(url, {
     method,
-    ...(body === undefined
-      ? {}
-      : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
+    headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...bearer(key) },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
   return { status: response.status, body: (await response.json()) as Body };
 }
@@ -22,8 +27,8 @@ export interface ServerSentEvent {
 }
 
 /** Reads an event stream until the server ends it (WHATWG HTML §9.2). */
-export async function* eventsOf(url: string): AsyncGenerator<ServerSentEvent, void, undefined> {
-  const response = await fetch(url, { headers: { accept: 'text/event-stream' } });
+export async function* eventsOf(url: string, key?: string): AsyncGenerator<ServerSentEvent, void, undefined> {
+  const response = await fetch(url, { headers: { accept: 'text/event-stream', ...bearer(key) } });
   if (response.status !== 200 || response.body === null)
     throw new Error(`${url} answered ${response.status}`);
   let text = '';
@@ -37,6 +42,10 @@ export async function* eventsOf(url: string): AsyncGenerator<ServerSentEvent, vo
       if (event !== undefined) yield event;
     }
   }
+}
+
+function bearer(key: string | undefined): Record<string, string> {
+  return key === undefined ? {} : { authorization: `Bearer ${key}` };
 }
 
 function parseBlock(block: string): ServerSentEvent | undefined {

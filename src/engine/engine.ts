@@ -1,10 +1,25 @@
 import type { Speech } from '../media/speech.ts';
 import type { Secret } from '../secret.ts';
+import type { TlsTerms } from '../sip/tls-trust.ts';
+
+export type { TlsTerms };
 
 /** Codecs by their SDP encoding name (RFC 3551), both at 8000 Hz. */
 export type Codec = 'PCMU' | 'PCMA';
 
-export type SipTransport = 'udp' | 'tcp';
+/** `tls`: TLS 1.2 or later over TCP; the URIs stay `sip:`, since `sips:` would ask for TLS behind the trunk as well. */
+export type SipTransport = 'udp' | 'tcp' | 'tls';
+
+/**
+ * Whether the audio is encrypted by SRTP, with keys in the SDP (SDES, RFC 4568): these are as safe as the signalling that
+ * carries them, so `tls` belongs to it.
+ *
+ * - `off`: never; a peer that offers nothing else is refused.
+ * - `optional`: where the peer does it too. The offer is RTP/AVP with keys (RFC 8643), which both kinds of peers take;
+ *   whoever can change messages on the way can take the keys out of it.
+ * - `required`: the offer is RTP/SAVP, and an answer without a key ends as `media_rejected`.
+ */
+export type SrtpPolicy = 'off' | 'optional' | 'required';
 
 /** Where the INVITE is sent: the trunk's host or its outbound proxy. Without a port the name is looked up by SRV (RFC 3263). */
 export interface NextHop {
@@ -32,6 +47,10 @@ export interface Leg {
   /** Further headers of the INVITE, such as P-Asserted-Identity and Privacy (RFC 3325, RFC 3323). */
   readonly headers: readonly (readonly [name: string, value: string])[];
   readonly credentials?: DigestCredentials;
+  /** Of a next hop over `tls`; without it any authority that Node.js knows is believed, and we show no certificate. */
+  readonly tls?: TlsTerms;
+  /** `off` unless told. */
+  readonly srtp?: SrtpPolicy;
   /** In order of preference; at least one. */
   readonly codecs: readonly Codec[];
   /**
@@ -119,6 +138,10 @@ export interface MediaStats {
   readonly jitterMs: number;
   /** Milliseconds of the prompt that were sent. */
   readonly promptSentMs: number;
+  /** What both directions were encrypted with, by its name in SDP (RFC 4568 §6.2); absent where they were not. */
+  readonly srtp?: string;
+  /** Datagrams that SRTP did not let through: not authentic, or ones that came before. */
+  readonly srtpDropped?: number;
 }
 
 export interface SipResult {
@@ -232,9 +255,9 @@ export interface Engine {
   originate(leg: Leg, signal: AbortSignal): AsyncGenerator<CallEvent, void, undefined>;
   /**
    * Ends a leg that a process before this one left up: CANCEL or BYE. True when the far end said that it is
-   * over, false when it stayed silent. Never rejects.
+   * over, false when it stayed silent. Never rejects. `tls` is what the leg had: a leftover holds no keys.
    */
-  endLeftover(leftover: Leftover, credentials?: DigestCredentials): Promise<boolean>;
+  endLeftover(leftover: Leftover, credentials?: DigestCredentials, tls?: TlsTerms): Promise<boolean>;
   /** Ends what is still up, waits until it is over or the signal is aborted, and frees everything. */
   close(signal: AbortSignal): Promise<void>;
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Codec } from '../engine/engine.ts';
+import type { Codec, SrtpPolicy } from '../engine/engine.ts';
 import type { Secret } from '../secret.ts';
 import { type Challenge, verifyAnswer } from '../sip/digest.ts';
 import { SipEndpoint } from '../sip/endpoint.ts';
@@ -8,6 +8,7 @@ import { responseTo } from '../sip/response.ts';
 import type { ServerHandle } from '../sip/server-transactions.ts';
 import { ALLOW } from '../sip/session.ts';
 import { timersFor } from '../sip/timers.ts';
+import type { TlsListener } from '../sip/tls.ts';
 import type { WireMessage } from '../sip/transport.ts';
 import { parseUri } from '../sip/uri.ts';
 import { type Behaviour, behaviourOf } from './behaviour.ts';
@@ -18,6 +19,10 @@ export interface LabCarrierOptions {
   /** 0: any free one. */
   readonly port: number;
   readonly codecs: readonly Codec[];
+  /** SIP over TLS as well. */
+  readonly tls?: TlsListener;
+  /** What the phones do; `off` unless told. */
+  readonly srtp?: SrtpPolicy;
   /** What challenged calls have to know. */
   readonly username: string;
   readonly password: Secret;
@@ -56,6 +61,7 @@ export class LabCarrier {
       host: options.host,
       port: options.port,
       tcp: true,
+      tls: options.tls,
       timers: timersFor(options.t1Ms ?? 500),
       onRequest: (handle) => this.#request(handle),
       onFault: options.onFault,
@@ -65,6 +71,11 @@ export class LabCarrier {
 
   get port(): number {
     return this.#endpoint.port;
+  }
+
+  /** Where it listens for TLS; 0 where it does not. */
+  get tlsPort(): number {
+    return this.#endpoint.tlsPort;
   }
 
   /** The calls so far, oldest first; the last few thousand. */
@@ -111,13 +122,14 @@ export class LabCarrier {
     void this.#endpoint
       .localAddress(peer)
       .then((localAddress) => {
-        const { codecs, mediaSink } = this.#options;
+        const { codecs, mediaSink, srtp = 'off' } = this.#options;
         const phone = new Phone(handle, {
           endpoint: this.#endpoint,
           localAddress,
           behaviour,
           codecs,
           mediaSink,
+          srtp,
         });
         const call: LabCall = { number, callId, behaviour, invite: request, phone };
         this.#calls.push(call);

@@ -4,6 +4,8 @@ import { isIPv6 } from 'node:net';
 import type { Pcm } from '../media/pcm.ts';
 import { addTicks, buildRtpPacket, nextSequence, parseRtpPacket } from '../media/rtp-packet.ts';
 import { maySend, type Negotiated } from '../media/sdp.ts';
+import type { SrtpSuite } from '../media/srtp-suite.ts';
+import { StreamCipher } from '../media/stream-cipher.ts';
 import { encodeKeyPress } from '../media/telephone-event.ts';
 import { Ear } from './ear.ts';
 
@@ -19,6 +21,7 @@ const SILENCE = { PCMU: 0xff, PCMA: 0xd5 } as const;
 /** The audio of one lab phone: hears what is sent to it, sends silence back, presses keys. */
 export class PhoneMedia {
   readonly #socket: Socket;
+  readonly #cipher = new StreamCipher();
   #ear: Ear | undefined;
   #negotiated: Negotiated | undefined;
   #talking: NodeJS.Timeout | undefined;
@@ -63,6 +66,15 @@ export class PhoneMedia {
     return this.#early;
   }
 
+  /** What both directions are encrypted with; null before the answer, and without encryption. */
+  get srtp(): SrtpSuite | null {
+    return this.#negotiated?.srtp?.receive.suite ?? null;
+  }
+
+  get srtpDropped(): number {
+    return this.#cipher.dropped;
+  }
+
   /** All that was heard so far. */
   get heard(): Pcm {
     return this.#ear?.pcm() ?? { sampleRate: 8000, samples: new Int16Array(0) };
@@ -71,6 +83,7 @@ export class PhoneMedia {
   /** From the answer on, and after each new negotiation. */
   connect(negotiated: Negotiated): void {
     this.#negotiated = negotiated;
+    this.#cipher.use(negotiated.srtp);
     this.#ear ??= new Ear();
     this.#talking ??= setInterval(() => this.#talk(), PTIME_MS);
   }
@@ -99,7 +112,8 @@ export class PhoneMedia {
   }
 
   #hear(bytes: Buffer): void {
-    const packet = parseRtpPacket(bytes);
+    const opened = this.#cipher.open(bytes);
+    const packet = opened === undefined ? undefined : parseRtpPacket(opened);
     if (packet === undefined) return;
     if (this.#ear === undefined) this.#early++;
     else {
@@ -133,6 +147,8 @@ export class PhoneMedia {
       ssrc: this.#ssrc,
       payload,
     });
-    this.#socket.send(packet, negotiated.port, negotiated.address, () => {});
+    // A copy: the look-up of the address, though it is one already, lets other packets be sealed first.
+    const sealed = Uint8Array.from(this.#cipher.seal(packet));
+    this.#socket.send(sealed, negotiated.port, negotiated.address, () => {});
   }
 }

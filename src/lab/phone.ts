@@ -1,8 +1,10 @@
 import { randomBytes, randomInt } from 'node:crypto';
-import type { Codec } from '../engine/engine.ts';
+import type { Codec, SrtpPolicy } from '../engine/engine.ts';
+import { newLocalSrtp } from '../media/local-srtp.ts';
 import type { Pcm } from '../media/pcm.ts';
 import { answerOffer, createOffer, type Direction, type LocalMedia, readAnswer } from '../media/sdp.ts';
 import { SdpError } from '../media/sdp-reader.ts';
+import type { SrtpSuite } from '../media/srtp-suite.ts';
 import { dialogOfUas } from '../sip/dialog.ts';
 import type { SipEndpoint } from '../sip/endpoint.ts';
 import { parseNumber } from '../sip/header.ts';
@@ -19,6 +21,7 @@ export interface PhoneOptions {
   readonly localAddress: string;
   readonly behaviour: Behaviour;
   readonly codecs: readonly Codec[];
+  readonly srtp: SrtpPolicy;
   /** Where RTP is to go instead of to the phone: the phone is deaf then. */
   readonly mediaSink?: { readonly address: string; readonly port: number } | undefined;
 }
@@ -37,6 +40,10 @@ export interface PhoneRecord {
   readonly packets: number;
   /** Audio packets that arrived before the answer. */
   readonly earlyPackets: number;
+  /** What the audio is encrypted with; null where it is not. */
+  readonly srtp: SrtpSuite | null;
+  /** Datagrams that SRTP did not let through. */
+  readonly srtpDropped: number;
 }
 
 /** One call at a lab phone: acts out its behaviour towards one INVITE. */
@@ -63,6 +70,8 @@ export class Phone {
     end: null,
     packets: 0,
     earlyPackets: 0,
+    srtp: null,
+    srtpDropped: 0,
   };
 
   constructor(handle: ServerHandle, options: PhoneOptions) {
@@ -79,8 +88,8 @@ export class Phone {
   }
 
   get record(): PhoneRecord {
-    const { packets, earlyPackets, firstAudioAt } = this.#media ?? this.#record;
-    return { ...this.#record, packets, earlyPackets, firstAudioAt };
+    const { packets, earlyPackets, firstAudioAt, srtp, srtpDropped } = this.#media ?? this.#record;
+    return { ...this.#record, packets, earlyPackets, firstAudioAt, srtp, srtpDropped };
   }
 
   /** What was heard so far. */
@@ -129,6 +138,7 @@ export class Phone {
 
   #prepareAnswer(): void {
     const { codecs, localAddress, mediaSink } = this.#options;
+    const srtp = newLocalSrtp(this.#options.srtp);
     this.#local = {
       sessionId: String(randomInt(1, 2 ** 47)),
       version: 1,
@@ -136,6 +146,7 @@ export class Phone {
       port: mediaSink?.port ?? this.#media?.port ?? 0,
       codecs,
       telephoneEvent: true,
+      ...(srtp === undefined ? {} : { srtp }),
     };
     const { body } = this.#handle.request;
     this.#answerSdp = body === '' ? createOffer(this.#local) : answerOffer(body, this.#local).sdp;
@@ -314,7 +325,9 @@ export class Phone {
 
   #contact(): string {
     const { endpoint, localAddress } = this.#options;
-    const transport = this.#handle.peer.transport === 'tcp' ? ';transport=tcp' : '';
-    return `<sip:phone@${formatHost(localAddress)}:${endpoint.port}${transport}>`;
+    const { transport } = this.#handle.peer;
+    const port = transport === 'tls' ? endpoint.tlsPort : endpoint.port;
+    const parameter = transport === 'udp' ? '' : `;transport=${transport}`;
+    return `<sip:phone@${formatHost(localAddress)}:${port}${parameter}>`;
   }
 }

@@ -8,6 +8,7 @@ export interface RtpStats extends MediaStats {
   readonly packetsLost: number;
   /** Datagrams that were no RTP, of an unknown payload type, or from a stranger. */
   readonly packetsIgnored: number;
+  readonly srtpDropped: number;
   /** Packets that the operating system did not take, and errors of the sockets. */
   readonly socketErrors: number;
   readonly rtcpSent: number;
@@ -21,6 +22,7 @@ export const NO_RTP_STATS: RtpStats = {
   promptSentMs: 0,
   packetsLost: 0,
   packetsIgnored: 0,
+  srtpDropped: 0,
   socketErrors: 0,
   rtcpSent: 0,
   rtcpReceived: 0,

@@ -12,6 +12,7 @@ import { RtpReceiver } from './rtp-receiver.ts';
 import type { RtpSockets } from './rtp-sockets.ts';
 import type { Negotiated } from './sdp.ts';
 import { maySend } from './sdp.ts';
+import { StreamCipher } from './stream-cipher.ts';
 
 export interface RtpSessionContext {
   readonly id: number;
@@ -26,6 +27,7 @@ export class RtpSession implements Paced {
   readonly #context: RtpSessionContext;
   readonly #reporter: RtcpReporter;
   readonly #receiver: RtpReceiver;
+  readonly #cipher = new StreamCipher();
   #media: Negotiated | undefined;
   #prompt: PromptStream | undefined;
   /** What is being said, or was said last. */
@@ -49,15 +51,18 @@ export class RtpSession implements Paced {
       key: ({ digit, durationMs }) => post({ type: 'dtmf', id, digit, durationMs }),
     });
     sockets.rtp.on('message', (bytes, from) => {
-      this.#receiver.receive(bytes, from, this.#media, this.#source, performance.now());
+      const packet = this.#cipher.open(bytes);
+      if (packet === undefined) return;
+      this.#receiver.receive(packet, from, this.#media, this.#source, performance.now());
       if (this.#connection === 'none' && this.#source?.confirmed === true) this.#connect(this.#source.target);
     });
     sockets.rtp.on('connect', () => {
       this.#connection = 'up';
     });
-    sockets.rtcp.on('message', (bytes, from) =>
-      this.#reporter.receive(bytes, from, this.#source, performance.now()),
-    );
+    sockets.rtcp.on('message', (bytes, from) => {
+      const compound = this.#cipher.openRtcp(bytes);
+      if (compound !== undefined) this.#reporter.receive(compound, from, this.#source, performance.now());
+    });
     sockets.rtp.on('error', this.#onSocketError);
     sockets.rtcp.on('error', this.#onSocketError);
   }
@@ -91,7 +96,7 @@ export class RtpSession implements Paced {
     if (prompt === undefined || target === undefined || this.#closed) return;
     // The packet before this one is played out now.
     if (prompt.exhausted && !this.#finished) this.#finish();
-    const packet = prompt.next(dueMs);
+    const packet = this.#cipher.seal(prompt.next(dueMs));
     try {
       // One buffer for all packets: a datagram is copied by the system call, unless its queue is full.
       if (this.#connection === 'up') sockets.rtp.send(packet);
@@ -121,6 +126,8 @@ export class RtpSession implements Paced {
       promptSentMs: this.#promptSent(),
       packetsLost: lost,
       packetsIgnored: ignored,
+      srtpDropped: this.#cipher.dropped,
+      ...(this.#media?.srtp === undefined ? {} : { srtp: this.#media.srtp.send.suite }),
       socketErrors: this.#socketErrors,
       rtcpSent: this.#reporter.sent,
       rtcpReceived: this.#reporter.received,
@@ -146,6 +153,7 @@ export class RtpSession implements Paced {
     const before = this.#media;
     const media = withTargetOf(next, before);
     this.#media = media;
+    this.#cipher.use(media.srtp);
     if (this.#source === undefined || before?.address !== media.address || before.port !== media.port) {
       const address = canonical(media.address);
       this.#source = new RemoteSource({ address, port: media.port }, this.#context.symmetric);
@@ -187,7 +195,7 @@ export class RtpSession implements Paced {
 
   #report(nowMs: number, bye: boolean, done?: () => void): void {
     const prompt = this.#prompt;
-    const bytes = this.#reporter.report({
+    const compound = this.#reporter.report({
       nowMs,
       wallMs: Date.now(),
       bye,
@@ -197,6 +205,7 @@ export class RtpSession implements Paced {
       ssrc: prompt?.ssrc ?? 0,
       reception: this.#receiver.reception,
     });
+    const bytes = this.#cipher.sealRtcp(compound);
     const target = this.#reporter.target(this.#context.symmetric);
     const sent = (error: Error | null) => {
       if (error) this.#socketErrors++;

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { parse } from 'sdp-transform';
+import type { SdpCrypto } from './sdp-crypto.ts';
 
 /** What a session description cannot be used for; the message holds nothing that came from outside. */
 export class SdpError extends Error {
@@ -35,6 +36,8 @@ export interface SdpMedia {
   readonly direction: Direction;
   readonly ptimeMs: number | undefined;
   readonly maxPtimeMs: number | undefined;
+  /** Its a=crypto lines (RFC 4568), in the sender's order, as they were written. */
+  readonly crypto: readonly SdpCrypto[];
 }
 
 export interface SdpDescription {
@@ -53,7 +56,7 @@ const STATIC_FORMATS: ReadonlyMap<number, SdpFormat> = new Map([
 const DIRECTIONS: readonly string[] = ['sendrecv', 'sendonly', 'recvonly', 'inactive'] satisfies Direction[];
 /** Nothing else reaches the parser: its expressions for candidates, simulcast and the like may run for long. */
 const LINES_WE_READ =
-  /^(?:[vostcm]=|a=(?:rtpmap|ptime|maxptime|rtcp):|a=(?:sendrecv|sendonly|recvonly|inactive)\s*$)/;
+  /^(?:[vostcm]=|a=(?:rtpmap|ptime|maxptime|rtcp|crypto):|a=(?:sendrecv|sendonly|recvonly|inactive)\s*$)/;
 
 /** Reads a session description (RFC 8866) and checks all that is used of it. Throws SdpError and nothing else. */
 export function readSdp(sdp: string): SdpDescription {
@@ -94,6 +97,7 @@ function readMedia(media: Fields, session: Fields): SdpMedia {
     direction: readDirection(media.direction) ?? readDirection(session.direction) ?? 'sendrecv',
     ptimeMs: milliseconds(media.ptime) ?? milliseconds(session.ptime),
     maxPtimeMs: milliseconds(media.maxptime) ?? milliseconds(session.maxptime),
+    crypto: list(media.crypto).map((line) => readCryptoLine(record(line))),
   };
 }
 
@@ -125,6 +129,15 @@ function readRtpmap(map: Fields): SdpFormat | undefined {
   // The last part of an audio rtpmap is its channels (RFC 8866 §6.6): we have one.
   if (map.encoding !== undefined && integer(map.encoding) !== 1) return undefined;
   return { payloadType, encoding: encoding.toUpperCase(), clockRate };
+}
+
+function readCryptoLine(line: Fields): SdpCrypto {
+  return {
+    tag: integer(line.id),
+    suite: text(line.suite) ?? '',
+    keys: text(line.config) ?? '',
+    parameters: text(line.sessionConfig) ?? '',
+  };
 }
 
 /** An IP literal of the family that the line names, without a multicast TTL; names are not resolved. */

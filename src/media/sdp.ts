@@ -2,8 +2,10 @@ import { isIP } from 'node:net';
 import { write } from 'sdp-transform';
 import type { Codec } from '../engine/engine.ts';
 import { G711_CLOCK_RATE, PAYLOAD_TYPES } from './g711.ts';
+import { acceptCrypto, type CryptoLine, chooseCrypto, cryptoLine, offeredCrypto } from './sdp-crypto.ts';
 import type { Direction, SdpFormat, SdpMedia } from './sdp-reader.ts';
 import { readSdp, SdpError } from './sdp-reader.ts';
+import type { SrtpKeys, SrtpMaster } from './srtp-suite.ts';
 
 export { type Direction, SdpError };
 
@@ -28,6 +30,20 @@ export interface LocalMedia {
   readonly payloadTypes?: Readonly<Partial<Record<Codec, number>>>;
   /** What we want to do; sendrecv unless told. */
   readonly direction?: Direction;
+  /** Without it no SRTP is offered, and none is taken. */
+  readonly srtp?: LocalSrtp;
+}
+
+/** What we say of SRTP by SDES (RFC 4568). */
+export interface LocalSrtp {
+  /**
+   * With it the stream is RTP/SAVP, and a peer that has no key is refused. Without it the offer is RTP/AVP with keys, as
+   * RFC 8643 has it: who does not know them passes them over, so that one INVITE serves both kinds of peers. (An offer
+   * of RTP/SAVP that is sent again as RTP/AVP after a 488 is the other custom; there a call may ring twice.)
+   */
+  readonly required: boolean;
+  /** One for each suite, in order of preference: what we encrypt with where that suite is agreed on. */
+  readonly keys: readonly SrtpMaster[];
 }
 
 /** What both sides agreed on, seen from ours. */
@@ -49,10 +65,14 @@ export interface Negotiated {
   readonly ptimeMs: number;
   /** What we may do. */
   readonly direction: Direction;
+  /** Present where both directions are encrypted. */
+  readonly srtp?: SrtpKeys;
 }
 
 const DEFAULT_TELEPHONE_EVENT = 101;
 const DEFAULT_PTIME_MS = 20;
+const PLAIN = 'RTP/AVP';
+const SECURE = 'RTP/SAVP';
 const PTIMES_MS: readonly number[] = [10, 20, 30, 40, 60];
 
 /** Whether a direction lets the side that has it send. */
@@ -76,7 +96,14 @@ export function createOffer(local: LocalMedia): string {
 
 function offerSection(local: LocalMedia): object {
   const formats = local.codecs.map((codec) => offeredFormat(local, codec));
-  return section(local, formats, offeredEvent(local), local.direction ?? 'sendrecv', DEFAULT_PTIME_MS);
+  return section(local, {
+    formats,
+    event: offeredEvent(local),
+    direction: local.direction ?? 'sendrecv',
+    ptimeMs: DEFAULT_PTIME_MS,
+    protocol: local.srtp?.required === true ? SECURE : PLAIN,
+    crypto: offeredCrypto(local.srtp?.keys ?? []),
+  });
 }
 
 function offeredFormat(local: LocalMedia, codec: Codec): SdpFormat {
@@ -90,16 +117,17 @@ function offeredEvent(local: LocalMedia): number | undefined {
 
 /**
  * Reads the answer to an offer of ours (RFC 3264 §6, §7). Throws SdpError when nothing in it can be used: no
- * accepted audio, no codec of ours, no address that we can send to.
+ * accepted audio, no codec of ours, no address that we can send to, no key or a wrong one where SRTP is to be.
  */
 export function readAnswer(sdp: string, offered: LocalMedia): Negotiated {
-  const media = usableAudio(readSdp(sdp).media);
+  const media = usableAudio(readSdp(sdp).media, offered);
   const format = media.formats.find(
     (one) => one.clockRate === G711_CLOCK_RATE && offered.codecs.some((codec) => codec === one.encoding),
   );
   if (format === undefined) throw new SdpError('The answer has no codec of the offer.');
   const ours = offered.codecs.map((codec) => offeredFormat(offered, codec).payloadType);
-  return agree(media, offered, format, ours, offeredEvent(offered));
+  const srtp = media.crypto.length === 0 ? undefined : answeredKeys(media, offered);
+  return { ...agree(media, offered, format, ours, offeredEvent(offered)), ...(srtp ? { srtp } : {}) };
 }
 
 export interface AnsweredOffer {
@@ -115,7 +143,7 @@ export interface AnsweredOffer {
  */
 export function answerOffer(offer: string, local: LocalMedia): AnsweredOffer {
   const { media: sections, timing } = readSdp(offer);
-  const media = usableAudio(sections);
+  const media = usableAudio(sections, local);
   const format = local.codecs
     .map((codec) => media.formats.find((one) => one.encoding === codec && one.clockRate === G711_CLOCK_RATE))
     .find((one) => one !== undefined);
@@ -123,22 +151,59 @@ export function answerOffer(offer: string, local: LocalMedia): AnsweredOffer {
   const payloadType = local.payloadTypes?.[format.encoding as Codec] ?? format.payloadType;
   const theirEvent = local.telephoneEvent ? eventOf(media)?.payloadType : undefined;
   const ourEvent = theirEvent === undefined ? undefined : (local.telephoneEventPayloadType ?? theirEvent);
-  const negotiated = agree(media, local, format, [payloadType], ourEvent);
-  const accepted = section(
-    local,
-    [{ ...format, payloadType }],
-    ourEvent,
-    negotiated.direction,
-    negotiated.ptimeMs,
-  );
+  const chosen = chosenKeys(media, local);
+  const negotiated = {
+    ...agree(media, local, format, [payloadType], ourEvent),
+    ...(chosen === undefined ? {} : { srtp: chosen.keys }),
+  };
+  const accepted = section(local, {
+    formats: [{ ...format, payloadType }],
+    event: ourEvent,
+    direction: negotiated.direction,
+    ptimeMs: negotiated.ptimeMs,
+    protocol: media.protocol,
+    crypto: chosen === undefined ? [] : [cryptoLine(chosen.tag, chosen.keys.send)],
+  });
   const answered = sections.map((one) => (one === media ? accepted : rejection(one)));
   return { sdp: describe(local, timing, answered), negotiated };
 }
 
-function usableAudio(sections: readonly SdpMedia[]): SdpMedia {
-  const media = sections.find((one) => one.type === 'audio' && one.protocol === 'RTP/AVP' && one.port !== 0);
-  if (media === undefined) throw new SdpError('The SDP has no RTP/AVP audio that is not rejected.');
-  return media;
+/** The first audio that suits our SRTP; of several the first that has keys, where we have some too. */
+function usableAudio(sections: readonly SdpMedia[], { srtp }: LocalMedia): SdpMedia {
+  const accepted = sections.filter(({ type, port }) => type === 'audio' && port !== 0);
+  const secure = accepted.filter(({ protocol }) => protocol === SECURE);
+  const plain = accepted.filter(({ protocol }) => protocol === PLAIN);
+  if (srtp === undefined) {
+    const [media] = plain;
+    if (media !== undefined) return media;
+    throw new SdpError(
+      secure.length > 0
+        ? 'The SDP has SRTP only, which is off.'
+        : 'The SDP has no RTP/AVP audio that is not rejected.',
+    );
+  }
+  const keyed = [...secure, ...plain].find(({ crypto }) => crypto.length > 0);
+  const media = keyed ?? (srtp.required ? undefined : plain[0]);
+  if (media !== undefined) return media;
+  if (secure.length + plain.length === 0)
+    throw new SdpError('The SDP has no RTP audio that is not rejected.');
+  throw new SdpError('The SDP has no key for SRTP (a=crypto), which is required.');
+}
+
+/** The keys of an answer that has some. It encrypts: keys that cannot be used end it, though SRTP be optional. */
+function answeredKeys(media: SdpMedia, { srtp }: LocalMedia): SrtpKeys | undefined {
+  if (srtp === undefined) return undefined;
+  const keys = acceptCrypto(media.crypto, srtp.keys);
+  if (keys === undefined) throw new SdpError('The answer has a key for SRTP that does not fit the offer.');
+  return keys;
+}
+
+function chosenKeys(media: SdpMedia, { srtp }: LocalMedia): { tag: number; keys: SrtpKeys } | undefined {
+  if (srtp === undefined) return undefined;
+  const chosen = chooseCrypto(media.crypto, srtp.keys);
+  if (chosen === undefined && (srtp.required || media.protocol === SECURE))
+    throw new SdpError('The offer has no key for SRTP that we can use.');
+  return chosen;
 }
 
 function eventOf(media: SdpMedia): SdpFormat | undefined {
@@ -212,12 +277,18 @@ function choosePtime(media: SdpMedia): number {
   return PTIMES_MS.findLast((ptime) => ptime <= Math.min(wanted, longest)) ?? DEFAULT_PTIME_MS;
 }
 
+interface Section {
+  readonly formats: readonly SdpFormat[];
+  readonly event: number | undefined;
+  readonly direction: Direction;
+  readonly ptimeMs: number;
+  readonly protocol: string;
+  readonly crypto: readonly CryptoLine[];
+}
+
 function section(
   local: LocalMedia,
-  formats: readonly SdpFormat[],
-  event: number | undefined,
-  direction: Direction,
-  ptimeMs: number,
+  { formats, event, direction, ptimeMs, protocol, crypto }: Section,
 ): object {
   const rtp = formats.map(({ payloadType, encoding, clockRate }) => ({
     payload: payloadType,
@@ -233,12 +304,13 @@ function section(
   return {
     type: 'audio',
     port: local.port,
-    protocol: 'RTP/AVP',
+    protocol,
     payloads: payloads.join(' '),
     rtp,
     fmtp: event === undefined ? [] : [{ payload: event, config: '0-15' }],
     ptime: ptimeMs,
     direction,
+    ...(crypto.length > 0 ? { crypto } : {}),
     ...(besides ? { rtcp: { port: local.rtcpPort } } : {}),
   };
 }

@@ -39,6 +39,8 @@ interface Entry {
   readonly peer: Peer;
   readonly listener: ClientListener;
   readonly timers: TimerSet<ClientTimer>;
+  /** After the connection that it was sent over had ended. */
+  sentAgain: boolean;
 }
 
 /** All client transactions of one endpoint: matches responses (RFC 3261 §17.1.3) and runs the timers. */
@@ -58,10 +60,10 @@ export class ClientTransactions {
 
   /** `resume`: the request left in an earlier process; only what comes back is handled. */
   start(request: SipRequest, peer: Peer, listener: ClientListener, resume = false): ClientHandle {
-    const reliable = peer.transport === 'tcp';
+    const reliable = peer.transport !== 'udp';
     const type = request.method === 'INVITE' ? 'invite' : 'non_invite';
     const [tx, actions] = startClient(type, reliable, this.#timers);
-    const entry: Entry = { tx, request, peer, listener, timers: new TimerSet() };
+    const entry: Entry = { tx, request, peer, listener, timers: new TimerSet(), sentAgain: false };
     const key = keyOf(request);
     this.#entries.set(key, entry);
     const wanted = resume ? actions.filter((a) => a.type === 'start' && a.timer === 'B') : actions;
@@ -80,6 +82,24 @@ export class ClientTransactions {
     if (!this.#entries.has(key)) return false;
     this.#input(key, { type: 'response', status: response.status }, response);
     return true;
+  }
+
+  /**
+   * A connection has ended: requests that were sent over it and have no response so far wait in vain (RFC 3261 §17.1.4).
+   * Where it had worked, the far end may have closed it while they were on their way: they are sent once more, over a new
+   * one. That is safe, since one that did arrive is known by its branch.
+   */
+  disconnected(peer: Peer, error: Error, worked: boolean): void {
+    for (const [key, entry] of this.#entries) {
+      if (entry.tx.state !== 'calling' && entry.tx.state !== 'trying') continue;
+      const { transport, address, port, tls } = entry.peer;
+      const over = transport === peer.transport && address === peer.address && port === peer.port;
+      if (!over || tls !== peer.tls) continue;
+      if (worked && !entry.sentAgain) {
+        entry.sentAgain = true;
+        this.#transmit(key, entry, entry.request);
+      } else this.#input(key, { type: 'transport_error' }, undefined, error);
+    }
   }
 
   close(): void {

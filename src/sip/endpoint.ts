@@ -17,6 +17,8 @@ import { responseTo } from './response.ts';
 import { type ServerHandle, ServerTransactions } from './server-transactions.ts';
 import { TcpTransport } from './tcp.ts';
 import type { SipTimers } from './timers.ts';
+import { type TlsListener, TlsTransport } from './tls.ts';
+import { domainOfTrust, type TlsTerms } from './tls-trust.ts';
 import type { Peer, Transport, TransportHandler, WireMessage } from './transport.ts';
 import { UdpTransport } from './udp.ts';
 import { formatHost } from './uri.ts';
@@ -28,6 +30,8 @@ export interface EndpointOptions {
   readonly port: number;
   /** Listen on and connect over TCP as well. */
   readonly tcp: boolean;
+  /** Listen over TLS as well; connecting needs no listener. */
+  readonly tls?: TlsListener | undefined;
   /** What peers are told to send to, where NAT hides the bound address. */
   readonly externalAddress?: string | undefined;
   readonly timers: SipTimers;
@@ -67,6 +71,7 @@ export class SipEndpoint {
   readonly #tag = randomBytes(6).toString('hex');
   #udp: Transport | undefined;
   #tcp: Transport | undefined;
+  #tls: TlsTransport | undefined;
 
   constructor(options: EndpointOptions) {
     this.#options = options;
@@ -79,9 +84,14 @@ export class SipEndpoint {
     return this.#options.timers;
   }
 
-  /** The port of both transports. */
+  /** The port of UDP and TCP. */
   get port(): number {
     return this.#udp?.port ?? 0;
+  }
+
+  /** The port of the TLS listener; 0 where there is none. */
+  get tlsPort(): number {
+    return this.#tls?.port ?? 0;
   }
 
   /** Transactions and dialogs that are held, for readiness and for tests that count what is left. */
@@ -98,10 +108,12 @@ export class SipEndpoint {
           this.#options.onFault(error);
         }
       },
+      closed: (...closed) => this.#clients.disconnected(...closed),
     };
     for (let triesLeft = this.#options.port === 0 ? ANY_PORT_TRIES : 1; ; triesLeft--) {
       try {
-        return await this.#bind(handler);
+        await this.#bind(handler);
+        return await this.#bindTls(handler);
       } catch (error) {
         // The system chooses a port that is free for UDP; for TCP somebody may have it.
         if (triesLeft <= 1 || !(error instanceof Error && 'code' in error && error.code === 'EADDRINUSE'))
@@ -128,13 +140,74 @@ export class SipEndpoint {
     this.#tcp = stream;
   }
 
+  async #bindTls(handler: TransportHandler): Promise<void> {
+    const tls = new TlsTransport(this.#options.host, this.#options.tls, handler);
+    try {
+      await tls.start();
+    } catch (error) {
+      await this.#closeTransports();
+      throw error;
+    }
+    this.#tls = tls;
+  }
+
   async close(): Promise<void> {
     this.#clients.close();
     this.#servers.close();
     this.#owners.clear();
-    await Promise.all([this.#udp?.close(), this.#tcp?.close()]);
+    await this.#closeTransports();
+  }
+
+  async #closeTransports(): Promise<void> {
+    await Promise.all([this.#udp?.close(), this.#tcp?.close(), this.#tls?.close()]);
     this.#udp = undefined;
     this.#tcp = undefined;
+    this.#tls = undefined;
+  }
+
+  /**
+   * Peers with what they are to prove, where they are reached by TLS; others as they are.
+   *
+   * @param domain the configured name that led to them
+   * @throws Error where the terms cannot be used
+   */
+  secured(peers: readonly Peer[], terms: TlsTerms, domain: string): Peer[] {
+    return peers.map((peer) => {
+      const tls = peer.transport === 'tls' ? this.#tls?.trust(terms, domain) : undefined;
+      return tls === undefined ? peer : { ...peer, tls };
+    });
+  }
+
+  /** A peer of an earlier process, with the terms of now. */
+  securedAgain(peer: Peer, terms: TlsTerms): Peer {
+    return peer.tls === undefined ? peer : (this.secured([peer], terms, domainOfTrust(peer.tls))[0] ?? peer);
+  }
+
+  /**
+   * The peers from the first one on that can be connected to, where that is known beforehand: by TLS. Rejects with what is
+   * wrong with the last one where there is none.
+   */
+  async reachable(peers: readonly Peer[]): Promise<readonly Peer[]> {
+    for (const [i, peer] of peers.entries()) {
+      if (peer.transport !== 'tls') return peers.slice(i);
+      try {
+        await this.#tls?.connect(peer);
+        return peers.slice(i);
+      } catch (error) {
+        if (i === peers.length - 1) throw error;
+      }
+    }
+    return peers;
+  }
+
+  /**
+   * The port that a peer is told to send to, in our Contact. Without a TLS listener it is that of the connection, which is
+   * there or is made: far ends look their connections up by address and port.
+   */
+  async contactPort(peer: Peer): Promise<number> {
+    if (peer.transport !== 'tls') return this.port;
+    if (this.tlsPort !== 0) return this.tlsPort;
+    return (await this.#tls?.connect(peer)) ?? 0;
   }
 
   /** The address that a peer reaches us by, for Contact and SDP. */
@@ -171,7 +244,7 @@ export class SipEndpoint {
 
   /** Sends a message outside of any transaction: the ACK to a 2xx, for one. Rejects when it could not be sent. */
   async transmit(message: SipRequest | SipResponse, peer: Peer): Promise<void> {
-    const transport = peer.transport === 'udp' ? this.#udp : this.#tcp;
+    const transport = { udp: this.#udp, tcp: this.#tcp, tls: this.#tls }[peer.transport];
     if (transport === undefined) throw new Error(`${peer.transport} is not available`);
     const bytes = formatMessage(message);
     this.#options.onWire?.({ direction: 'out', at: Date.now(), peer, text: bytes.toString() });
@@ -261,6 +334,6 @@ function withReceived(request: SipRequest, peer: Peer): SipRequest {
 /** Where the response goes: over the same connection, or to the source address (RFC 3261 §18.2.2, RFC 3581 §4). */
 function responsePeer(request: SipRequest, peer: Peer): Peer {
   const via = parseVia(headerList(request, 'Via')[0] ?? '');
-  if (peer.transport === 'tcp' || via === undefined || via.params.has('rport')) return peer;
+  if (peer.transport !== 'udp' || via === undefined || via.params.has('rport')) return peer;
   return { ...peer, port: via.port ?? 5060 };
 }

@@ -12,10 +12,12 @@ export interface Destination {
   /** A name, or an address without brackets. */
   readonly host: string;
   readonly port?: number | undefined;
-  readonly transport: 'udp' | 'tcp';
+  readonly transport: Peer['transport'];
 }
 
-const DEFAULT_PORT = 5060;
+/** RFC 3261 §19.1.2, and RFC 3263 §4.2 for the names of SRV. */
+const DEFAULT_PORTS = { udp: 5060, tcp: 5060, tls: 5061 } as const;
+const SERVICES = { udp: '_sip._udp', tcp: '_sip._tcp', tls: '_sips._tcp' } as const;
 
 /**
  * Where to send a request, in the order in which to try (RFC 3263 §4): an address as it is; a name with a
@@ -27,16 +29,16 @@ export async function resolveDestination(
 ): Promise<Peer[]> {
   const { dns: lookups = dns, random = Math.random } = options;
   const { host, transport } = to;
-  if (isIP(host) !== 0) return [{ transport, address: host, port: to.port ?? DEFAULT_PORT }];
+  if (isIP(host) !== 0) return [{ transport, address: host, port: to.port ?? DEFAULT_PORTS[transport] }];
   if (to.port !== undefined) return addresses(lookups, host, to.port, transport);
-  const records = await lookups.resolveSrv(`_sip._${transport}.${host}`).catch((): SrvRecord[] => []);
+  const records = await lookups.resolveSrv(`${SERVICES[transport]}.${host}`).catch((): SrvRecord[] => []);
   // RFC 2782: a single record with target "." says that the service is not offered.
   if (records.length === 1 && (records[0]?.name === '' || records[0]?.name === '.')) return [];
   const peers: Peer[] = [];
   for (const record of orderSrv(records, random)) {
     peers.push(...(await addresses(lookups, record.name, record.port, transport)));
   }
-  return records.length > 0 ? peers : addresses(lookups, host, DEFAULT_PORT, transport);
+  return records.length > 0 ? peers : addresses(lookups, host, DEFAULT_PORTS[transport], transport);
 }
 
 async function addresses(

@@ -70,7 +70,7 @@ export class ServerTransactions {
       respond: (response) => this.#respond(key, response),
       ignore: () => this.#forget(key),
     };
-    const tx = startServer(type, peer.transport === 'tcp', this.#timers);
+    const tx = startServer(type, peer.transport !== 'udp', this.#timers);
     this.#entries.set(key, { tx, last: undefined, handle, timers: new TimerSet() });
     return handle;
   }

@@ -303,6 +303,13 @@ export async function peerFor(dialog: Dialog, fallback: Peer): Promise<Peer> {
   const uri = parseUri(nextHopUri(dialog));
   if (uri === undefined) return fallback;
   const named = uri.params.get('transport')?.toLowerCase();
+  // What began over TLS stays there: a target that does not ask for TLS gets its requests where the INVITE went.
+  if (fallback.transport === 'tls') {
+    if (named !== 'tls' && uri.scheme !== 'sips') return fallback;
+    const [secure] = await resolveDestination({ host: uri.host, port: uri.port, transport: 'tls' });
+    if (secure === undefined) return fallback;
+    return fallback.tls === undefined ? secure : { ...secure, tls: fallback.tls };
+  }
   const transport = named === 'tcp' || named === 'udp' ? named : fallback.transport;
   const [peer] = await resolveDestination({ host: uri.host, port: uri.port, transport });
   return peer ?? fallback;

@@ -2,10 +2,12 @@ import type { Malformed, SipMessage } from './message.ts';
 
 /** The far end of a message, by address: names were looked up before. */
 export interface Peer {
-  readonly transport: 'udp' | 'tcp';
+  readonly transport: 'udp' | 'tcp' | 'tls';
   /** An IPv4 or IPv6 address without brackets. */
   readonly address: string;
   readonly port: number;
+  /** Of a TLS connection that we open: whom to expect there, by `SipEndpoint.secured`. JSON, and no secret. */
+  readonly tls?: string;
 }
 
 /** One message on the wire, for traces; the text still holds credentials and numbers. */
@@ -18,6 +20,13 @@ export interface WireMessage {
 
 export interface TransportHandler {
   message(message: SipMessage | Malformed, peer: Peer, bytes: Buffer): void;
+  /**
+   * A TLS connection that we opened has ended, and no response comes over it any more. In TLS 1.3 a client whose certificate
+   * is refused learns it only then, after it has sent its first message (RFC 8446 §4.4.2.4).
+   *
+   * @param worked whether anything had come over it
+   */
+  closed?(peer: Peer, error: Error, worked: boolean): void;
 }
 
 /** Carries messages over one protocol. */

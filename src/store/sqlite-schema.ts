@@ -1,4 +1,5 @@
 import type Database from 'libsql';
+import { GENESIS } from '../cdr/chain.ts';
 
 /**
  * The schema, a step for each version ever released; a step is never changed once it is out.
@@ -123,6 +124,39 @@ const MIGRATIONS: readonly string[] = [
     used_at INTEGER NOT NULL,
     PRIMARY KEY (pool, cli)
   ) STRICT, WITHOUT ROWID;
+  `,
+  // Call detail records. Columns that are looked for are read out of the record itself: they cannot say anything else.
+  `
+  CREATE TABLE cdrs (
+    seq INTEGER PRIMARY KEY,
+    record TEXT NOT NULL,
+    hash TEXT NOT NULL,
+    call_id TEXT GENERATED ALWAYS AS (json_extract(record, '$.callId')) VIRTUAL,
+    attempt INTEGER GENERATED ALWAYS AS (json_extract(record, '$.attempt')) VIRTUAL,
+    recorded_at INTEGER GENERATED ALWAYS AS (json_extract(record, '$.recordedAt')) VIRTUAL
+  ) STRICT;
+  CREATE UNIQUE INDEX cdrs_by_attempt ON cdrs (call_id, attempt);
+  CREATE INDEX cdrs_by_time ON cdrs (recorded_at);
+
+  CREATE TABLE cdr_ends (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    anchor_seq INTEGER NOT NULL,
+    anchor_hash TEXT NOT NULL,
+    head_seq INTEGER NOT NULL,
+    head_hash TEXT NOT NULL,
+    head_recorded_at INTEGER NOT NULL,
+    CHECK (anchor_seq <= head_seq)
+  ) STRICT;
+  INSERT INTO cdr_ends VALUES (1, 0, '${GENESIS.hash}', 0, '${GENESIS.hash}', 0);
+
+  CREATE TRIGGER cdrs_in_order BEFORE INSERT ON cdrs
+    WHEN NEW.seq <> (SELECT COALESCE((SELECT MAX(seq) FROM cdrs), (SELECT anchor_seq FROM cdr_ends)) + 1)
+    BEGIN SELECT RAISE(ABORT, 'call detail records are numbered without gaps'); END;
+  CREATE TRIGGER cdrs_never_changed BEFORE UPDATE ON cdrs
+    BEGIN SELECT RAISE(ABORT, 'call detail records are never changed'); END;
+  CREATE TRIGGER cdrs_deleted_from_the_start BEFORE DELETE ON cdrs
+    WHEN OLD.seq > (SELECT anchor_seq FROM cdr_ends)
+    BEGIN SELECT RAISE(ABORT, 'call detail records are deleted by their retention only'); END;
   `,
 ];
 

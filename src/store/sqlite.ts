@@ -4,6 +4,7 @@ import { leastUsed } from '../trunk/cli-pool.ts';
 import { digestsEqual } from '../verification/vault.ts';
 import type { Checked, Submitted, Verification } from '../verification/verification.ts';
 import { applyCheck, endVerification, expectedDigest, expire } from '../verification/verification.ts';
+import { SqliteCdrs } from './sqlite-cdrs.ts';
 import type { SqliteOptions } from './sqlite-database.ts';
 import { SqliteDatabase } from './sqlite-database.ts';
 import type { Column } from './sqlite-rows.ts';
@@ -54,11 +55,13 @@ const SWEEP_ROWS = 500;
 
 /** The store of a single node: one SQLite file. */
 export class SqliteStore implements Store {
+  readonly cdrs: SqliteCdrs;
   readonly #database: SqliteDatabase;
 
   /** Opens the file, and makes or migrates it. @throws AppError store_unavailable */
   constructor(options: SqliteOptions) {
     this.#database = new SqliteDatabase(options);
+    this.cdrs = new SqliteCdrs(this.#database);
   }
 
   accept(
@@ -189,6 +192,7 @@ export class SqliteStore implements Store {
       if (!this.#updateCall(call)) {
         return;
       }
+      this.cdrs.append(call, now);
       if (call.verificationId === null) {
         return;
       }
@@ -226,7 +230,8 @@ export class SqliteStore implements Store {
       'DELETE FROM cli_counts WHERE pool IN (SELECT pool FROM cli_counts GROUP BY pool HAVING MAX(used_at) < ? LIMIT ?)',
       keepUntil.callsBefore,
     );
-    return requests + verifications + calls;
+    const cdrs = keepUntil.cdrsBefore === undefined ? 0 : await this.cdrs.drop(keepUntil.cdrsBefore);
+    return requests + verifications + calls + cdrs;
   }
 
   async ping(): Promise<void> {

@@ -1,5 +1,6 @@
 import type { Call, CallState } from '../call/call.ts';
 import type { Checked, Submitted, Verification } from '../verification/verification.ts';
+import type { CdrLedger } from './cdr-ledger.ts';
 
 /** A request made under an `Idempotency-Key`, kept so that its repetition gets the same answer. */
 export interface IdempotentRequest {
@@ -60,6 +61,9 @@ export interface CallQuery {
  * Not in it: time (callers pass `now`), ids, cryptography, retries.
  */
 export interface Store {
+  /** Call detail records. */
+  readonly cdrs: CdrLedger;
+
   /** Stores a call with its verification, if it has one, and the idempotent request that asked for them; or none of them. */
   accept(verification: Verification | null, call: Call, request: IdempotentRequest | null): Promise<Accepted>;
   /** What `accept` would say of a repeated request, without storing anything. Undefined: it is no repetition. */
@@ -100,8 +104,9 @@ export interface Store {
   /** Replaces a call that has not ended. A call that has ended in the store is never changed again: false. */
   saveCall(call: Call): Promise<boolean>;
   /**
-   * Stores a call in its final state, forgets what its verification seals, and, where `failVerification`
-   * is set and the verification is pending, ends that as `failed`: all in one.
+   * Stores a call in its final state with a call detail record of each attempt, forgets what its verification seals,
+   * and, where `failVerification` is set and the verification is pending, ends that as `failed`: all in one. Of a
+   * call that has ended in the store nothing is written.
    */
   finishCall(call: Call, failVerification: boolean, now: number): Promise<void>;
 
@@ -113,6 +118,8 @@ export interface Store {
       readonly callsBefore: number;
       /** Before it no number that was shown counts any more. */
       readonly cliUsesBefore: number;
+      /** Absent: call detail records are kept for ever. */
+      readonly cdrsBefore?: number;
     },
   ): Promise<number>;
   /** Rejects when the store cannot be read and written. */

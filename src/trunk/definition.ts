@@ -19,7 +19,37 @@ export const NUMBER_FORMAT = /^(\+|\d{0,8})E164$/;
 /** Characters that no text of a trunk may have, since SIP takes them as syntax or as the end of a header. */
 export const UNSAFE_IN_SIP = /[\p{Cc}"\\<>]/u;
 
-/** One way into the telephone network, as the operator describes it. Trunks are tried in their order. */
+/**
+ * A charge per minute. `increment` is how seconds are counted: `60/60` whole minutes, `1/1` seconds, `30/6` thirty
+ * seconds at first and then steps of six.
+ */
+export interface TrunkPrice {
+  /** Decimal, such as `0.0125`; not negative. */
+  readonly amount: string;
+  /** See `INCREMENT`: both parts 1–3600 seconds. */
+  readonly increment: string;
+}
+
+/** What a price's `increment` looks like: seconds that are charged at least, and the steps after them. */
+export const INCREMENT = /^([1-9]\d{0,3})\/([1-9]\d{0,3})$/;
+
+/** What a price's `amount` looks like. */
+export const AMOUNT = /^\d{1,9}(?:\.\d{1,9})?$/;
+
+/** Numbers that a trunk carries, and what it charges for them. */
+export interface ServedPrefix {
+  /** `+` for all numbers, or the beginning of an E.164 number with plus, such as `+49` or `+4915`. */
+  readonly prefix: string;
+  /** Without it the trunk is routed after those with a price, where nothing before the price decides. */
+  readonly price?: TrunkPrice | undefined;
+  /** ISO 4217, such as `EUR`; with every price. */
+  readonly currency?: string | undefined;
+}
+
+/** What an override says of one final response. */
+export type TrunkRetry = 'next_trunk' | 'never';
+
+/** One way into the telephone network, as the operator describes it. */
 export interface Trunk {
   readonly id: string;
   /** Host part of the request URI; also where the INVITE goes unless there is an outbound proxy. */
@@ -49,6 +79,29 @@ export interface Trunk {
   readonly ringTimeoutMs: number;
   /** Whether a 403 of this trunk is tried again on the next one: some carriers say 403 for "not on this route". */
   readonly retryRejected: boolean;
+  /** Numbers that it carries; all, without a price, where there are none. The longest that fits counts. */
+  readonly prefixes?: readonly ServedPrefix[] | undefined;
+  /**
+   * 0–65,535; of trunks with a prefix of the same length, the lowest is tried first (as in RFC 2782). Without it,
+   * its place in the configuration, from 1: trunks that say nothing are tried in their order.
+   */
+  readonly priority?: number | undefined;
+  /**
+   * 0–65,535: its share of the calls among trunks of the same priority. Without it 0: no share is drawn, and it comes
+   * after those that have one, the cheapest first.
+   */
+  readonly weight?: number | undefined;
+  /** INVITEs that may leave within any second: a whole number, 1–1000. Without it, no limit. */
+  readonly cps?: number | undefined;
+  /** Calls at a time, those included that only ring: 1–100,000. Without it, no limit. */
+  readonly channels?: number | undefined;
+  /**
+   * By final response (`300` to `699`; 408 also for silence) what the table of results says otherwise. No override
+   * makes a phone ring twice, or calls on after a block (`retryOf` in retry.ts).
+   */
+  readonly retry?: Readonly<Record<string, TrunkRetry>> | undefined;
+  /** From one OPTIONS to the next, 1–3600 s. Without it none is sent, and the trunk counts as alive. */
+  readonly optionsIntervalSeconds?: number | undefined;
 }
 
 interface OutboundProxy {

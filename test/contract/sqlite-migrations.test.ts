@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'libsql';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { endCall } from '../../src/call/apply.ts';
 import { SqliteStore } from '../../src/store/sqlite.ts';
 import { acceptedPair, NOW } from '../support/records.ts';
 
@@ -104,6 +105,32 @@ const TO_VERSION_2 = `
   PRAGMA user_version = 2;
 `;
 
+/** What the third release made of that. */
+const TO_VERSION_3 = `
+  ALTER TABLE verifications ADD COLUMN channel TEXT NOT NULL DEFAULT 'voice';
+  ALTER TABLE verifications ADD COLUMN flash TEXT;
+  ALTER TABLE verifications ADD COLUMN cli_digest TEXT;
+  ALTER TABLE verifications ADD COLUMN sealed_cli TEXT;
+  ALTER TABLE verifications ADD COLUMN delivery TEXT;
+  ALTER TABLE verifications ADD COLUMN approved_by TEXT;
+  UPDATE verifications SET approved_by = 'code' WHERE status = 'approved';
+  CREATE TABLE cli_uses (
+    callee TEXT NOT NULL,
+    cli TEXT NOT NULL,
+    used_at INTEGER NOT NULL,
+    PRIMARY KEY (callee, cli)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX cli_uses_by_time ON cli_uses (used_at);
+  CREATE TABLE cli_counts (
+    pool TEXT NOT NULL,
+    cli TEXT NOT NULL,
+    uses INTEGER NOT NULL,
+    used_at INTEGER NOT NULL,
+    PRIMARY KEY (pool, cli)
+  ) STRICT, WITHOUT ROWID;
+  PRAGMA user_version = 3;
+`;
+
 const WRITTEN_BY_1 = `
   INSERT INTO calls VALUES ('call_a', 'ver_a', 'shop', '+4930123456', 'ended', 'busy', 'callee', 1, 2, '[]', '[]');
   INSERT INTO calls VALUES ('call_b', 'ver_b', NULL, '+4930123456', 'queued', NULL, NULL, 3, NULL, '[]', '[]');
@@ -119,6 +146,27 @@ const WRITTEN_BY_2 = `
   INSERT INTO calls VALUES ('call_p', NULL, 'shop', '+4930123456', 'order 7',
     '{"cli":"+498912345","trunkId":"alpha","ringTimeoutMs":20000}', 'sealed', NULL, 'queued', NULL, NULL, 4, NULL, '[]', '[]');
 `;
+
+/** An attempt as the first release wrote it, under way: answered 4 s ago. */
+const OLD_ATTEMPT = {
+  trunkId: 'alpha',
+  cli: '+498912345',
+  startedAt: NOW,
+  ringingAt: NOW + 500,
+  earlyMediaAt: null,
+  answeredAt: NOW + 1000,
+  endedAt: null,
+  codec: 'PCMU',
+  sipStatus: null,
+  sipReason: null,
+  q850: null,
+  disposition: null,
+  blame: null,
+  hungUpBy: null,
+  promptFinished: false,
+  media: null,
+  leftover: {},
+};
 
 let folder: string;
 let path: string;
@@ -156,6 +204,7 @@ function shape(file: string): readonly unknown[] {
 describe.each([
   [1, [VERSION_1, WRITTEN_BY_1]],
   [2, [VERSION_1, WRITTEN_BY_1, TO_VERSION_2, WRITTEN_BY_2]],
+  [3, [VERSION_1, WRITTEN_BY_1, TO_VERSION_2, WRITTEN_BY_2, TO_VERSION_3]],
 ] as const)('a database of version %d', (version, statements) => {
   let store: SqliteStore;
 
@@ -193,7 +242,7 @@ describe.each([
       sealedCli: null,
       ...(version === 1 ? { sayAs: 'digits', gender: null } : { sayAs: 'nato', gender: 'female' }),
     });
-    if (version === 2) {
+    if (version > 1) {
       const given = { cli: '+498912345', trunkId: 'alpha', ringTimeoutMs: 20_000 };
       expect(await store.call('call_p')).toMatchObject({
         verificationId: null,
@@ -221,6 +270,30 @@ describe.each([
     await store.sweep(NOW * 2, limits);
     expect(await store.calls({ limit: 9 })).toEqual([]);
   });
+});
+
+it('has records of calls that end from now on, those included that an older program began', async () => {
+  write(VERSION_1, WRITTEN_BY_1);
+  write(
+    `UPDATE calls SET state = 'answered', attempts = '${JSON.stringify([OLD_ATTEMPT])}' WHERE id = 'call_b'`,
+  );
+  const store = new SqliteStore({ path, synchronous: 'normal' });
+  const [call] = await store.unfinishedCalls();
+  if (call === undefined) throw new Error('no call is under way');
+  await store.finishCall(endCall(call, NOW + 5000, 'interrupted', 'us'), false, NOW + 5000);
+  const rows = await store.cdrs.page({ after: 0, upTo: 9 }, 9);
+  expect(rows.map(({ record }) => JSON.parse(record) as unknown)).toMatchObject([
+    {
+      seq: 1,
+      callId: 'call_b',
+      channel: 'voice',
+      talkMs: 4000,
+      billableSeconds: 4,
+      priceMicros: null,
+      keysPressed: null,
+    },
+  ]);
+  await store.close();
 });
 
 it('is brought along once where two programs open it at the same time', async () => {

@@ -193,10 +193,13 @@ describe('SqliteStore', () => {
     const { verification, call } = acceptedPair('a');
     await store.accept(verification, call, null);
     await store.close();
-    const { size } = await stat(path);
-    // The header stays, so that it opens; every page after it is lost.
+    // The schema stays, so that it opens; the first page of each table and index is lost.
+    const database = new Database(path, { readonly: true });
+    const roots = database.prepare('SELECT rootpage FROM sqlite_schema WHERE rootpage > 1').pluck().all();
+    database.close();
     const handle = await open(path, 'r+');
-    await handle.write(Buffer.alloc(size - 4096, 0xff), 0, size - 4096, 4096);
+    for (const root of roots)
+      await handle.write(Buffer.alloc(4096, 0xff), 0, 4096, 4096 * (Number(root) - 1));
     await handle.close();
     const damaged = new SqliteStore({ path, synchronous: 'normal' });
     await expect(damaged.call('call_a')).rejects.toMatchObject({ code: 'store_unavailable' });

@@ -3,6 +3,7 @@ import { endCall } from '../../src/call/apply.ts';
 import type { IdempotentRequest, Store } from '../../src/store/store.ts';
 import { acceptedPair, NOW } from '../support/records.ts';
 import { callTests, dialling } from './store-call-contract.ts';
+import { cdrTests } from './store-cdr-contract.ts';
 import { checkTests } from './store-check-contract.ts';
 import { cliTests } from './store-cli-contract.ts';
 
@@ -43,6 +44,12 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
     });
     describe('calls', () => {
       callTests(() => store);
+    });
+    describe('call detail records', () => {
+      cdrTests(
+        () => store,
+        () => subject.beside(),
+      );
     });
     describe('sweeping', () => {
       sweepTests(() => store);

@@ -1,4 +1,4 @@
-import type { CallEvent, Engine, Leg, LegTimeouts } from '../../src/engine/engine.ts';
+import type { CallEvent, Engine, Leg, LegTimeouts, SipTransport } from '../../src/engine/engine.ts';
 import type { Speech } from '../../src/media/speech.ts';
 
 /** A tone, so that a recording tells speech from silence. */
@@ -11,7 +11,7 @@ export function tone(ms: number, hz = 440): Speech {
 }
 
 export interface LegOverrides extends Partial<Omit<Leg, 'timeouts' | 'nextHop'>> {
-  readonly transport?: 'udp' | 'tcp';
+  readonly transport?: SipTransport;
   readonly timeouts?: Partial<LegTimeouts>;
 }
 

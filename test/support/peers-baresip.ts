@@ -5,16 +5,26 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Pcm } from '../../src/media/pcm.ts';
 import { parseWav } from '../../src/media/wav.ts';
+import type { TlsCertificate } from '../../src/sip/tls-trust.ts';
 import { freePorts, PeerGone, PeerProcess } from './peers.ts';
 
 const TRIES = 3;
 /** SIP over UDP and TCP, SIP over TLS on the next port, remote control, and two for RTP and RTCP of a call. */
 const PORTS = 6;
 
+export interface BaresipSecurity {
+  /** What it shows over TLS; on the port after its own. */
+  readonly certificate: TlsCertificate;
+  /** As baresip names it; without it there is no SRTP. */
+  readonly mediaEncryption?: 'srtp' | 'srtp-mand';
+}
+
 /** A phone that answers at once, plays to nobody, and writes what it hears to a file. */
 export class Baresip {
   /** What to call. */
   readonly target: string;
+  /** Where it takes SIP over TLS, with a certificate. */
+  readonly tlsPort: number;
   readonly #process: PeerProcess;
   readonly #folder: string;
   readonly #controlPort: number;
@@ -23,15 +33,19 @@ export class Baresip {
     this.#process = process;
     this.#folder = folder;
     this.#controlPort = port + 2;
+    this.tlsPort = port + 1;
     this.target = `sip:phone@127.0.0.1:${port}`;
   }
 
   /** @param codecs as baresip writes them, such as `PCMA/8000/1`; in order of preference */
-  static async start(codecs: readonly string[] = ['PCMU/8000/1', 'PCMA/8000/1']): Promise<Baresip> {
+  static async start(
+    codecs: readonly string[] = ['PCMU/8000/1', 'PCMA/8000/1'],
+    security?: BaresipSecurity,
+  ): Promise<Baresip> {
     const folder = await mkdtemp(join(tmpdir(), 'voice-otp-baresip-'));
     for (let tries = 1; ; tries++) {
       const port = await freePorts(PORTS);
-      await configure(folder, port, codecs);
+      await configure(folder, port, codecs, security);
       try {
         const process = await PeerProcess.start('baresip', ['-f', folder], {
           cwd: folder,
@@ -85,13 +99,24 @@ export class Baresip {
   }
 }
 
-async function configure(folder: string, port: number, codecs: readonly string[]): Promise<void> {
+async function configure(
+  folder: string,
+  port: number,
+  codecs: readonly string[],
+  security: BaresipSecurity | undefined,
+): Promise<void> {
   await mkdir(join(folder, 'heard'), { recursive: true });
-  const account = `<sip:phone@127.0.0.1>;regint=0;answermode=auto;audio_codecs=${codecs.join(',')}\n`;
+  const { certificate, mediaEncryption } = security ?? {};
+  const encryption = mediaEncryption === undefined ? '' : `;mediaenc=${mediaEncryption}`;
+  const account = `<sip:phone@127.0.0.1>;regint=0;answermode=auto${encryption};audio_codecs=${codecs.join(',')}\n`;
   await writeFile(join(folder, 'accounts'), account);
+  const certificateFile = join(folder, 'certificate.pem');
+  if (certificate !== undefined)
+    await writeFile(certificateFile, `${certificate.cert}${certificate.key.reveal()}`, { mode: 0o600 });
   await writeFile(join(folder, 'contacts'), '');
   const config = [
     `sip_listen 127.0.0.1:${port}`,
+    ...(certificate === undefined ? [] : [`sip_certificate ${certificateFile}`]),
     `ctrl_tcp_listen 127.0.0.1:${port + 2}`,
     `rtp_ports ${port + 4}-${port + 5}`,
     // There is no sound card: what is heard goes back as what is said.
@@ -100,7 +125,9 @@ async function configure(folder: string, port: number, codecs: readonly string[]
     'audio_alert aubridge,alert',
     `snd_path ${join(folder, 'heard')}`,
     'module_path /usr/lib/baresip/modules',
-    ...['g711', 'aubridge', 'sndfile'].map((name) => `module ${name}.so`),
+    ...['g711', 'aubridge', 'sndfile', ...(mediaEncryption === undefined ? [] : ['srtp'])].map(
+      (name) => `module ${name}.so`,
+    ),
     ...['account', 'menu', 'ctrl_tcp'].map((name) => `module_app ${name}.so`),
   ];
   await writeFile(join(folder, 'config'), `${config.join('\n')}\n`);

@@ -13,6 +13,8 @@ const INSTALL = {
   sipp: 'apt-get install sip-tester',
   baresip: 'apt-get install baresip-core',
   sox: 'apt-get install sox',
+  sngrep: 'apt-get install sngrep',
+  tshark: 'apt-get install tshark',
   drachtio: 'install drachtio-server into the PATH (deploy/README.md)',
   freeswitch: 'install FreeSWITCH into the PATH (deploy/README.md)',
 } as const;

@@ -71,6 +71,12 @@ describe('maskSip', () => {
     expect(masked).not.toContain(secret);
   });
 
+  it('hides keys in what holds SIP too', () => {
+    const line = 'a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0/+==|2^20';
+    for (const text of [JSON.stringify({ sip: `v=0\r\n${line}\r\n` }), `in ${line}`])
+      expect(maskSip(text)).not.toContain('c2VjcmV0');
+  });
+
   it('masks every number', () => {
     expect(masked).not.toMatch(/30123456@carrier|98765432|987654-32/);
     expect(masked).toContain('INVITE sip:+4930•••456@carrier.example;user=phone SIP/2.0');

@@ -5,8 +5,9 @@ import { responseTo } from '../../sip/response.ts';
 import type { ServerHandle } from '../../sip/server-transactions.ts';
 import { ALLOW } from '../../sip/session.ts';
 import { timersFor } from '../../sip/timers.ts';
+import type { TlsListener } from '../../sip/tls.ts';
 import type { WireMessage } from '../../sip/transport.ts';
-import type { CallEvent, DigestCredentials, Engine, Leftover, Leg } from '../engine.ts';
+import type { CallEvent, DigestCredentials, Engine, Leftover, Leg, TlsTerms } from '../engine.ts';
 import { carryLeg, endLegs } from '../leg/carry-leg.ts';
 import { endLeftover } from './leftover.ts';
 import { LegRun } from './leg-run.ts';
@@ -18,6 +19,8 @@ export interface EmbeddedEngineOptions {
     /** 0: any free one. */
     readonly port: number;
     readonly tcp: boolean;
+    /** For networks that open TLS connections of their own to us; most send everything over ours. */
+    readonly tls?: TlsListener | undefined;
     /** What peers are told to send SIP to, where NAT hides the bound address. */
     readonly externalAddress?: string | undefined;
     readonly userAgent: string;
@@ -106,9 +109,9 @@ export class EmbeddedEngine implements Engine {
     return carryLeg(run, this.#runs, signal);
   }
 
-  async endLeftover(leftover: Leftover, credentials?: DigestCredentials): Promise<boolean> {
+  async endLeftover(leftover: Leftover, credentials?: DigestCredentials, tls?: TlsTerms): Promise<boolean> {
     try {
-      return await endLeftover(this.#endpoint, leftover, credentials);
+      return await endLeftover(this.#endpoint, leftover, credentials, tls);
     } catch (error) {
       this.#options.onFault(error);
       return false;

@@ -6,7 +6,7 @@ import type { SentInvite } from '../../sip/invite-request.ts';
 import { header } from '../../sip/message.ts';
 import { Session } from '../../sip/session.ts';
 import type { Peer } from '../../sip/transport.ts';
-import type { DigestCredentials, Leftover } from '../engine.ts';
+import type { DigestCredentials, Leftover, TlsTerms } from '../engine.ts';
 
 /** Before the answer: every INVITE that may be under way, and the early dialogs that are known. */
 interface Inviting {
@@ -47,9 +47,10 @@ export async function endLeftover(
   endpoint: SipEndpoint,
   leftover: Leftover,
   credentials: DigestCredentials | undefined,
+  tls: TlsTerms = {},
 ): Promise<boolean> {
   if (!isRemains(leftover)) return false;
-  const remains = leftover;
+  const remains = { ...leftover, peer: endpoint.securedAgain(leftover.peer, tls) };
   const localAddress = await endpoint.localAddress(remains.peer);
   const authorization = () => (credentials === undefined ? undefined : new Authorization(credentials));
   const hangUp = (dialog: Dialog, after?: Promise<void>): Promise<boolean> => {
@@ -68,7 +69,10 @@ export async function endLeftover(
   };
   if (remains.stage === 'up') return hangUp(remains.dialog);
   const said = await Promise.all(
-    remains.invites.map((sent) => cancelLeft(endpoint, sent, localAddress, hangUp)),
+    remains.invites.map((sent) => {
+      const secured = { ...sent, peer: endpoint.securedAgain(sent.peer, tls) };
+      return cancelLeft(endpoint, secured, localAddress, hangUp);
+    }),
   );
   if (said.includes('ended')) return true;
   // Nobody knows the INVITE any more: it may have been answered in the last moment that was not written down.

@@ -22,11 +22,8 @@ export class LegMedia {
     const { port, rtcpPort } = stream;
     this.#leg = leg;
     this.#stream = stream;
-    this.#description = new LegDescription(leg.codecs, {
-      address,
-      port,
-      ...(rtcpPort === port + 1 ? {} : { rtcpPort }),
-    });
+    const place = { address, port, ...(rtcpPort === port + 1 ? {} : { rtcpPort }) };
+    this.#description = new LegDescription(leg.codecs, place, leg.srtp);
   }
 
   /** Binds the ports. Rejects with RtpError. */

@@ -124,12 +124,22 @@ export class LegRun implements CarriedLeg {
       resolveDestination(leg.nextHop),
       'the look-up of the trunk takes too long',
     );
-    const [peer] = this.#peers;
-    if (peer === undefined) throw new Error(`no address for ${leg.nextHop.host}`);
+    if (this.#peers.length === 0) throw new Error(`no address for ${leg.nextHop.host}`);
+    const secured = endpoint.secured(this.#peers, leg.tls ?? {}, leg.nextHop.host);
+    // A connection tells nothing of the call, and who is at its other end has to be known before anything does.
+    this.#peers = [
+      ...(await within(
+        leg.timeouts.setupMs,
+        endpoint.reachable(secured),
+        'the TLS handshake takes too long',
+      )),
+    ];
+    const [peer] = this.#peers as [Peer];
     const localAddress = await endpoint.localAddress(peer);
     const offer = await this.#offer(this.#around.mediaAddress ?? localAddress);
-    const transport = peer.transport === 'tcp' ? ';transport=tcp' : '';
-    const contact = `<sip:voice-otp@${formatHost(localAddress)}:${endpoint.port}${transport}>`;
+    const transport = peer.transport === 'udp' ? '' : `;transport=${peer.transport}`;
+    const port = await endpoint.contactPort(peer);
+    const contact = `<sip:voice-otp@${formatHost(localAddress)}:${port}${transport}>`;
     const name = leg.from.displayName === undefined ? '' : `"${leg.from.displayName}" `;
     const authorization = leg.credentials === undefined ? undefined : new Authorization(leg.credentials);
     const headers: SipHeader[] = [
@@ -167,7 +177,7 @@ export class LegRun implements CarriedLeg {
   /** Opens the media, where any is wanted. */
   async #offer(address: string): Promise<string> {
     const leg = this.#leg;
-    if (isMute(leg)) return LegDescription.withoutMedia(leg.codecs, address);
+    if (isMute(leg)) return LegDescription.withoutMedia(leg.codecs, address, leg.srtp);
     this.#media = await LegMedia.open(this.#around.rtp, leg, address, {
       onDtmf: (digit, durationMs) => this.#speech.key(digit, durationMs, 'rtp'),
       onFinished: () => this.#speech.finished(),

@@ -1,8 +1,9 @@
 import { randomInt } from 'node:crypto';
+import { newLocalSrtp } from '../../media/local-srtp.ts';
 import { NOBODYS_PORT } from '../../media/rtp-ports.ts';
 import { answerOffer, createOffer, type LocalMedia, type Negotiated, readAnswer } from '../../media/sdp.ts';
 import { SdpError } from '../../media/sdp-reader.ts';
-import type { Codec, Leg } from '../engine.ts';
+import type { Codec, Leg, SrtpPolicy } from '../engine.ts';
 
 /** Whether nothing is said or heard in a leg, so that no media is to be set up: a flash call that hangs up. */
 export function isMute({ flash, prompt }: Leg): boolean {
@@ -17,7 +18,12 @@ export class LegDescription {
   #negotiated: Negotiated | undefined;
 
   /** @param codecs in order of preference */
-  constructor(codecs: readonly Codec[], place: Pick<LocalMedia, 'address' | 'port' | 'rtcpPort'>) {
+  constructor(
+    codecs: readonly Codec[],
+    place: Pick<LocalMedia, 'address' | 'port' | 'rtcpPort'>,
+    srtp: SrtpPolicy = 'off',
+  ) {
+    const secured = newLocalSrtp(srtp);
     this.#codecs = codecs;
     this.#local = {
       // RFC 8866 §5.2 wants it unique; a random one says nothing about us.
@@ -26,6 +32,7 @@ export class LegDescription {
       ...place,
       codecs,
       telephoneEvent: true,
+      ...(secured === undefined ? {} : { srtp: secured }),
     };
     this.#text = createOffer(this.#local);
   }
@@ -36,8 +43,8 @@ export class LegDescription {
    *
    * @param address IP literal of this side
    */
-  static withoutMedia(codecs: readonly Codec[], address: string): string {
-    return new LegDescription(codecs, { address, port: NOBODYS_PORT }).text;
+  static withoutMedia(codecs: readonly Codec[], address: string, srtp: SrtpPolicy = 'off'): string {
+    return new LegDescription(codecs, { address, port: NOBODYS_PORT }, srtp).text;
   }
 
   /** What we say of our side: the offer, or the last answer. */

@@ -72,6 +72,20 @@ describe('resolveDestination (RFC 3263 §4)', () => {
     expect(asked[0]).toBe('_sip._tcp.a.example');
   });
 
+  it('a name over TLS by SRV of sips, and else on port 5061', async () => {
+    const { asked, server } = dns({
+      '_sips._tcp.a.example': [srv('sbc.a.example', 10, 0, 5062)],
+      'sbc.a.example': ['192.0.2.1'],
+      'b.example': ['192.0.2.2'],
+    });
+    const look = (host: string) =>
+      resolveDestination({ host, transport: 'tls' }, { dns: server, random: first });
+    expect(await look('a.example')).toEqual([{ transport: 'tls', address: '192.0.2.1', port: 5062 }]);
+    expect(await look('b.example')).toEqual([{ transport: 'tls', address: '192.0.2.2', port: 5061 }]);
+    expect(await look('192.0.2.3')).toEqual([{ transport: 'tls', address: '192.0.2.3', port: 5061 }]);
+    expect(asked).toEqual(['_sips._tcp.a.example', 'sbc.a.example', '_sips._tcp.b.example', 'b.example']);
+  });
+
   it('a target that leads nowhere is passed over', async () => {
     const { server } = dns({
       '_sip._udp.a.example': [srv('gone.a.example', 1, 0), srv('here.a.example', 2, 0)],
