@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import type { Engine, GateTerms, LegEnd } from '../engine/engine.ts';
+import type { Engine, LegEnd } from '../engine/engine.ts';
 import { NO_MARKS } from '../prompt/delivered.ts';
 import type { PromptPort } from '../prompt/prepared-prompt.ts';
 import { PromptError } from '../prompt/prompt-error.ts';
@@ -213,7 +213,9 @@ export class CallCourse {
   async #isWanted({ afterMs, until }: Round, before: Result): Promise<boolean> {
     const { store, now, giveUp } = this.#ports;
     const { verificationId } = this.#call;
-    if (this.#signal.aborted || verificationId === null || IN_VAIN.includes(before.disposition)) {
+    // A trunk that has no route to a number says nothing of the number: another one may have.
+    const inVain = IN_VAIN.includes(before.disposition) && before.blame !== 'trunk';
+    if (this.#signal.aborted || verificationId === null || inVain) {
       return false;
     }
     if (mayProve(this.#call)) {
@@ -251,7 +253,8 @@ export class CallCourse {
       trunks: restingLast(this.#ports.trunks, restUntil, now()),
       wishes: this.#call.wishes,
       ...(flash === undefined ? {} : { flash }),
-      ...(speech.gate === undefined ? {} : { gate: { ...speech.gate, ...repeatOf(speech) } }),
+      ...(speech.gate === undefined ? {} : { gate: speech.gate }),
+      ...(speech.repeat === undefined ? {} : { repeat: speech.repeat }),
       ...(detection === undefined ? {} : { detection }),
       prompt: speech.prompt?.speech ?? null,
       timeouts: { maxCallMs: settings.maxCallMs, lingerMs: settings.lingerMs },
@@ -347,8 +350,4 @@ export class CallCourse {
       this.#ports.restUntil.set(trunk.id, this.#ports.now() + restMs);
     }
   }
-}
-
-function repeatOf({ repeat }: RoundSpeech): Pick<GateTerms, 'repeat'> {
-  return repeat === undefined ? {} : { repeat };
 }

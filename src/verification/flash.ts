@@ -54,7 +54,7 @@ const EXHAUSTED_RETRY_SECONDS = 3600;
  * Takes the calling number for a flash call: of the first trunk that has enough of them for this callee.
  *
  * @param checks how many submitted numbers will be compared
- * @throws AppError flash_paused, flash_unavailable, flash_exhausted, store_unavailable
+ * @throws AppError invalid_request, flash_paused, flash_unavailable, flash_exhausted, store_unavailable
  */
 export async function chooseFlash(
   to: string,
@@ -64,6 +64,12 @@ export async function chooseFlash(
   { store, trunks, random, pausedUntil }: FlashPorts,
   now: number,
 ): Promise<FlashChoice> {
+  const { ringHoldMs, maxRingMs } = ringOf(request, settings);
+  if (ringHoldMs >= maxRingMs) {
+    throw new AppError('invalid_request', {
+      message: `ringHoldMs must be less than maxRingSeconds: ${ringHoldMs} ms are not less than ${maxRingMs}.`,
+    });
+  }
   const paused = pausedUntil(to);
   if (paused !== undefined) {
     throw new AppError('flash_paused', { retryAfterSeconds: Math.max(1, Math.ceil((paused - now) / 1000)) });
@@ -100,9 +106,18 @@ function detailsOf(
     prefix,
     hiddenDigits: settings.hiddenDigits,
     guessProbability: probability,
+    ...ringOf(request, settings),
+    fallbackText: request.fallbackText ?? null,
+  };
+}
+
+function ringOf(
+  request: FlashRequest,
+  settings: FlashSettings,
+): Pick<FlashDetails, 'ringHoldMs' | 'maxRingMs'> {
+  return {
     ringHoldMs: request.ringHoldMs ?? settings.ringHoldMs,
     maxRingMs: (request.maxRingSeconds ?? settings.maxRingSeconds) * 1000,
-    fallbackText: request.fallbackText ?? null,
   };
 }
 
@@ -124,7 +139,7 @@ function exhausted({ reuseWindowSeconds }: FlashSettings): AppError {
  * dashes. Undefined where it has too few digits to compare, or is no number.
  */
 export function hiddenPart(callerId: string, hiddenDigits: number): Secret | undefined {
-  if (!/^\+?[0-9][0-9 ().-]{1,38}$/.test(callerId)) return undefined;
+  if (!/^\+?\(?[0-9][0-9 ().-]{1,38}$/.test(callerId)) return undefined;
   const digits = callerId.replaceAll(/\D/g, '');
   return digits.length < hiddenDigits || digits.length > 17
     ? undefined

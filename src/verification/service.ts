@@ -156,10 +156,11 @@ export class VerificationService {
   /** The code itself is in no answer that is kept. */
   async #replay(reply: string): Promise<Started> {
     const verification = { ...OLDER_VIEW, ...(JSON.parse(reply) as VerificationView) };
-    const { store, vault } = this.#options;
+    const { store, vault, now } = this.#options;
     const { id, delivery } = verification;
-    const sealed = delivery?.gate?.key === null ? (await store.verification(id))?.sealedCode : undefined;
-    const confirmCode = typeof sealed === 'string' ? vault.open(id, sealed) : undefined;
+    const stored = delivery?.gate?.key === null ? await store.verification(id) : undefined;
+    const sealed = stored === undefined ? null : expire(stored, now()).sealedCode;
+    const confirmCode = sealed === null ? undefined : vault.open(id, sealed);
     return { verification, replayed: true, confirmCode };
   }
 

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { DrachtioConnection } from '../../../src/engine/freeswitch/drachtio-connection.ts';
 import { LegMedia } from '../../../src/engine/freeswitch/leg-media.ts';
+import { ListenFolder } from '../../../src/engine/freeswitch/listen-folder.ts';
 import { PromptFolder } from '../../../src/engine/freeswitch/prompt-folder.ts';
 import { type MediaServer, mediaServer } from '../../../src/engine/freeswitch/servers.ts';
 import { createOffer } from '../../../src/media/sdp.ts';
@@ -21,6 +22,7 @@ describeWithPeer(['drachtio', 'freeswitch'], 'the media of a leg at FreeSWITCH',
   let via: DrachtioConnection;
   let servers: readonly MediaServer[];
   let folder: PromptFolder;
+  let listenFolder: ListenFolder;
   let peer: RtpPeer;
   const faults: unknown[] = [];
   const onFault = (error: unknown): void => void faults.push(error);
@@ -32,8 +34,9 @@ describeWithPeer(['drachtio', 'freeswitch'], 'the media of a leg at FreeSWITCH',
     const watch = { onFault, onChange: () => {} };
     servers = site.freeswitch.map((one) => mediaServer({ ...one, weight: 1 }, options, watch));
     await Promise.all(servers.map(({ standing }) => standing.start()));
-    const place = { folder: site.folder, groupReadable: false, maxAgeMs: 60_000, onFault };
-    folder = new PromptFolder(place);
+    const place = { folder: site.folder, maxAgeMs: 60_000 };
+    folder = new PromptFolder({ ...place, groupReadable: false, onFault });
+    listenFolder = new ListenFolder({ ...place, groupWritable: false, onChange: onFault });
     peer = await RtpPeer.open();
   }, START_MS);
   afterAll(async () => {
@@ -64,10 +67,12 @@ describeWithPeer(['drachtio', 'freeswitch'], 'the media of a leg at FreeSWITCH',
       leg: legTo(5060, '+442079460200', { prompt: tone(PROMPT_MS), gate }),
       servers,
       folder,
+      listenFolder,
       via,
       listener: {
         onDtmf: () => told.push('key'),
         onFinished: () => told.push('finished'),
+        onFinding: () => told.push('finding'),
         onFailed: (detail) => told.push(detail),
         reinvite: async (offer) => {
           offers.push(offer);
