@@ -44,7 +44,7 @@ export interface Leg {
   readonly flash?: FlashTerms;
   /** Where it is set, the prompt is said only when the right keys have been pressed. */
   readonly gate?: GateTerms;
-  /** With a gate as without one. Not in a flash call. */
+  /** With a gate as without one. */
   readonly repeat?: RepeatTerms;
   /** Where it is set, what is heard after the answer is listened to for a voicemail. Not in a flash call. */
   readonly detection?: DetectionTerms;
@@ -116,7 +116,7 @@ export interface LegTimeouts {
 
 /**
  * What an engine needs to end a leg that an earlier process left behind: JSON, opaque to everybody else.
- * It holds no secret.
+ * It holds no credentials; of a flash call it holds the calling number, which whoever keeps it has to seal.
  */
 export type Leftover = Readonly<Record<string, unknown>>;
 

@@ -15,6 +15,8 @@ const ASK_MS = 400;
 const PROMPT_MS = 600;
 /** What a tone's length is measured to, with a packet at each of its ends. */
 const MEASURE_MS = 100;
+/** A busy machine may stand still for so long: what was due meanwhile is said later, or cut short. */
+const STALL_MS = 1000;
 /** The lab's share of a tone that is not there: noise of G.711 and the edges of the other tone. */
 const NOTHING = 0.05;
 const WINDOW = 256;
@@ -73,6 +75,12 @@ export function detectionContract(start: () => Promise<EngineUnderTest>): void {
     const heard = toneIn((await phoneOf(course)).heard, hz);
     expect(Math.abs(heard.ms - ms), `${heard.ms} ms of ${hz} Hz, not ${ms}`).toBeLessThanOrEqual(MEASURE_MS);
   };
+  /** So much of the prompt was heard, in a call that was timed by its events. */
+  const expectSaid = async (course: Course, ms: number): Promise<void> => {
+    const heard = toneIn((await phoneOf(course)).heard, PROMPT_HZ);
+    expect(heard.ms).toBeLessThanOrEqual(ms + MEASURE_MS);
+    expect(heard.ms).toBeGreaterThan(ms - STALL_MS);
+  };
   /** Where the prompt begins in the phone's recording, ms; the first time that it does from there on. */
   const onsetOf = async (course: Course, fromMs = 0): Promise<number> => {
     const { samples } = (await phoneOf(course)).heard;
@@ -88,9 +96,8 @@ export function detectionContract(start: () => Promise<EngineUnderTest>): void {
     const { media } = endOf(course.events);
     expect(media).toMatchObject({ promptSentMs: 0 });
     const { heard } = await phoneOf(course);
-    const { length } = heard.samples;
     const upMs = endOf(course.events).at - atOf(course, 'answered');
-    expect(Math.abs(length / SAMPLES_A_MS - upMs)).toBeLessThan(400);
+    expect(heard.samples.length / SAMPLES_A_MS).toBeGreaterThan(upMs - STALL_MS);
     expect(toneIn(heard, PROMPT_HZ).loudest).toBeLessThan(NOTHING);
   };
 
@@ -158,7 +165,9 @@ export function detectionContract(start: () => Promise<EngineUnderTest>): void {
       const course = await call(suffix, onMachine, { decideMs: 1500 });
       expect(courseOf(course.events)).toBe('trying ringing answered detected prompt_finished ended');
       expect(verdictsOf(course)).toEqual(['unknown undecided']);
-      expect(Math.abs(atOf(course, 'detected') - atOf(course, 'answered') - 1500)).toBeLessThan(150);
+      const decidedMs = atOf(course, 'detected') - atOf(course, 'answered');
+      expect(decidedMs).toBeGreaterThan(1500 - MEASURE_MS);
+      expect(decidedMs).toBeLessThan(1500 + STALL_MS);
       await expectHeard(course, PROMPT_HZ, PROMPT_MS);
       await expectOnsetAt(course, 'detected');
     });
@@ -223,7 +232,7 @@ export function detectionContract(start: () => Promise<EngineUnderTest>): void {
       expect(verdictsOf(course)).toEqual([first, then]);
       expect(gistOf(course.events)).toBe('hung_up by us: machine');
       const saidMs = endOf(course.events).at - atOf(course, 'detected');
-      await expectHeard(course, PROMPT_HZ, saidMs);
+      await expectSaid(course, saidMs);
       expect(saidMs).toBeLessThan(6000);
     });
   });
@@ -254,7 +263,8 @@ export function detectionContract(start: () => Promise<EngineUnderTest>): void {
       expect(courseOf(course.events)).toBe('trying ringing answered detected ended');
       expect(gistOf(course.events)).toBe('hung_up by us: machine');
       const waitedMs = endOf(course.events).at - atOf(course, 'detected');
-      expect(Math.abs(waitedMs - 4000)).toBeLessThan(150);
+      expect(waitedMs).toBeGreaterThan(4000 - MEASURE_MS);
+      expect(waitedMs).toBeLessThan(4000 + STALL_MS);
       await expectUnsaid(course);
     });
 
@@ -275,7 +285,7 @@ export function detectionContract(start: () => Promise<EngineUnderTest>): void {
         );
         const cutMs = cut - begun;
         expect(cutMs).toBeLessThan(4700);
-        await expectHeard(course, PROMPT_HZ, cutMs + 5000);
+        await expectSaid(course, cutMs + 5000);
         // Silence at once, and nothing until the tone.
         const onsetMs = await onsetOf(course);
         await expectAfterBeep(course, onsetMs + cutMs + MEASURE_MS);
@@ -324,7 +334,7 @@ export function detectionContract(start: () => Promise<EngineUnderTest>): void {
   async function expectOnsetAt(course: Course, type: CallEvent['type']): Promise<void> {
     const afterMs = atOf(course, type) - atOf(course, 'answered');
     const onsetMs = await onsetOf(course);
-    expect(Math.abs(onsetMs - afterMs), `begins at ${onsetMs} ms, not ${afterMs}`).toBeLessThan(200);
+    expect(Math.abs(onsetMs - afterMs), `begins at ${onsetMs} ms, not ${afterMs}`).toBeLessThan(STALL_MS / 2);
   }
 }
 

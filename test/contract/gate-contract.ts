@@ -144,13 +144,13 @@ export function gateContract(start: () => Promise<EngineUnderTest>): void {
 
     it('count when a question that is asked again comes between them', async () => {
       // Seven keys take about 1.6 s from the first second on: the third one comes while it is asked again.
-      const course = await call('253', { keys: '493817', ask: tone(600, ASK_HZ), waitMs: 900 });
+      const course = await call('253', { keys: '493817', ask: tone(400, ASK_HZ), asks: 3, waitMs: 950 });
       expect(gistOf(course.events)).toBe('hung_up by us: prompt_finished');
       await expectHeard(course, PROMPT_HZ, PROMPT_MS);
-      // Begun again after 1.5 s, and stopped by the next key.
+      // Begun again after 1.4 s, and stopped by the next key.
       const heard = toneIn((await phoneOf(course)).heard, ASK_HZ);
-      expect(heard.ms).toBeGreaterThan(500);
-      expect(heard.ms).toBeLessThan(1100);
+      expect(heard.ms).toBeGreaterThan(450);
+      expect(heard.ms).toBeLessThan(780);
     });
 
     it('stop the question with the first of them, and are waited for from there on', async () => {

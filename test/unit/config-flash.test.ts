@@ -28,7 +28,7 @@ describe('flash, gate and voicemail', () => {
         guard: { prefixDigits: 5, window: 50, fewest: 20, answeredRatio: 0.3, pauseSeconds: 900 },
       },
       gate: { always: false, digit: '1', seconds: 8, asks: 2, repeatTimes: 3 },
-      voicemail: { rule: 'ignore', decideMs: 4000, toneMs: 30_000 },
+      voicemail: { rule: 'ignore', decideMs: 7000, toneMs: 30_000 },
     });
   });
 

@@ -327,6 +327,18 @@ describe('Idempotency-Key of a flash call', () => {
     expect((await client.post({ ...wish, ringHoldMs: 900 }, key)).status).toBe(422);
   });
 
+  it('takes one number for twenty requests at once, and for one that is repeated after a refusal', async () => {
+    const wish = { to: TO, channel: 'flash' };
+    service.pauses.set(TO, Date.now() + 60_000);
+    expect((await client.post(wish, key)).status).toBe(503);
+    service.pauses.delete(TO);
+    const replies = await Promise.all(Array.from({ length: 20 }, () => client.post(wish, key)));
+    expect(new Set(replies.map(({ status }) => status))).toEqual(new Set([201]));
+    expect(new Set(replies.map(({ body }) => body['id'])).size).toBe(1);
+    expect(replies.filter(({ headers }) => headers['idempotency-replayed'] === undefined)).toHaveLength(1);
+    expect(await client.start(wish)).toMatchObject({ flash: { guessProbability: 3 / 199 } });
+  });
+
   it('gets it also where no flash call could be placed now', async () => {
     const first = await client.post({ to: TO, channel: 'flash' }, key);
     service.pauses.set(TO, Date.now() + 60_000);

@@ -1,9 +1,12 @@
+import { readdir, readlink, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { DrachtioConnection } from '../../../src/engine/freeswitch/drachtio-connection.ts';
 import { LegMedia } from '../../../src/engine/freeswitch/leg-media.ts';
 import { ListenFolder } from '../../../src/engine/freeswitch/listen-folder.ts';
 import { PromptFolder } from '../../../src/engine/freeswitch/prompt-folder.ts';
 import { type MediaServer, mediaServer } from '../../../src/engine/freeswitch/servers.ts';
+import type { AnswerFinding } from '../../../src/media/answer-detector.ts';
 import { createOffer } from '../../../src/media/sdp.ts';
 import { Secret } from '../../../src/secret.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -96,4 +99,62 @@ describeWithPeer(['drachtio', 'freeswitch'], 'the media of a leg at FreeSWITCH',
     expect(peer.heard.length - before).toBeGreaterThanOrEqual(PROMPT_PACKETS);
     expect(await media.close()).toMatchObject({ promptSentMs: PROMPT_MS });
   });
+
+  it('hears from the answer on, however long it rings, and holds little until then', async () => {
+    const findings: AnswerFinding[] = [];
+    const media = await LegMedia.open({
+      leg: legTo(5060, '+442079460200', {
+        prompt: tone(PROMPT_MS),
+        detection: { onMachine: 'speak', decideMs: 1000, toneMs: 1000 },
+      }),
+      servers,
+      folder,
+      listenFolder,
+      via,
+      listener: {
+        onDtmf: () => {},
+        onFinished: () => {},
+        onFinding: (finding) => findings.push(finding),
+        onFailed: onFault,
+        reinvite: () => Promise.reject(new Error('nobody moves')),
+      },
+    });
+    await eventually(
+      async () => {
+        const [{ size, blocks } = { size: 0, blocks: 0 }] = await recordings();
+        expect(size).toBeGreaterThan(96_000);
+        expect(blocks * 512).toBeLessThan(size / 2);
+      },
+      { timeoutMs: 12_000 },
+    );
+    media.start(
+      createOffer({
+        sessionId: '1',
+        version: 1,
+        address: '127.0.0.1',
+        port: peer.port,
+        codecs: ['PCMU'],
+        telephoneEvent: true,
+      }),
+      'prompt',
+    );
+    const startMs = performance.now();
+    await eventually(() => expect(findings).toHaveLength(1), { timeoutMs: 12_000 });
+    // What was written while it rang would have made it five seconds sooner.
+    expect(performance.now() - startMs).toBeGreaterThan(9500);
+    expect(findings).toMatchObject([{ type: 'verdict', verdict: 'unknown', reason: 'silence' }]);
+    await media.close();
+    expect(await recordings()).toEqual([]);
+  }, 30_000);
+
+  /** What this process has open for what FreeSWITCH hears. */
+  async function recordings(): Promise<{ readonly size: number; readonly blocks: number }[]> {
+    const fds = '/proc/self/fd';
+    const found = [];
+    for (const fd of await readdir(fds)) {
+      const target = await readlink(join(fds, fd)).catch(() => '');
+      if (target.endsWith('.r8 (deleted)')) found.push(await stat(join(fds, fd)));
+    }
+    return found;
+  }
 });

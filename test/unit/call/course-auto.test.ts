@@ -100,6 +100,29 @@ describe('a flash call', () => {
     expect(await rig.statusOf()).toBe(status);
   });
 
+  it('keeps what would end it sealed, and opens that when the process has died', async () => {
+    const engine = engineWith([
+      { type: 'trying', leftover: { from: SHOWN } },
+      { type: 'ringing', leftover: { from: SHOWN, rings: true } },
+      'wait',
+    ]);
+    const callId = await acceptFlash(rig, 'flash');
+    // This dialer stands for the process that died: it stays where it is.
+    rig.dialer(engine).dial(callId);
+    const call = await eventually(async () => {
+      const stored = await rig.store.call(callId);
+      expect(stored?.state).toBe('ringing');
+      return stored;
+    });
+    expect(JSON.stringify(call)).not.toContain(SHOWN.slice(3));
+    const next = engineWith(RANG);
+    expect(await rig.dialer(next).recover()).toBe(1);
+    expect(next.leftovers).toEqual([{ from: SHOWN, rings: true }]);
+    expect(await rig.store.call(callId)).toMatchObject({ disposition: 'interrupted' });
+    // It rang, so that its number may have been seen.
+    expect(await rig.statusOf()).toBe('pending');
+  });
+
   it('is tried on no other trunk', async () => {
     const engine = new ScriptedEngine({ 'beta.example': [TRYING, refused(503)], 'gamma.example': RANG });
     const callId = await acceptFlash(rig, 'flash');
