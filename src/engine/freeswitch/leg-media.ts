@@ -270,10 +270,11 @@ export class LegMedia {
   }
 
   /**
-   * Sends silence until there is something to do, so that nobody takes the call for dead; where FreeSWITCH cannot, it
-   * sends nothing.
+   * Waits until there is something to do. With detection that may take long: FreeSWITCH sends silence meanwhile, so
+   * that nobody takes the call for dead, or nothing where it cannot. What is said next begins some 40 ms later then.
    */
   async #rest(allocated: Allocated): Promise<void> {
+    if (this.#listening === undefined) return this.#awake();
     const { endpoint } = allocated;
     try {
       await this.#untilHeard(allocated);
