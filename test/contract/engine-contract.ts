@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { Engine } from '../../src/engine/engine.ts';
+import type { CallEvent, Engine } from '../../src/engine/engine.ts';
 import type { LabCall, LabCarrier } from '../../src/lab/carrier.ts';
 import { leaveBehind } from '../support/dying-process.ts';
 import { eventually } from '../support/eventually.ts';
