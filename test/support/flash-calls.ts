@@ -8,7 +8,7 @@ import { ended, RINGING, TRYING } from './scripted-engine.ts';
 
 /** What a flash call shows, and its last digits. */
 export const SHOWN = '+498990007137';
-export const HIDDEN = '7137';
+const HIDDEN = '7137';
 
 export const RANG: readonly Step[] = [TRYING, RINGING, ended({ kind: 'rang' })];
 
