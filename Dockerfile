@@ -13,7 +13,7 @@ RUN npm run build && npm prune --omit=dev
 FROM base
 ENV NODE_ENV=production
 # Mounted volumes take owner and mode from these folders the first time.
-RUN install -d -o node -g node -m 0750 /data /secrets /keys /prompts
+RUN install -d -o node -g node -m 0750 /data /secrets /keys /prompts /listen
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist

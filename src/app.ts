@@ -108,10 +108,8 @@ export async function startApp(config: Config, { logger, onWire }: Surroundings)
       settings: { ...config.calls, asks: config.gate.asks, detection: config.voicemail },
       prompts: speech.prompter,
       onApproved: () => metrics.verificationEnded('approved'),
-      onEnded: (call) => {
-        metrics.callEnded(call);
-        watchFlash(call, guard, logger);
-      },
+      onAttempt: (call) => watchFlash(call, guard, logger),
+      onEnded: (call) => metrics.callEnded(call),
     });
     const newId = (prefix: string): string => `${prefix}_${randomUUID().replaceAll('-', '')}`;
     const calls = new CallService({
@@ -185,14 +183,13 @@ export async function startApp(config: Config, { logger, onWire }: Surroundings)
   }
 }
 
-/** Tells the guard what became of a call's flash attempts, and the operator of a pause that begins with it. */
+/** Tells the guard what became of a flash attempt, and the operator of a pause that begins with it. */
 function watchFlash({ id, to, attempts }: Call, guard: FlashGuard, logger: Logger): void {
-  for (const { channel, ringingAt, answeredAt } of attempts) {
-    if (channel !== 'flash' || (ringingAt === null && answeredAt === null)) continue;
-    const pause = guard.record(to, answeredAt !== null);
-    if (pause !== undefined) {
-      logger.warn({ callId: id, ...pause }, 'too many flash calls to a prefix were answered: they pause');
-    }
+  const attempt = attempts.at(-1);
+  if (attempt?.channel !== 'flash' || (attempt.ringingAt === null && attempt.answeredAt === null)) return;
+  const pause = guard.record(to, attempt.answeredAt !== null);
+  if (pause !== undefined) {
+    logger.warn({ callId: id, ...pause }, 'too many flash calls to a prefix were answered: they pause');
   }
 }
 

@@ -33,6 +33,10 @@ const UNSAFE_IN_PLAYBACK = /[\p{Cc}:!@${}\\]/u;
 const promptFolder = path.refine((text) => !UNSAFE_IN_PLAYBACK.test(text), {
   error: 'expected no control characters and none of `:`, `!`, `@`, `$`, `{`, `}`, `\\`',
 });
+/** A folder in which FreeSWITCH is told to record: the path is one quoted word of a command. */
+const listenFolder = promptFolder.refine((text) => !text.includes("'"), { error: "expected no `'`" });
+const absolute = { error: 'expected a path that begins with `/`' };
+const isAbsolute = (text: string): boolean => text.startsWith('/');
 const apiKey = z.strictObject({
   id: name,
   hash: z.string().regex(KEY_HASH, { error: EXPECTED_KEY_HASH }).optional(),
@@ -88,9 +92,8 @@ const freeswitch = section({
       z.strictObject({
         ...serverKeys,
         port: port.default(8021),
-        promptFolder: promptFolder
-          .refine((text) => text.startsWith('/'), { error: 'expected a path that begins with `/`' })
-          .optional(),
+        promptFolder: promptFolder.refine(isAbsolute, absolute).optional(),
+        listenFolder: listenFolder.refine(isAbsolute, absolute).optional(),
       }),
     )
     .max(100)
@@ -102,6 +105,7 @@ const freeswitch = section({
     advertisedAddress: host.optional(),
   }),
   promptFolder: promptFolder.default('./data/prompts'),
+  listenFolder: listenFolder.optional(),
   groupReadable: z.boolean().default(false),
 });
 
@@ -211,7 +215,7 @@ const gate = section({
 
 const voicemail = section({
   rule: z.enum(VOICEMAIL_RULES).default('ignore'),
-  decideMs: milliseconds(1000, 10_000).default(4000),
+  decideMs: milliseconds(1000, 10_000).default(7000),
   toneMs: milliseconds(1000, 60_000).default(30_000),
 });
 

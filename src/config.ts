@@ -134,7 +134,7 @@ function checked(input: unknown, source: string, variables: ReadonlyMap<string, 
 
 /** What no single key can say: relations between keys. */
 function reportContradictions(config: ParsedConfig, report: Report): void {
-  const { api, verification, trunks } = config;
+  const { api, verification, trunks, flash } = config;
   if (api.keys.length === 0 && !isLoopback(api.host)) {
     report(
       ['api', 'keys'],
@@ -146,13 +146,23 @@ function reportContradictions(config: ParsedConfig, report: Report): void {
       report(['api', 'keys', index, 'id'], 'expected an id that no other key has');
     }
   }
-  for (const [index, { id, username, password, passwordFile }] of trunks.entries()) {
-    if (trunks.findIndex((trunk) => trunk.id === id) < index) {
+  for (const [index, trunk] of trunks.entries()) {
+    const { id, username, password, passwordFile, flashPool, identity } = trunk;
+    if (trunks.findIndex((other) => other.id === id) < index) {
       report(['trunks', index, 'id'], 'expected an id that no other trunk has');
     }
     if ((username === undefined) !== (password === undefined && passwordFile === undefined)) {
       report(['trunks', index, 'username'], 'expected together with `password` or `passwordFile`');
     }
+    if (flashPool.length > 0 && identity === 'pai_privacy') {
+      report(
+        ['trunks', index, 'flashPool'],
+        'expected none, because `identity` is `pai_privacy`: the phone would show no number',
+      );
+    }
+  }
+  if (flash.ringHoldMs >= flash.maxRingSeconds * 1000) {
+    report(['flash', 'ringHoldMs'], 'expected less than `flash.maxRingSeconds`');
   }
   if (verification.ttlSeconds > verification.maxTtlSeconds) {
     report(['verification', 'ttlSeconds'], 'expected at most `verification.maxTtlSeconds`');

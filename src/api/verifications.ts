@@ -28,7 +28,8 @@ export function verificationRoutes(
     schema: {
       tags,
       summary: 'Call a number and say a code',
-      description: 'Answers before anything is dialled. The code is in no answer of this API.',
+      description:
+        'Answers before anything is dialled. The code is in no answer of this API, but for the `confirmCode` that your screen is to show.',
       headers: idempotencyHeaders,
       body: newVerification,
       response: {

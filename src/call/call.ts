@@ -153,10 +153,11 @@ export function createCall(known: {
   };
 }
 
-/** Whether its callee may be able to prove something by it: heard the code, or saw who called. */
+/** Whether its callee may be able to prove something by it, or has: heard the code, saw who called, pressed the keys. */
 export function mayProve(call: Call): boolean {
-  return call.attempts.some((attempt) =>
-    attempt.channel === 'flash' ? wasSeen(attempt) : mayBeHeard(attempt),
+  return (
+    call.attempts.some((attempt) => (attempt.channel === 'flash' ? wasSeen(attempt) : mayBeHeard(attempt))) ||
+    call.timeline.some(({ type }) => type === 'gate_opened')
   );
 }
 

@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import type { Engine, GateTerms, LegEnd } from '../engine/engine.ts';
+import type { Engine, LegEnd } from '../engine/engine.ts';
 import { NO_MARKS } from '../prompt/delivered.ts';
 import type { PromptPort } from '../prompt/prepared-prompt.ts';
 import { PromptError } from '../prompt/prompt-error.ts';
@@ -21,6 +21,7 @@ import { plan, restingLast, withOtherCodecs } from './plan.ts';
 import { CallRecord, Superseded } from './record.ts';
 import type { Round, RoundPorts, RoundSettings, RoundSpeech } from './round.ts';
 import { playlistRound, verificationRounds } from './round.ts';
+import { withSealedLeftover } from './sealed-leftover.ts';
 
 export interface CallSettings {
   /** Legs of one call at most, whatever the number of trunks. */
@@ -41,7 +42,7 @@ export interface CoursePorts {
   readonly store: Store;
   readonly engine: Engine;
   readonly feed: CallFeed;
-  readonly vault: Pick<Vault, 'open'>;
+  readonly vault: Pick<Vault, 'open' | 'seal'>;
   readonly prompts: PromptPort;
   /** In the order in which they are to be tried. */
   readonly trunks: readonly Trunk[];
@@ -54,6 +55,8 @@ export interface CoursePorts {
   readonly giveUp: () => AbortSignal;
   /** Hears of every verification that a call has approved by itself, for metrics. */
   readonly onApproved: () => void;
+  /** Hears of every attempt that is over: it is the call's last one. */
+  readonly onAttempt: (call: Call) => void;
   /** Hears of every call that was stored as ended, for metrics. */
   readonly onEnded: (call: Call) => void;
 }
@@ -213,7 +216,9 @@ export class CallCourse {
   async #isWanted({ afterMs, until }: Round, before: Result): Promise<boolean> {
     const { store, now, giveUp } = this.#ports;
     const { verificationId } = this.#call;
-    if (this.#signal.aborted || verificationId === null || IN_VAIN.includes(before.disposition)) {
+    // A trunk that has no route to a number says nothing of the number: another one may have.
+    const inVain = IN_VAIN.includes(before.disposition) && before.blame !== 'trunk';
+    if (this.#signal.aborted || verificationId === null || inVain) {
       return false;
     }
     if (mayProve(this.#call)) {
@@ -251,7 +256,8 @@ export class CallCourse {
       trunks: restingLast(this.#ports.trunks, restUntil, now()),
       wishes: this.#call.wishes,
       ...(flash === undefined ? {} : { flash }),
-      ...(speech.gate === undefined ? {} : { gate: { ...speech.gate, ...repeatOf(speech) } }),
+      ...(speech.gate === undefined ? {} : { gate: speech.gate }),
+      ...(speech.repeat === undefined ? {} : { repeat: speech.repeat }),
       ...(detection === undefined ? {} : { detection }),
       prompt: speech.prompt?.speech ?? null,
       timeouts: { maxCallMs: settings.maxCallMs, lingerMs: settings.lingerMs },
@@ -290,7 +296,9 @@ export class CallCourse {
       cli: round.channel === 'flash' ? this.#shown(cli) : cli,
       marks: speech.prompt?.marks ?? NO_MARKS,
     };
-    for await (const event of this.#ports.engine.originate(leg, this.#signal)) {
+    const { engine, vault } = this.#ports;
+    for await (const told of engine.originate(leg, this.#signal)) {
+      const event = round.channel === 'flash' ? withSealedLeftover(told, this.#call.id, vault) : told;
       if (event.type === 'gate_opened' && round.confirms) {
         this.#confirming = this.#confirm();
       }
@@ -303,6 +311,7 @@ export class CallCourse {
     if (end === undefined) {
       throw new Error('the engine left a leg without an end');
     }
+    this.#ports.onAttempt(this.#call);
     const outcome = judge(end, historyOf(this.#call, trunk.retryRejected));
     this.#ports.log.info(
       { callId: this.#call.id, trunkId: trunk.id, end: end.kind, ...outcome },
@@ -347,8 +356,4 @@ export class CallCourse {
       this.#ports.restUntil.set(trunk.id, this.#ports.now() + restMs);
     }
   }
-}
-
-function repeatOf({ repeat }: RoundSpeech): Pick<GateTerms, 'repeat'> {
-  return repeat === undefined ? {} : { repeat };
 }

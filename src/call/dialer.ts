@@ -9,8 +9,8 @@ export interface DialerSettings extends CourseSettings {
 }
 
 export interface DialerOptions
-  extends Omit<CoursePorts, 'settings' | 'restUntil' | 'giveUp' | 'onEnded' | 'onApproved'>,
-    Partial<Pick<CoursePorts, 'onEnded' | 'onApproved'>> {
+  extends Omit<CoursePorts, 'settings' | 'restUntil' | 'giveUp' | 'onEnded' | 'onApproved' | 'onAttempt'>,
+    Partial<Pick<CoursePorts, 'onEnded' | 'onApproved' | 'onAttempt'>> {
   readonly settings: DialerSettings;
 }
 
@@ -46,6 +46,7 @@ export class Dialer {
       ...options,
       onEnded: options.onEnded ?? (() => undefined),
       onApproved: options.onApproved ?? (() => undefined),
+      onAttempt: options.onAttempt ?? (() => undefined),
       restUntil: new Map(),
       giveUp: () => this.#giveUp.signal,
     };

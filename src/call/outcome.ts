@@ -19,7 +19,7 @@ export interface LegHistory {
   readonly flash: boolean;
   /** Any provisional response but 100 came. */
   readonly progressed: boolean;
-  /** Dispositions of the attempts before this one. */
+  /** Dispositions of the attempts of the same channel before this one. */
   readonly earlier: readonly Disposition[];
   /** `Trunk.retryRejected`. */
   readonly retryRejected: boolean;
@@ -135,7 +135,10 @@ export function historyOf(call: Call, retryRejected: boolean): LegHistory {
     rang: (attempt?.ringingAt ?? null) !== null,
     flash: attempt?.channel === 'flash',
     progressed: call.timeline.some((entry) => entry.attempt === number && PROVISIONAL.includes(entry.type)),
-    earlier: call.attempts.slice(0, -1).flatMap(({ disposition }) => disposition ?? []),
+    earlier: call.attempts
+      .slice(0, -1)
+      .filter(({ channel }) => channel === attempt?.channel)
+      .flatMap(({ disposition }) => disposition ?? []),
     retryRejected,
   };
 }

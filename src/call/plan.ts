@@ -7,6 +7,7 @@ import type {
   Leg,
   LegTimeouts,
   NextHop,
+  RepeatTerms,
 } from '../engine/engine.ts';
 import type { Speech } from '../media/speech.ts';
 import type { Trunk } from '../trunk/definition.ts';
@@ -31,6 +32,7 @@ export interface PlanInput {
   /** Of a flash call: what it shows and where it goes, whatever the wishes say, and how it rings. */
   readonly flash?: { readonly cli: string; readonly trunkId: string; readonly terms: FlashTerms };
   readonly gate?: GateTerms;
+  readonly repeat?: RepeatTerms;
   readonly detection?: DetectionTerms;
   readonly prompt: Speech | null;
   readonly timeouts: Pick<LegTimeouts, 'maxCallMs' | 'lingerMs'>;
@@ -95,7 +97,7 @@ export function callCredentials(to: string, trunk: Trunk): DigestCredentials | u
 }
 
 function legOf(input: PlanInput, trunk: Trunk, shown: string): Leg {
-  const { callId, to, prompt, timeouts, wishes, flash, gate, detection } = input;
+  const { callId, to, prompt, timeouts, wishes, flash, gate, repeat, detection } = input;
   const destination = destinationOf(to, trunk);
   const credentials = callCredentials(to, trunk);
   return {
@@ -108,6 +110,7 @@ function legOf(input: PlanInput, trunk: Trunk, shown: string): Leg {
     prompt,
     ...(flash === undefined ? {} : { flash: flash.terms }),
     ...(gate === undefined ? {} : { gate }),
+    ...(repeat === undefined ? {} : { repeat }),
     ...(detection === undefined ? {} : { detection }),
     timeouts: {
       ...timeouts,

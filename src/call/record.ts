@@ -72,7 +72,9 @@ export class CallRecord {
   async finish({ disposition, blame }: Pick<Outcome, 'disposition' | 'blame'>): Promise<Call> {
     const { store, feed, log, now, giveUp } = this.#ports;
     // A call is over when its last leg is: not later, because a store came back or a BYE went unanswered.
-    const ended = endCall(this.#call, this.#call.attempts.at(-1)?.endedAt ?? now(), disposition, blame);
+    const waited = this.#call.timeline.at(-1)?.type === 'waiting';
+    const at = waited ? now() : (this.#call.attempts.at(-1)?.endedAt ?? now());
+    const ended = endCall(this.#call, at, disposition, blame);
     await insist(() => store.finishCall(ended, !mayProve(ended), now()), giveUp);
     this.#call = ended;
     feed.publish(ended);

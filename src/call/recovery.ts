@@ -2,15 +2,18 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Engine } from '../engine/engine.ts';
 import type { Store } from '../store/store.ts';
 import type { Trunk } from '../trunk/definition.ts';
+import type { Vault } from '../verification/vault.ts';
 import { endCall } from './apply.ts';
 import type { Call } from './call.ts';
 import { mayProve } from './call.ts';
 import type { CallLog } from './log.ts';
 import { callCredentials } from './plan.ts';
+import { openLeftover } from './sealed-leftover.ts';
 
 export interface RecoveryPorts {
   readonly store: Pick<Store, 'finishCall'>;
   readonly engine: Pick<Engine, 'endLeftover'>;
+  readonly vault: Pick<Vault, 'open'>;
   /** Whose passwords a BYE may be asked for. */
   readonly trunks: readonly Trunk[];
   readonly now: () => number;
@@ -51,7 +54,7 @@ async function closeOne(call: Call, ports: RecoveryPorts): Promise<void> {
 }
 
 /** Null where there was no leg. */
-async function endLeg(call: Call, { engine, trunks, log }: RecoveryPorts): Promise<boolean | null> {
+async function endLeg(call: Call, { engine, vault, trunks, log }: RecoveryPorts): Promise<boolean | null> {
   const attempt = call.attempts.at(-1);
   const leftover = attempt?.leftover ?? null;
   if (attempt === undefined || leftover === null) {
@@ -61,7 +64,10 @@ async function endLeg(call: Call, { engine, trunks, log }: RecoveryPorts): Promi
   const timer = new AbortController();
   try {
     return await Promise.race([
-      engine.endLeftover(leftover, trunk === undefined ? undefined : callCredentials(call.to, trunk)),
+      engine.endLeftover(
+        openLeftover(leftover, call.id, vault),
+        trunk === undefined ? undefined : callCredentials(call.to, trunk),
+      ),
       sleep(LEG_PATIENCE_MS, false, { signal: timer.signal }).catch(() => false),
     ]);
   } catch (error) {

@@ -1,4 +1,4 @@
-import type { DetectionTerms, FlashTerms, GateTerms } from '../engine/engine.ts';
+import type { DetectionTerms, FlashTerms, GateTerms, RepeatTerms } from '../engine/engine.ts';
 import type { Speech } from '../media/speech.ts';
 import type { Playlist } from '../prompt/playlist.ts';
 import type { PreparedPrompt, PromptPort } from '../prompt/prepared-prompt.ts';
@@ -12,8 +12,7 @@ export interface RoundSpeech {
   /** Null where nothing is said, since nobody is to answer. */
   readonly prompt: PreparedPrompt | null;
   readonly gate?: GateTerms;
-  /** Key that says the prompt once more. */
-  readonly repeat?: GateTerms['repeat'];
+  readonly repeat?: RepeatTerms;
 }
 
 /** One way in which a call proves something: the same leg, on one trunk after the other. */

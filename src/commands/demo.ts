@@ -53,10 +53,10 @@ export async function demo(): Promise<number> {
   }
 }
 
-async function answered(demo: DemoStage): Promise<boolean[]> {
-  const { site, screen } = demo;
+async function answered(stage: DemoStage): Promise<boolean[]> {
+  const { site, screen } = stage;
   screen.heading('1  A number that answers');
-  const { verification, call } = await place(demo, { to: ANSWERS });
+  const { verification, call } = await place(stage, { to: ANSWERS });
   const said = [say(screen, call.disposition === 'answered' && call.promptFinished, callLine(call))];
 
   screen.heading('2  What the phone heard, recognised from the audio that reached it');
@@ -98,10 +98,10 @@ async function answered(demo: DemoStage): Promise<boolean[]> {
   return said;
 }
 
-async function busy(demo: DemoStage): Promise<boolean[]> {
-  const { site, screen } = demo;
+async function busy(stage: DemoStage): Promise<boolean[]> {
+  const { site, screen } = stage;
   screen.heading('4  A number that is busy');
-  const { verification, call } = await place(demo, { to: BUSY });
+  const { verification, call } = await place(stage, { to: BUSY });
   const reply = await request<VerificationAnswer>(`${site.app.url}/v1/verifications/${verification.id}`);
   return [
     say(screen, call.disposition === 'busy' && call.sipStatus === 486, callLine(call)),
@@ -110,10 +110,10 @@ async function busy(demo: DemoStage): Promise<boolean[]> {
 }
 
 /** The phone rings, nobody answers, and the number that called is the proof. */
-async function flash(demo: DemoStage): Promise<boolean[]> {
-  const { site, screen } = demo;
+async function flash(stage: DemoStage): Promise<boolean[]> {
+  const { site, screen } = stage;
   screen.heading('5  A flash call: it rings, and nobody has to answer');
-  const { verification, call } = await place(demo, { to: RINGS, channel: 'flash' });
+  const { verification, call } = await place(stage, { to: RINGS, channel: 'flash' });
   const { flash: shown } = verification;
   if (shown === null) throw new Error('a flash call without a calling number');
   const { prefix, hiddenDigits, guessProbability } = shown;

@@ -1,3 +1,4 @@
+import type { Stats } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { finished, peakDbfs, speechDbfs } from '../media/loudness.ts';
 import { durationMs, type Pcm } from '../media/pcm.ts';
@@ -40,12 +41,20 @@ export interface Measured {
  */
 export async function readRecording(file: string): Promise<Pcm> {
   const found = await stat(file).catch(() => undefined);
-  if (found?.isFile() !== true) throw new WavError('there is no such file');
+  if (found === undefined) throw new WavError('there is no such file');
+  // To open a pipe or a device can take for ever, and do things already.
+  if (!found.isFile()) throw new WavError(`it is ${kindOf(found)} and no file`);
   if (found.size > MAX_FILE_BYTES) throw new WavError(`it is larger than ${MAX_FILE_BYTES / 1e6} MB`);
   const pcm = parseWav(await readFile(file));
   if (pcm.sampleRate < NARROW_RATE) throw new WavError(`${pcm.sampleRate} Hz are too few: at least 8000`);
   if (!Number.isFinite(peakDbfs(pcm))) throw new WavError('it is silent');
   return pcm;
+}
+
+function kindOf(found: Stats): string {
+  if (found.isDirectory()) return 'a folder';
+  if (found.isFIFO()) return 'a pipe';
+  return found.isSocket() ? 'a socket' : 'a device';
 }
 
 /** A clip of a set from one recording, or from several that follow one another. */

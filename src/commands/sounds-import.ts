@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
 import { formatWav, WavError } from '../media/wav.ts';
 import {
@@ -27,6 +27,8 @@ export interface ImportOptions {
   readonly phrasesFrom?: string;
   /** Whether to write a set that lacks something it cannot be used without. */
   readonly allowIncomplete: boolean;
+  /** Whether it may take the place of a set that is there. */
+  readonly replace: boolean;
 }
 
 /** What became of one clip. */
@@ -74,12 +76,14 @@ interface Made {
 export async function importSet(options: ImportOptions): Promise<ImportReport> {
   const { from, into, locale, voice } = options;
   const recordings = await recordingsOf(options);
-  const own = await Promise.all([...recordings].map(([clip, files]) => makeClip(clip, files, from)));
+  const own: Made[] = [];
+  // One after another: recordings are large.
+  for (const [clip, clipFiles] of recordings) own.push(await makeClip(clip, clipFiles, from));
   const made = [...own, ...(await borrowed(own, options))];
   const files = filesOf(made);
   const folder = join(into, locale, voice);
   const lacks = lacking(files.keys());
-  const refused = await refusal(lacks, files.size, folder, options.allowIncomplete);
+  const refused = await refusal(lacks, files.size, folder, options);
   if (refused === null) await write(options, files);
   return {
     set: `${locale}/${voice}`,
@@ -165,14 +169,20 @@ async function refusal(
   { required }: Lacking,
   clips: number,
   folder: string,
-  allowIncomplete: boolean,
+  { allowIncomplete, replace }: ImportOptions,
 ): Promise<string | null> {
-  if (required.length === 0) return null;
-  if (!allowIncomplete) return 'the set is not complete';
+  const isComplete = required.length === 0;
+  if (!isComplete && !allowIncomplete) return 'the set is not complete';
   if (clips === 0) return 'no recording can be used';
   const there = await clipsInFolder(folder);
-  const isComplete = there.length > 0 && lacking(there).required.length === 0;
-  return isComplete ? 'a complete set is there already' : null;
+  const wasComplete = there.length > 0 && lacking(there).required.length === 0;
+  if (wasComplete && !isComplete) return 'a complete set is there already';
+  if (!replace && (await holdsAnything(folder))) return `${folder} is there already: --replace overwrites it`;
+  return null;
+}
+
+async function holdsAnything(folder: string): Promise<boolean> {
+  return (await readdir(folder).catch((): string[] => [])).length > 0;
 }
 
 async function write(

@@ -1,5 +1,5 @@
-import { readdir, readFile } from 'node:fs/promises';
-import { join, sep } from 'node:path';
+import { opendir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { parse } from 'yaml';
 import { CLIP_NAMES, type ClipName, clipKind, isClipName } from '../prompt/sound-set.ts';
 
@@ -11,6 +11,11 @@ export type Recordings = ReadonlyMap<ClipName, readonly string[]>;
  * theirs says what a greeting says; `goodbye` fits, and "thank you" can stand for it.
  */
 const ASTERISK_GOODBYES = ['vm-goodbye', 'auth-thankyou'];
+
+/** Where recordings may lie, below the folder that was given; nothing else is looked into. */
+const SUBFOLDERS: ReadonlySet<string> = new Set(['digits', 'phonetic', 'letters']);
+/** The largest collections of recordings have some thousand. */
+const MAX_NAMES = 20_000;
 
 /** The names under which a clip is looked for, the first choice first. */
 function namesOf(clip: ClipName): readonly string[] {
@@ -30,12 +35,14 @@ export function isLetterName(file: string): boolean {
   return /(^|[\\/])letters[\\/]/i.test(file);
 }
 
-/** What is in a folder for each clip, by name or as a map says, which goes first. */
+/**
+ * What is in a folder for each clip, by name or as a map says, which goes first.
+ *
+ * @throws {RangeError} where there is far more in it than recordings
+ */
 export async function findRecordings(folder: string, map: Recordings): Promise<Recordings> {
-  const files = new Map<string, string>();
-  for (const file of (await readdir(folder, { recursive: true })).toSorted()) {
-    files.set(file.split(sep).join('/').toLowerCase(), file);
-  }
+  const names = await namesIn(folder);
+  const files = new Map(names.map((file) => [file.toLowerCase(), file]));
   const found = new Map<ClipName, readonly string[]>();
   for (const clip of CLIP_NAMES) {
     const named = namesOf(clip).flatMap((name) => files.get(`${name}.wav`) ?? []);
@@ -47,6 +54,23 @@ export async function findRecordings(folder: string, map: Recordings): Promise<R
       );
   }
   return found;
+}
+
+/** By alphabet: of the folder, and of the folders in it where recordings may lie. */
+async function namesIn(folder: string): Promise<readonly string[]> {
+  const names: string[] = [];
+  const folders = [''];
+  for (const path of folders) {
+    let count = 0;
+    for await (const entry of await opendir(join(folder, path))) {
+      if (++count > MAX_NAMES) {
+        throw new RangeError(`there are more than ${MAX_NAMES} files in ${join(folder, path)}`);
+      }
+      if (!entry.isDirectory()) names.push(join(path, entry.name));
+      else if (path === '' && SUBFOLDERS.has(entry.name.toLowerCase())) folders.push(entry.name);
+    }
+  }
+  return names.toSorted();
 }
 
 /**

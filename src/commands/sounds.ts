@@ -15,6 +15,7 @@ const USAGE = `sounds import FOLDER --locale LOCALE --voice NAME   makes a set f
     [--map FILE.yaml]         which recording is which clip: "greeting: [hello.wav, my-code-is.wav]"
     [--phrases-from SET]      takes phrases that are not there from another set of the language: en-US/slt
     [--allow-incomplete]      writes a set that cannot be used yet
+    [--replace]               in the place of the set of this name that is there
     [--json]
 sounds check [FOLDER] [--json]                       what each set lacks, and which clips are not as they should be
 `;
@@ -29,6 +30,10 @@ export async function sounds(
 ): Promise<number> {
   const [verb, ...rest] = args;
   try {
+    if (args.some((arg) => arg === '--help' || arg === '-h')) {
+      out.write(USAGE);
+      return 0;
+    }
     if (verb === 'import') return await runImport(rest, out);
     if (verb === 'check') return await runCheck(rest, out);
     throw new UsageError(USAGE);
@@ -36,6 +41,7 @@ export async function sounds(
     const mistyped = error instanceof UsageError || isParseArgsError(error);
     if (!mistyped && !(error instanceof ImportError)) throw error;
     process.stderr.write(`${error.message.trimEnd()}\n`);
+    if (isParseArgsError(error)) process.stderr.write(`\n${USAGE}`);
     return mistyped ? 2 : 1;
   }
 }
@@ -51,11 +57,12 @@ async function runImport(args: string[], out: NodeJS.WriteStream): Promise<numbe
       map: { type: 'string' },
       'phrases-from': { type: 'string' },
       'allow-incomplete': { type: 'boolean', default: false },
+      replace: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
     },
   });
   const [from] = positionals;
-  const { locale, voice, into, map, json } = values;
+  const { locale, voice, into, map, json, replace } = values;
   const phrasesFrom = values['phrases-from'];
   if (from === undefined || positionals.length > 1 || locale === undefined || voice === undefined) {
     throw new UsageError(USAGE);
@@ -70,6 +77,7 @@ async function runImport(args: string[], out: NodeJS.WriteStream): Promise<numbe
     locale: canonical(locale),
     voice,
     allowIncomplete: values['allow-incomplete'],
+    replace,
     ...(map === undefined ? {} : { map }),
     ...(phrasesFrom === undefined ? {} : { phrasesFrom: phraseFolder(phrasesFrom, into, locale) }),
   });

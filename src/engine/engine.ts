@@ -63,6 +63,8 @@ export interface Leg {
   readonly flash?: FlashTerms;
   /** Where it is set, the prompt is said only when the right keys have been pressed. */
   readonly gate?: GateTerms;
+  /** With a gate as without one. */
+  readonly repeat?: RepeatTerms;
   /** Where it is set, what is heard after the answer is listened to for a voicemail. Not in a flash call. */
   readonly detection?: DetectionTerms;
 }
@@ -92,10 +94,17 @@ export interface GateTerms {
   readonly ask: Speech;
   /** 1–3. */
   readonly asks: number;
-  /** From the end of `ask` to the last of the keys. Keys that come while it is said count too, and stop it. */
+  /**
+   * From the end of `ask` to the last of the keys. Keys that come while it is said count too, and stop it: the time
+   * runs from there on then.
+   */
   readonly waitMs: number;
-  /** Key that says the prompt once more, also while it is said; so often at most. */
-  readonly repeat?: { readonly key: string; readonly times: number };
+}
+
+/** Key that says the prompt once more, also while it is said and in the silence after it; so often at most. */
+export interface RepeatTerms {
+  readonly key: string;
+  readonly times: number;
 }
 
 /** Who answered, as far as the audio tells: docs/detector.md says how well that works. */
@@ -126,7 +135,7 @@ export interface LegTimeouts {
 
 /**
  * What an engine needs to end a leg that an earlier process left behind: JSON, opaque to everybody else.
- * It holds no secret.
+ * It holds no credentials; of a flash call it holds the calling number, which whoever keeps it has to seal.
  */
 export type Leftover = Readonly<Record<string, unknown>>;
 

@@ -22,7 +22,17 @@ export interface Press {
   readonly by?: readonly KeyTelling[];
 }
 
+/** A clip of our own sounds (en-US) by its name, a made-up tone, or silence. */
+export type PhoneSound =
+  | { readonly clip: string }
+  | { readonly toneHz: number; readonly forMs: number }
+  | { readonly silenceMs: number };
+
 export interface AfterAnswer {
+  /** One after another from the answer on; silence then. Only silence unless told. */
+  readonly says?: readonly PhoneSound[];
+  /** Sends no packet at all. */
+  readonly mute?: boolean;
   /** Hangs up so long after the answer. */
   readonly hangUpAfterMs?: number;
   readonly presses?: readonly Press[];
@@ -59,6 +69,21 @@ const pressing = (what: string, presses: readonly Press[]): Behaviour => ({
   final: answers(200),
   answer: { presses },
 });
+/** Rings, answers and says something. */
+const saying = (what: string, says: readonly PhoneSound[]): Behaviour => ({
+  what,
+  provisionals: [RING],
+  final: answers(200),
+  answer: { says },
+});
+const pause = (silenceMs: number): PhoneSound => ({ silenceMs });
+const NAME: PhoneSound = { clip: 'c' };
+const SHORT_GREETING: PhoneSound = { clip: 'greeting' };
+/** About seven seconds, without a longer pause. */
+const LONG_GREETING: readonly PhoneSound[] = [SHORT_GREETING, { clip: 'press' }, { clip: 'confirmed' }];
+/** Special information tones (ITU-T E.180). */
+const INFORMATION_TONES = [950, 1400, 1800].map((toneHz): PhoneSound => ({ toneHz, forMs: 330 }));
+const BEEP: PhoneSound = { toneHz: 1000, forMs: 400 };
 
 /** Q.850 causes that carriers send along (RFC 3326, ITU-T Q.850). */
 const CAUSES: Readonly<Record<number, number>> = {
@@ -176,6 +201,27 @@ const BY_SUFFIX: Readonly<Record<string, Behaviour>> = {
     { keys: '0', afterMs: 2000 },
     { keys: '0', afterMs: 3000 },
     { keys: '0', afterMs: 4000 },
+  ]),
+  '260': saying('a person: answers, says a short word and waits', [pause(600), NAME]),
+  '261': saying('a voicemail: a long greeting, a beep, and records', [
+    ...[pause(400), ...LONG_GREETING],
+    ...[pause(300), BEEP],
+  ]),
+  '262': saying('a voicemail that never beeps: a long greeting, and records', [pause(400), ...LONG_GREETING]),
+  '263': {
+    what: 'answers and sends no audio at all',
+    provisionals: [RING],
+    final: answers(200),
+    answer: { mute: true },
+  },
+  '264': pressing('a person: answers, says nothing, presses 1 after 3 s', [{ keys: '1', afterMs: 3000 }]),
+  '265': saying('a voicemail: a word, 1.5 s of silence, a short greeting, a beep, and records', [
+    ...[pause(400), NAME, pause(1500), SHORT_GREETING],
+    ...[pause(300), BEEP],
+  ]),
+  '266': saying('a voicemail: information tones after 1.5 s, a short greeting, a beep, and records', [
+    ...[pause(1500), ...INFORMATION_TONES, pause(300), SHORT_GREETING],
+    ...[pause(300), BEEP],
   ]),
   '302': {
     what: 'redirects to another host',

@@ -1,6 +1,7 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { isIPv6 } from 'node:net';
+import { encodePcma, encodePcmu } from '../media/g711.ts';
 import type { Pcm } from '../media/pcm.ts';
 import { addTicks, buildRtpPacket, nextSequence, parseRtpPacket } from '../media/rtp-packet.ts';
 import { maySend, type Negotiated } from '../media/sdp.ts';
@@ -8,6 +9,7 @@ import type { SrtpSuite } from '../media/srtp-suite.ts';
 import { StreamCipher } from '../media/stream-cipher.ts';
 import { encodeKeyPress } from '../media/telephone-event.ts';
 import { Ear } from './ear.ts';
+import type { PhoneVoice } from './phone-voice.ts';
 
 const PTIME_MS = 20;
 const TICKS = 160;
@@ -17,14 +19,28 @@ export const KEY_MS = 120;
 export const KEY_CYCLE_MS = 2 * KEY_MS;
 /** Digital silence (ITU-T G.711). */
 const SILENCE = { PCMU: 0xff, PCMA: 0xd5 } as const;
+const ENCODERS = { PCMU: encodePcmu, PCMA: encodePcma } as const;
 
-/** The audio of one lab phone: hears what is sent to it, sends silence back, presses keys. */
+/** How the phone sounds. */
+export interface PhoneMouth {
+  /** What is said from the answer on; silence unless told. */
+  readonly voice?: PhoneVoice | undefined;
+  /** Sends no audio. */
+  readonly mute?: boolean | undefined;
+}
+
+/** The audio of one lab phone: hears what is sent to it, sends silence back or what is to be said, presses keys. */
 export class PhoneMedia {
   readonly #socket: Socket;
   readonly #cipher = new StreamCipher();
   #ear: Ear | undefined;
   #negotiated: Negotiated | undefined;
+  readonly #mouth: PhoneMouth;
   #talking: NodeJS.Timeout | undefined;
+  #talkingSinceMs = 0;
+  /** Packets that were due so far, sent or not. */
+  #spoken = 0;
+  #toneEndedAt: number | null = null;
   #sequence = Math.floor(Math.random() * 2 ** 15);
   #timestamp = Math.floor(Math.random() * 2 ** 32);
   readonly #ssrc = Math.floor(Math.random() * 2 ** 32);
@@ -32,19 +48,20 @@ export class PhoneMedia {
   #firstAudioAt: number | null = null;
   #closed = false;
 
-  private constructor(socket: Socket) {
+  private constructor(socket: Socket, mouth: PhoneMouth) {
     this.#socket = socket;
+    this.#mouth = mouth;
     socket.on('message', (bytes) => this.#hear(bytes));
     // An ICMP answer to a packet of ours after the far end is gone.
     socket.on('error', () => {});
   }
 
-  static async open(host: string): Promise<PhoneMedia> {
+  static async open(host: string, mouth: PhoneMouth = {}): Promise<PhoneMedia> {
     const socket = createSocket(isIPv6(host) ? 'udp6' : 'udp4');
     const listening = once(socket, 'listening');
     socket.bind(0, host);
     await listening;
-    return new PhoneMedia(socket);
+    return new PhoneMedia(socket, mouth);
   }
 
   get port(): number {
@@ -59,6 +76,11 @@ export class PhoneMedia {
   /** When the first of them came, epoch milliseconds; null before. */
   get firstAudioAt(): number | null {
     return this.#firstAudioAt;
+  }
+
+  /** When the last of a tone that it says went out, epoch milliseconds; null before. */
+  get toneEndedAt(): number | null {
+    return this.#toneEndedAt;
   }
 
   /** RTP packets that came before the answer, when there should be none. */
@@ -85,7 +107,9 @@ export class PhoneMedia {
     this.#negotiated = negotiated;
     this.#cipher.use(negotiated.srtp);
     this.#ear ??= new Ear();
-    this.#talking ??= setInterval(() => this.#talk(), PTIME_MS);
+    if (this.#talking !== undefined) return;
+    this.#talkingSinceMs = performance.now();
+    this.#talking = setInterval(() => this.#talkOn(), PTIME_MS);
   }
 
   /** Presses keys one after another, as telephone-events (RFC 4733). */
@@ -122,17 +146,25 @@ export class PhoneMedia {
     }
   }
 
-  #talk(): void {
+  /** An interval is late now and then, a voice is not. */
+  #talkOn(): void {
+    const due = Math.floor((performance.now() - this.#talkingSinceMs) / PTIME_MS);
+    while (this.#spoken < due) this.#talk(this.#spoken++ * TICKS);
+  }
+
+  #talk(at: number): void {
     const negotiated = this.#negotiated;
     if (negotiated === undefined) return;
     this.#timestamp = addTicks(this.#timestamp, TICKS);
-    if (!maySend(negotiated.direction)) return;
-    this.#send(
-      negotiated.payloadType,
-      false,
-      this.#timestamp,
-      new Uint8Array(TICKS).fill(SILENCE[negotiated.codec]),
-    );
+    const { voice, mute } = this.#mouth;
+    if (mute === true || !maySend(negotiated.direction)) return;
+    const { codec, payloadType } = negotiated;
+    const payload =
+      voice === undefined
+        ? new Uint8Array(TICKS).fill(SILENCE[codec])
+        : ENCODERS[codec](voice.read(at, TICKS));
+    this.#send(payloadType, false, this.#timestamp, payload);
+    if (voice?.toneEnd !== undefined && at + TICKS >= voice.toneEnd) this.#toneEndedAt ??= Date.now();
   }
 
   #send(payloadType: number, marker: boolean, timestamp: number, payload: Uint8Array): void {

@@ -15,6 +15,7 @@ import { ALLOW, Session } from '../sip/session.ts';
 import { formatHost } from '../sip/uri.ts';
 import type { Behaviour, KeyTelling, Press, Provisional } from './behaviour.ts';
 import { KEY_CYCLE_MS, KEY_MS, PhoneMedia } from './phone-media.ts';
+import { PhoneVoice } from './phone-voice.ts';
 
 export interface PhoneOptions {
   readonly endpoint: SipEndpoint;
@@ -33,6 +34,8 @@ export interface PhoneRecord {
   readonly ackedAt: number | null;
   /** The first audio packet after the answer. */
   readonly firstAudioAt: number | null;
+  /** The end of a tone that it has said. */
+  readonly toneEndedAt: number | null;
   readonly endedAt: number | null;
   /** `canceled`: before the answer. `refused`: by this phone. `lost`: no ACK, or no BYE was answered. */
   readonly end: 'canceled' | 'refused' | 'they_hung_up' | 'we_hung_up' | 'lost' | null;
@@ -66,6 +69,7 @@ export class Phone {
     answeredAt: null,
     ackedAt: null,
     firstAudioAt: null,
+    toneEndedAt: null,
     endedAt: null,
     end: null,
     packets: 0,
@@ -88,8 +92,9 @@ export class Phone {
   }
 
   get record(): PhoneRecord {
-    const { packets, earlyPackets, firstAudioAt, srtp, srtpDropped } = this.#media ?? this.#record;
-    return { ...this.#record, packets, earlyPackets, firstAudioAt, srtp, srtpDropped };
+    const { packets, earlyPackets, firstAudioAt, toneEndedAt, srtp, srtpDropped } =
+      this.#media ?? this.#record;
+    return { ...this.#record, packets, earlyPackets, firstAudioAt, toneEndedAt, srtp, srtpDropped };
   }
 
   /** What was heard so far. */
@@ -109,7 +114,7 @@ export class Phone {
     const { final } = behaviour;
     if (final === 'never' || final.status < 300) {
       try {
-        if (mediaSink === undefined) this.#media = await PhoneMedia.open(localAddress);
+        if (mediaSink === undefined) this.#media = await openMedia(localAddress, behaviour);
         this.#prepareAnswer();
       } catch (error) {
         if (!(error instanceof SdpError)) throw error;
@@ -330,4 +335,10 @@ export class Phone {
     const parameter = transport === 'udp' ? '' : `;transport=${transport}`;
     return `<sip:phone@${formatHost(localAddress)}:${port}${parameter}>`;
   }
+}
+
+async function openMedia(host: string, { answer }: Behaviour): Promise<PhoneMedia> {
+  const { says, mute } = answer ?? {};
+  const voice = says === undefined ? undefined : await PhoneVoice.of(says);
+  return PhoneMedia.open(host, { voice, mute });
 }

@@ -1,4 +1,5 @@
 import type { MediaStats } from '../engine/engine.ts';
+import type { AnswerFinding } from './answer-detector.ts';
 import type { EncodedPart } from './encoded-speech.ts';
 import type { Negotiated } from './sdp.ts';
 
@@ -48,7 +49,8 @@ export interface Saying {
 
 /** `id` is the stream's. */
 export type ToRtpWorker =
-  | { readonly type: 'open'; readonly id: number }
+  /** `detects`: from `play` on, what is received is listened to for who answered. */
+  | { readonly type: 'open'; readonly id: number; readonly detects: boolean }
   | { readonly type: 'play'; readonly id: number; readonly media: Negotiated; readonly saying: Saying }
   | { readonly type: 'say'; readonly id: number; readonly saying: Saying }
   | {
@@ -67,5 +69,6 @@ export type FromRtpWorker =
   | { readonly type: 'first_packet'; readonly id: number }
   | { readonly type: 'dtmf'; readonly id: number; readonly digit: string; readonly durationMs: number }
   | { readonly type: 'finished'; readonly id: number; readonly turn: number }
+  | { readonly type: 'finding'; readonly id: number; readonly finding: AnswerFinding }
   | { readonly type: 'stats'; readonly id: number; readonly stats: RtpStats }
   | { readonly type: 'closed'; readonly id: number; readonly stats: RtpStats };

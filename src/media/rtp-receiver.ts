@@ -1,7 +1,7 @@
 import { G711_CLOCK_RATE } from './g711.ts';
 import { Reception } from './reception.ts';
 import type { Endpoint, RemoteSource } from './remote-source.ts';
-import { parseRtpPacket } from './rtp-packet.ts';
+import { parseRtpPacket, type RtpPacket } from './rtp-packet.ts';
 import type { Negotiated } from './sdp.ts';
 import type { KeyPress } from './telephone-event.ts';
 import { TelephoneEventDecoder } from './telephone-event.ts';
@@ -12,9 +12,11 @@ const LONGEST_EVENT_GAP_MS = 300;
 export interface RtpReceiverEvents {
   readonly firstPacket: () => void;
   readonly key: (press: KeyPress) => void;
+  /** A packet with audio that counts, in the order of arrival. */
+  readonly audio: (packet: RtpPacket, nowMs: number) => void;
 }
 
-/** What one stream hears: it counts, and listens for keys; the audio itself is not needed. Times are of one clock, ms. */
+/** What one stream hears: it counts, listens for keys, and passes the audio on. Times are of one clock, ms. */
 export class RtpReceiver {
   readonly #events: RtpReceiverEvents;
   #reception: Reception | undefined;
@@ -67,7 +69,7 @@ export class RtpReceiver {
       return;
     }
     this.#count(packet.ssrc, packet.sequence, isEvent ? undefined : packet.timestamp, nowMs);
-    if (!isEvent) return;
+    if (!isEvent) return this.#events.audio(packet, nowMs);
     this.#lastEventMs = nowMs;
     for (const press of this.#decoder.push(packet.timestamp, packet.payload)) this.#events.key(press);
   }

@@ -1,13 +1,16 @@
 import { randomFillSync } from 'node:crypto';
 import { SocketAddress } from 'node:net';
+import type { Codec } from '../engine/engine.ts';
 import type { EncodedPart } from './encoded-speech.ts';
-import { G711_CLOCK_RATE, SILENCE_BYTES } from './g711.ts';
+import { G711_CLOCK_RATE, PAYLOAD_TYPES, SILENCE_BYTES } from './g711.ts';
 import type { Paced, Pacer } from './pacer.ts';
 import type { PromptFormat } from './prompt-stream.ts';
 import { PromptStream } from './prompt-stream.ts';
 import { type Endpoint, RemoteSource } from './remote-source.ts';
 import { RtcpReporter } from './rtcp-reporter.ts';
+import { RtpAnswerFeed } from './rtp-answer-feed.ts';
 import type { FromRtpWorker, RtpStats, Saying } from './rtp-messages.ts';
+import type { RtpPacket } from './rtp-packet.ts';
 import { RtpReceiver } from './rtp-receiver.ts';
 import type { RtpSockets } from './rtp-sockets.ts';
 import type { Negotiated } from './sdp.ts';
@@ -19,6 +22,8 @@ export interface RtpSessionContext {
   readonly sockets: RtpSockets;
   readonly pacer: Pacer;
   readonly symmetric: boolean;
+  /** Whether who answered is to be told from what is received. */
+  readonly detects: boolean;
   readonly post: (message: FromRtpWorker) => void;
 }
 
@@ -30,6 +35,7 @@ export class RtpSession implements Paced {
   readonly #cipher = new StreamCipher();
   #media: Negotiated | undefined;
   #prompt: PromptStream | undefined;
+  #answer: RtpAnswerFeed | undefined;
   /** What is being said, or was said last. */
   #saying: Saying | undefined;
   /** The most of the prompt that went out at a time; it may be said more than once. */
@@ -49,6 +55,7 @@ export class RtpSession implements Paced {
     this.#receiver = new RtpReceiver({
       firstPacket: () => post({ type: 'first_packet', id }),
       key: ({ digit, durationMs }) => post({ type: 'dtmf', id, digit, durationMs }),
+      audio: (packet, nowMs) => this.#hear(packet, nowMs),
     });
     sockets.rtp.on('message', (bytes, from) => {
       const packet = this.#cipher.open(bytes);
@@ -72,6 +79,12 @@ export class RtpSession implements Paced {
     const start = { ssrc, timestamp, sequence: random & 0x7fff };
     this.#saying = saying;
     this.#prompt = new PromptStream(start, formatOf(media), saying.speech);
+    const { id, detects, post } = this.#context;
+    if (detects) {
+      this.#answer = new RtpAnswerFeed(performance.now(), (finding) =>
+        post({ type: 'finding', id, finding }),
+      );
+    }
     this.#apply(media);
   }
 
@@ -114,6 +127,7 @@ export class RtpSession implements Paced {
   tick(nowMs: number): void {
     if (this.#media === undefined || this.#closed) return;
     this.#receiver.tick(nowMs);
+    this.#answer?.tick(this.#speaking, nowMs);
     if (this.#reporter.isDue(nowMs)) this.#report(nowMs, false);
   }
 
@@ -137,6 +151,7 @@ export class RtpSession implements Paced {
   /** Says BYE and frees both sockets. */
   async close(): Promise<void> {
     this.#context.pacer.remove(this);
+    this.#answer = undefined;
     this.#receiver.flush();
     this.#closed = true;
     const { rtp, rtcp } = this.#context.sockets;
@@ -147,6 +162,16 @@ export class RtpSession implements Paced {
     }
     await new Promise<void>((resolve) => rtcp.close(resolve));
     await rtpClosed;
+  }
+
+  /** Whether more than silence goes out. */
+  get #speaking(): boolean {
+    return this.#prompt?.exhausted === false && this.#media !== undefined && maySend(this.#media.direction);
+  }
+
+  #hear(packet: RtpPacket, nowMs: number): void {
+    if (this.#answer === undefined || this.#media === undefined) return;
+    this.#answer.take(packet, codecOf(packet, this.#media), this.#speaking, nowMs);
   }
 
   #apply(next: Negotiated): void {
@@ -228,6 +253,12 @@ export class RtpSession implements Paced {
   readonly #onSocketError = (): void => {
     this.#socketErrors++;
   };
+}
+
+/** A payload type that is not static is the one that was agreed on. */
+function codecOf({ payloadType }: RtpPacket, { codec }: Negotiated): Codec {
+  if (payloadType === PAYLOAD_TYPES.PCMU) return 'PCMU';
+  return payloadType === PAYLOAD_TYPES.PCMA ? 'PCMA' : codec;
 }
 
 function formatOf(media: Negotiated): PromptFormat {

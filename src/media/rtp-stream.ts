@@ -1,3 +1,4 @@
+import type { AnswerFinding } from './answer-detector.ts';
 import type { EncodedPart } from './encoded-speech.ts';
 import type { RtpError } from './rtp-error.ts';
 import type { FromRtpWorker, RtpStats, ToRtpWorker } from './rtp-messages.ts';
@@ -12,6 +13,11 @@ export interface RtpListener {
   onDtmf?(digit: string, durationMs: number): void;
   /** The last packet of what was said last has been played out; silence follows until more is said. */
   onFinished?(): void;
+  /**
+   * Something was found of who answered, in what is received from `play` on. A listener that has this when the stream
+   * is opened is what makes it listen for that. Not after `close`.
+   */
+  onFinding?(finding: AnswerFinding): void;
   /** The worker is gone and the stream with it; `close` is still due. */
   onError?(error: RtpError): void;
 }
@@ -26,7 +32,7 @@ export interface RtpStreamLink {
 
 type StreamMessage = Extract<
   FromRtpWorker,
-  { type: 'first_packet' | 'dtmf' | 'finished' | 'stats' | 'closed' }
+  { type: 'first_packet' | 'dtmf' | 'finished' | 'finding' | 'stats' | 'closed' }
 >;
 
 /** The sockets of one call, seen from the main thread. Made by `Rtp.open`. */
@@ -109,6 +115,9 @@ export class RtpStream {
       case 'finished':
         // It may have crossed what is to be said in its place.
         if (message.turn === this.#turn) listener.onFinished?.();
+        break;
+      case 'finding':
+        if (this.#closing === undefined) listener.onFinding?.(message.finding);
         break;
       case 'stats':
         this.#lastStats = message.stats;

@@ -47,11 +47,11 @@ function tick(): void {
   for (const session of sessions.values()) session.tick(nowMs);
 }
 
-async function open(id: number): Promise<void> {
+async function open(id: number, detects: boolean): Promise<void> {
   try {
     const { bindAddress, symmetric } = options;
     const sockets = await (ports ? openInRange(bindAddress, ports) : openAnywhere(bindAddress));
-    sessions.set(id, new RtpSession({ id, sockets, pacer, symmetric, post }));
+    sessions.set(id, new RtpSession({ id, sockets, pacer, symmetric, detects, post }));
     rtpPorts.set(id, sockets.port);
     ticking ??= setInterval(tick, TICK_MS);
     post({ type: 'opened', id, port: sockets.port, rtcpPort: sockets.rtcpPort });
@@ -79,7 +79,7 @@ function receive(message: ToRtpWorker): void {
   const { id } = message;
   switch (message.type) {
     case 'open':
-      void open(id);
+      void open(id, message.detects);
       break;
     case 'play':
       sessions.get(id)?.play(message.media, message.saying);

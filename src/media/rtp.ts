@@ -65,7 +65,7 @@ export class Rtp {
     const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
       running.opening.set(id, { listener, resolve, reject });
-      post(running.worker, { type: 'open', id });
+      post(running.worker, { type: 'open', id, detects: listener.onFinding !== undefined });
     });
   }
 

@@ -19,8 +19,8 @@ const WORD = 'ä';
 const GAP = '·';
 
 const HAN = new Map<string, string>(
-  ['〇零', '一壱壹', '二弐贰貳', '三参叁叄', '四肆', '五伍', '六陆陸', '七柒', '八捌', '九玖'].flatMap((shapes, value) =>
-    Array.from(shapes, (shape) => [shape, String(value)] as const),
+  ['〇零', '一壱壹', '二弐贰貳', '三参叁叄', '四肆', '五伍', '六陆陸', '七柒', '八捌', '九玖'].flatMap(
+    (shapes, value) => Array.from(shapes, (shape) => [shape, String(value)] as const),
   ),
 );
 
@@ -97,7 +97,11 @@ function numeralOf(character: string): string {
   const run = RUNS.find(([first, last]) => point >= first && point <= last);
   if (run !== undefined) return String(run[2] + point - run[0]);
   const simple = character.normalize('NFKC');
-  return /[\u2044/]/.test(simple) ? '' : Array.from(simple).filter((one) => /[0-9]/.test(one)).join('');
+  return /[\u2044/]/.test(simple)
+    ? ''
+    : Array.from(simple)
+        .filter((one) => /[0-9]/.test(one))
+        .join('');
 }
 
 /** Digits of every script come in runs of ten from zero to nine (Unicode, general category Nd). */

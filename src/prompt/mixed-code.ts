@@ -73,7 +73,10 @@ function isHyphenedCode(found: string): boolean {
   if (turns(code) >= 3) return true;
   if (/[a-z]/.test(code)) return false;
   const even = groups.every((group) => group.length === groups[0]?.length);
-  return (even && groups.some(isMixed)) || (groups.length === 2 && /^[A-Z]{2,4}\d{3}$|^\d{3}[A-Z]{2,4}$/.test(code));
+  return (
+    (even && groups.some(isMixed)) ||
+    (groups.length === 2 && /^[A-Z]{2,4}\d{3}$|^\d{3}[A-Z]{2,4}$/.test(code))
+  );
 }
 
 function isSpacedCode(found: string): boolean {
@@ -86,6 +89,8 @@ function isJoinedCode(found: string): boolean {
   if (AREA.test(found)) return false;
   if (!/[a-z]/.test(found)) return true;
   if (MEASURE.test(found) && charactersOf(found).replaceAll(/\D/g, '').length < LEAST) return false;
+  // Names have one capital inside ("iPhone15"), or none.
+  if ((found.match(/[a-z](?=[A-Z])/g) ?? []).length >= 2) return true;
   const changes = turns(found);
   return changes >= 3 || (changes === 2 && longestWord(found) < LEAST && !PLURAL.test(found));
 }

@@ -2,6 +2,7 @@ import type { SpeechPart } from '../media/speech.ts';
 import { joined, speechMs } from '../media/speech.ts';
 import { formatWav } from '../media/wav.ts';
 import type { Secret } from '../secret.ts';
+import { isHeard } from './audibility.ts';
 import { CODE_PAUSES, codePrompt, PROMPT_RATE, silence } from './code-prompt.ts';
 import type { ItemSound, ItemSources } from './item-sounds.ts';
 import { endsWithCode, itemSound, saysCode } from './item-sounds.ts';
@@ -144,6 +145,11 @@ export class Prompter implements PromptPort {
     const sounds = await Promise.all(
       playlist.items.map((item, index) => this.#sound(item, index, codeSaid, work)),
     );
+    // No phone is to ring for nothing, but where nothing is all that was asked for.
+    const silent = !sounds.some(({ parts }) => isHeard(parts));
+    if (silent && playlist.items.some((item) => !('pauseMs' in item))) {
+      throw new PromptError('not_audio', 'nothing in the playlist can be heard');
+    }
     const once = inSequence(
       sounds.flatMap((sound, index) => {
         // Who has just written down a code needs time before the next words, where no pause was asked for.

@@ -26,9 +26,10 @@ const CAPITALS = new RegExp(`(?<![\\p{L}\\p{Nd}])[A-Z0-9]{2,}(?![\\p{L}\\p{Nd}])
  * ones. Such a code is never a phrase, nor are letters and digits that take turns (`K7QX`, `k-7-q-x`, `K7Q X9P`).
  * Digits and letters become ASCII, letters capitals, and what stands between the characters of a code is dropped.
  *
- * Not recognised: digits in words ("four, eight"), Roman numerals in letters ("IV"), letters alone, what letters and
- * digits make like a name (`ab12`, `covid-19`, `abcd4z`), codes of which words are a part, and letters of other
- * scripts than Latin.
+ * Not recognised: digits in words ("four, eight"), Roman numerals in letters ("IV"), letters alone, letters and
+ * digits that look like a name (`ab12`, `covid-19`, `abcd4z`: a third of the random codes in small letters), groups of
+ * them apart by blanks of which one has no digit or no letter (`ABC 12D`), digits with words between them, and letters
+ * of other scripts than Latin.
  */
 export function codesIn(text: string, sayAs?: SayAs): readonly TextPiece[] {
   const read = codeTextOf(text);

@@ -205,7 +205,7 @@ export class SqliteStore implements Store {
 
   async sweep(now: number, keepUntil: Parameters<Store['sweep']>[1]): Promise<number> {
     await this.#drainRows(
-      "UPDATE verifications SET status = 'expired', ended_at = expires_at, sealed_code = NULL WHERE id IN (SELECT id FROM verifications WHERE status = 'pending' AND expires_at <= ? LIMIT ?)",
+      "UPDATE verifications SET status = 'expired', ended_at = expires_at, sealed_code = NULL, sealed_cli = NULL WHERE id IN (SELECT id FROM verifications WHERE status = 'pending' AND expires_at <= ? LIMIT ?)",
       now,
     );
     const requests = await this.#drainRows(

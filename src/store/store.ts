@@ -23,7 +23,7 @@ export type Repeated =
 
 /** Which calling number a flash call is to show. */
 export interface CliRequest {
-  /** The numbers to choose from, each once. */
+  /** The numbers to choose from, each once; as digests, or whatever else stands for them. */
   readonly clis: readonly string[];
   readonly callee: string;
   readonly now: number;

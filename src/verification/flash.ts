@@ -4,6 +4,7 @@ import type { Store } from '../store/store.ts';
 import type { CliGroup } from '../trunk/cli-pool.ts';
 import { cliGroups, guessProbability, numbersNeeded } from '../trunk/cli-pool.ts';
 import type { Trunk } from '../trunk/definition.ts';
+import type { Vault } from './vault.ts';
 import type { FlashDetails } from './verification.ts';
 
 /** What a client asks for of a flash call. */
@@ -31,6 +32,7 @@ export interface FlashSettings {
 
 export interface FlashPorts {
   readonly store: Pick<Store, 'takeCli'>;
+  readonly vault: Pick<Vault, 'digest'>;
   /** In the order in which they are to be tried. */
   readonly trunks: readonly Trunk[];
   /** Cryptographic, 0 to 1 (exclusive). */
@@ -50,20 +52,29 @@ export interface FlashChoice {
 /** A callee gets another number when the oldest one may be shown again; nobody is told when exactly that is. */
 const EXHAUSTED_RETRY_SECONDS = 3600;
 
+/** Under what the digests of calling numbers are made; no verification has this id. */
+const CLI_USES = 'cli uses';
+
 /**
  * Takes the calling number for a flash call: of the first trunk that has enough of them for this callee.
  *
  * @param checks how many submitted numbers will be compared
- * @throws AppError flash_paused, flash_unavailable, flash_exhausted, store_unavailable
+ * @throws AppError invalid_request, flash_paused, flash_unavailable, flash_exhausted, store_unavailable
  */
 export async function chooseFlash(
   to: string,
   request: FlashRequest,
   checks: number,
   settings: FlashSettings,
-  { store, trunks, random, pausedUntil }: FlashPorts,
+  { store, vault, trunks, random, pausedUntil }: FlashPorts,
   now: number,
 ): Promise<FlashChoice> {
+  const { ringHoldMs, maxRingMs } = ringOf(request, settings);
+  if (ringHoldMs >= maxRingMs) {
+    throw new AppError('invalid_request', {
+      message: `ringHoldMs must be less than maxRingSeconds: ${ringHoldMs} ms are not less than ${maxRingMs}.`,
+    });
+  }
   const paused = pausedUntil(to);
   if (paused !== undefined) {
     throw new AppError('flash_paused', { retryAfterSeconds: Math.max(1, Math.ceil((paused - now) / 1000)) });
@@ -74,14 +85,17 @@ export async function chooseFlash(
     for (const group of shuffled(cliGroups(trunk, to, settings.hiddenDigits), random)) {
       best = Math.max(best, group.clis.length);
       if (group.clis.length < fewest) continue;
-      const { cli, choices } = await store.takeCli({
-        clis: group.clis,
+      // Who reads the store must not read there which number a callee was shown.
+      const digests = group.clis.map((one) => vault.digest(CLI_USES, new Secret(one)));
+      const { cli: digest, choices } = await store.takeCli({
+        clis: digests,
         callee: to,
         now,
         reuseWindowMs: settings.reuseWindowSeconds * 1000,
         fewest,
         random: random(),
       });
+      const cli = digest === undefined ? undefined : group.clis[digests.indexOf(digest)];
       if (cli === undefined) continue;
       const details = detailsOf(request, settings, group.prefix, guessProbability(checks, choices));
       return { trunkId: trunk.id, cli: new Secret(cli), details };
@@ -100,9 +114,18 @@ function detailsOf(
     prefix,
     hiddenDigits: settings.hiddenDigits,
     guessProbability: probability,
+    ...ringOf(request, settings),
+    fallbackText: request.fallbackText ?? null,
+  };
+}
+
+function ringOf(
+  request: FlashRequest,
+  settings: FlashSettings,
+): Pick<FlashDetails, 'ringHoldMs' | 'maxRingMs'> {
+  return {
     ringHoldMs: request.ringHoldMs ?? settings.ringHoldMs,
     maxRingMs: (request.maxRingSeconds ?? settings.maxRingSeconds) * 1000,
-    fallbackText: request.fallbackText ?? null,
   };
 }
 
@@ -124,7 +147,7 @@ function exhausted({ reuseWindowSeconds }: FlashSettings): AppError {
  * dashes. Undefined where it has too few digits to compare, or is no number.
  */
 export function hiddenPart(callerId: string, hiddenDigits: number): Secret | undefined {
-  if (!/^\+?[0-9][0-9 ().-]{1,38}$/.test(callerId)) return undefined;
+  if (!/^\+?\(?[0-9][0-9 ().-]{1,38}$/.test(callerId)) return undefined;
   const digits = callerId.replaceAll(/\D/g, '');
   return digits.length < hiddenDigits || digits.length > 17
     ? undefined

@@ -29,7 +29,7 @@ export interface PreparationPorts {
   readonly settings: VerificationSettings;
   readonly delivery: DeliverySettings;
   /** What flash calls need. */
-  readonly flash: FlashPorts & { readonly settings: FlashSettings };
+  readonly flash: Omit<FlashPorts, 'vault'> & { readonly settings: FlashSettings };
 }
 
 /** A verification that is not stored yet, and how its call is to be placed. */
@@ -123,10 +123,10 @@ async function choose(
   request: StartRequest,
   checks: number,
   now: number,
-  { flash }: PreparationPorts,
+  { flash, vault }: PreparationPorts,
 ): Promise<FlashChoice | undefined> {
   try {
-    return await chooseFlash(to, request.flash ?? {}, checks, flash.settings, flash, now);
+    return await chooseFlash(to, request.flash ?? {}, checks, flash.settings, { ...flash, vault }, now);
   } catch (error) {
     const none = error instanceof AppError && NO_FLASH.includes(error.code);
     if (request.channel === 'auto' && none) return undefined;

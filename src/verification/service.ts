@@ -58,6 +58,8 @@ export interface Submission {
 /** Starts, checks and ends verifications. Someone else's verification is `not_found`, as if it were not there. */
 export class VerificationService {
   readonly #options: VerificationServiceOptions;
+  /** By client and key, the last of the requests that are being answered. */
+  readonly #starting = new Map<string, Promise<Started>>();
 
   constructor(options: VerificationServiceOptions) {
     this.#options = options;
@@ -74,6 +76,24 @@ export class VerificationService {
    *   store_unavailable
    */
   async start(request: StartRequest, clientId: string | null, idempotencyKey?: string): Promise<Started> {
+    if (idempotencyKey === undefined) return this.#start(request, clientId, undefined);
+    // One after the other: two at once would each take a calling number.
+    const name = JSON.stringify([clientId, idempotencyKey]);
+    const before = this.#starting.get(name)?.catch(() => undefined) ?? Promise.resolve();
+    const answer = before.then(() => this.#start(request, clientId, idempotencyKey));
+    this.#starting.set(name, answer);
+    try {
+      return await answer;
+    } finally {
+      if (this.#starting.get(name) === answer) this.#starting.delete(name);
+    }
+  }
+
+  async #start(
+    request: StartRequest,
+    clientId: string | null,
+    idempotencyKey: string | undefined,
+  ): Promise<Started> {
     const repeatable =
       idempotencyKey === undefined ? undefined : { clientId, key: idempotencyKey, text: canonical(request) };
     if ((request.channel ?? 'voice') !== 'voice') {
@@ -156,10 +176,11 @@ export class VerificationService {
   /** The code itself is in no answer that is kept. */
   async #replay(reply: string): Promise<Started> {
     const verification = { ...OLDER_VIEW, ...(JSON.parse(reply) as VerificationView) };
-    const { store, vault } = this.#options;
+    const { store, vault, now } = this.#options;
     const { id, delivery } = verification;
-    const sealed = delivery?.gate?.key === null ? (await store.verification(id))?.sealedCode : undefined;
-    const confirmCode = typeof sealed === 'string' ? vault.open(id, sealed) : undefined;
+    const stored = delivery?.gate?.key === null ? await store.verification(id) : undefined;
+    const sealed = stored === undefined ? null : expire(stored, now()).sealedCode;
+    const confirmCode = sealed === null ? undefined : vault.open(id, sealed);
     return { verification, replayed: true, confirmCode };
   }
 

@@ -1,5 +1,6 @@
 import { describe, expect } from 'vitest';
 import { startEmbedded } from '../support/embedded.ts';
+import { detectionContract } from './detection-contract.ts';
 import { type EngineUnderTest, engineContract } from './engine-contract.ts';
 import { flashContract } from './flash-contract.ts';
 import { gateContract } from './gate-contract.ts';
@@ -14,6 +15,10 @@ describe('embedded engine: flash calls', () => {
 
 describe('embedded engine: a gate before the prompt', () => {
   gateContract(start);
+});
+
+describe('embedded engine: who answered', () => {
+  detectionContract(start);
 });
 
 async function start(): Promise<EngineUnderTest> {

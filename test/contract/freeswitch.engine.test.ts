@@ -2,6 +2,7 @@ import { expect } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { tellDying } from '../support/freeswitch-dying.ts';
 import { describeWithServers, type Servers } from '../support/freeswitch-given.ts';
+import { detectionContract } from './detection-contract.ts';
 import { type EngineUnderTest, engineContract } from './engine-contract.ts';
 import { flashContract } from './flash-contract.ts';
 import { gateContract } from './gate-contract.ts';
@@ -16,6 +17,10 @@ describeWithServers('freeswitch engine: flash calls', (startServers) => {
 
 describeWithServers('freeswitch engine: a gate before the prompt', (startServers) => {
   gateContract(() => start(startServers));
+});
+
+describeWithServers('freeswitch engine: who answered', (startServers) => {
+  detectionContract(() => start(startServers));
 });
 
 async function start(startServers: () => Promise<Servers>): Promise<EngineUnderTest> {

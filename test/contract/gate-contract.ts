@@ -15,6 +15,8 @@ const ASK_MS = 400;
 const PROMPT_MS = 600;
 /** What a tone's length is measured to, with a packet at each of its ends. */
 const MEASURE_MS = 100;
+/** What a stalled machine may take of a prompt that is timed by the phone's keys. */
+const STALL_MS = 1000;
 /** The lab's share of a tone that is not there: noise of G.711 and the edges of the other tone. One packet has more than half. */
 const NOTHING = 0.05;
 
@@ -25,6 +27,7 @@ interface Course {
 
 interface Wishes extends Partial<Omit<GateTerms, 'keys'>> {
   readonly keys?: string;
+  readonly ungated?: boolean;
   readonly leg?: LegOverrides;
   readonly signal?: AbortSignal;
   readonly on?: (event: CallEvent) => void;
@@ -39,7 +42,7 @@ export function gateContract(start: () => Promise<EngineUnderTest>): void {
 
   /** Carries a call with a gate to a number that nobody else calls. */
   const call = async (suffix: string, wishes: Wishes = {}): Promise<Course> => {
-    const { keys = '1', leg, signal, on, ...terms } = wishes;
+    const { keys = '1', ungated = false, leg, signal, on, ...terms } = wishes;
     const number = `+44207${serial++}${suffix}`;
     const gate: GateTerms = {
       keys: new Secret(keys),
@@ -49,8 +52,13 @@ export function gateContract(start: () => Promise<EngineUnderTest>): void {
       ...terms,
     };
     const prompt = tone(PROMPT_MS, PROMPT_HZ);
-    const gated = legTo(carrier.port, number, { credentials: LAB_CREDENTIALS, prompt, gate, ...leg });
-    const events = await eventsOf(under.engine, gated, {
+    const placed = legTo(carrier.port, number, {
+      credentials: LAB_CREDENTIALS,
+      prompt,
+      ...(ungated ? {} : { gate }),
+      ...leg,
+    });
+    const events = await eventsOf(under.engine, placed, {
       ...(signal === undefined ? {} : { signal }),
       ...(on === undefined ? {} : { on }),
     });
@@ -64,6 +72,12 @@ export function gateContract(start: () => Promise<EngineUnderTest>): void {
   const expectHeard = async (course: Course, hz: number, ms: number): Promise<void> => {
     const heard = toneIn((await phoneOf(course)).heard, hz);
     expect(Math.abs(heard.ms - ms), `${heard.ms} ms of ${hz} Hz, not ${ms}`).toBeLessThanOrEqual(MEASURE_MS);
+  };
+  /** So much of the prompt was heard, where it was begun again by the phone's clock: a busy machine takes some of it. */
+  const expectSaid = async (course: Course, ms: number): Promise<void> => {
+    const heard = toneIn((await phoneOf(course)).heard, PROMPT_HZ);
+    expect(heard.ms).toBeLessThanOrEqual(ms + MEASURE_MS);
+    expect(heard.ms).toBeGreaterThan(ms - STALL_MS);
   };
   /** The recording of the phone holds nothing of the prompt, and nothing of it was counted. */
   const expectShut = async (course: Course): Promise<void> => {
@@ -102,7 +116,7 @@ export function gateContract(start: () => Promise<EngineUnderTest>): void {
       ['252', 'both, which counts once', 'udp'],
     ] as const)('may come to %s by %s, over %s', async (suffix, _way, transport) => {
       // Counted twice, the second one would say the prompt again.
-      const course = await call(suffix, { repeat: { key: '1', times: 1 }, leg: { transport } });
+      const course = await call(suffix, { leg: { transport, repeat: { key: '1', times: 1 } } });
       expect(courseOf(course.events)).toBe(OPENED);
       expect(gistOf(course.events)).toBe('hung_up by us: prompt_finished');
       expect(keysOf(course)).toBe('1');
@@ -137,11 +151,30 @@ export function gateContract(start: () => Promise<EngineUnderTest>): void {
     });
 
     it('count when a question that is asked again comes between them', async () => {
-      // Seven keys take about 1.6 s from the first second on.
-      const course = await call('253', { keys: '493817', ask: tone(300, ASK_HZ), waitMs: 1500 });
+      // Seven keys take about 1.6 s from the first second on: the third one comes while it is asked again.
+      const course = await call('253', { keys: '493817', ask: tone(400, ASK_HZ), asks: 3, waitMs: 950 });
       expect(gistOf(course.events)).toBe('hung_up by us: prompt_finished');
       await expectHeard(course, PROMPT_HZ, PROMPT_MS);
-      await expectHeard(course, ASK_HZ, 600);
+      // Begun again after 1.4 s, and stopped by the next key.
+      const heard = toneIn((await phoneOf(course)).heard, ASK_HZ);
+      expect(heard.ms).toBeGreaterThan(350);
+      expect(heard.ms).toBeLessThan(780);
+    });
+
+    it('stop the question with the first of them, and are waited for from there on', async () => {
+      const ask = tone(6000, ASK_HZ);
+      const opened = await call('253', { keys: '493817', ask, waitMs: 2500 });
+      expect(gistOf(opened.events)).toBe('hung_up by us: prompt_finished');
+      await expectHeard(opened, PROMPT_HZ, PROMPT_MS);
+      const shut = await call('253', { keys: '4938170', ask, asks: 1, waitMs: 2500 });
+      expect(gistOf(shut.events)).toBe('hung_up by us: no_key');
+      await expectShut(shut);
+      for (const course of [opened, shut]) {
+        const firstMs = timeOf(course, 'dtmf') - timeOf(course, 'answered');
+        await expectHeard(course, ASK_HZ, firstMs);
+      }
+      const waitedMs = timeOf(shut, 'ended') - timeOf(shut, 'dtmf');
+      expect(Math.abs(waitedMs - 2500), `${waitedMs} ms`).toBeLessThan(150);
     });
 
     it.each(['PCMU', 'PCMA'] as const)('open it in %s', async (codec) => {
@@ -181,23 +214,44 @@ export function gateContract(start: () => Promise<EngineUnderTest>): void {
 
   describe('the key that says the prompt again', () => {
     it('does so while it is said, and only so often', async () => {
-      const leg = { prompt: tone(1500, PROMPT_HZ) };
-      const course = await call('254', { repeat: { key: '0', times: 2 }, leg });
+      const leg = { prompt: tone(1500, PROMPT_HZ), repeat: { key: '0', times: 2 } };
+      const course = await call('254', { leg });
       const types = courseOf(course.events);
       expect(types).toBe('trying ringing answered dtmf gate_opened dtmf dtmf dtmf prompt_finished ended');
       expect(endOf(course.events).media).toMatchObject({ promptSentMs: 1500 });
       // It was begun again after a second each time.
-      await expectHeard(course, PROMPT_HZ, 1000 + 1000 + 1500);
+      await expectSaid(course, 1000 + 1000 + 1500);
     });
 
     it('does so in the silence after it', async () => {
-      const leg = { timeouts: { lingerMs: 1800 } };
-      const course = await call('254', { repeat: { key: '0', times: 2 }, leg });
+      const leg = { timeouts: { lingerMs: 1800 }, repeat: { key: '0', times: 2 } };
+      const course = await call('254', { leg });
       const said = course.events.filter(({ type }) => type === 'prompt_finished');
       expect(said).toHaveLength(3);
       expect(gistOf(course.events)).toBe('hung_up by us: prompt_finished');
       expect(endOf(course.events).media).toMatchObject({ promptSentMs: PROMPT_MS });
       await expectHeard(course, PROMPT_HZ, 3 * PROMPT_MS);
+    });
+
+    it('does so without a gate too', async () => {
+      const leg = { prompt: tone(2500, PROMPT_HZ), repeat: { key: '0', times: 2 } };
+      const course = await call('254', { ungated: true, leg });
+      const types = courseOf(course.events);
+      expect(types).toBe('trying ringing answered dtmf dtmf dtmf dtmf prompt_finished ended');
+      expect(endOf(course.events).media).toMatchObject({ promptSentMs: 2500 });
+      // It was begun again after two seconds and after three.
+      const toFirst = 2120;
+      await expectHeard(course, PROMPT_HZ, toFirst + 1000 + 2500);
+      await expectHeard(course, ASK_HZ, 0);
+    });
+
+    it('does so without a gate in the silence after it', async () => {
+      const leg = { timeouts: { lingerMs: 1700 }, repeat: { key: '0', times: 1 } };
+      const course = await call('254', { ungated: true, leg });
+      expect(courseOf(course.events)).toBe(
+        'trying ringing answered prompt_finished dtmf dtmf prompt_finished dtmf dtmf ended',
+      );
+      await expectHeard(course, PROMPT_HZ, 2 * PROMPT_MS);
     });
 
     it('is none where none is named', async () => {
@@ -207,7 +261,7 @@ export function gateContract(start: () => Promise<EngineUnderTest>): void {
     });
 
     it('says nothing as long as the gate is shut', async () => {
-      const course = await call('230', { asks: 1, waitMs: 1500, repeat: { key: '0', times: 3 } });
+      const course = await call('230', { asks: 1, waitMs: 1500, leg: { repeat: { key: '0', times: 3 } } });
       expect(gistOf(course.events)).toBe('hung_up by us: no_key');
       await expectShut(course);
     });
@@ -267,4 +321,9 @@ export function gateContract(start: () => Promise<EngineUnderTest>): void {
     expect(courses.map(({ events }) => gistOf(events))).toEqual(wanted.map(([, end]) => end));
     for (const course of courses) if (gistOf(course.events).includes('no_key')) await expectShut(course);
   });
+}
+
+/** When it was told for the first time. */
+function timeOf({ events }: Course, wanted: CallEvent['type']): number {
+  return events.find(({ type }) => type === wanted)?.at ?? Number.NaN;
 }

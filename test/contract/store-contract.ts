@@ -188,7 +188,7 @@ function sweepTests(store: () => Store): void {
 
   async function accept(name: string): Promise<void> {
     const { verification, call } = acceptedPair(name);
-    await store().accept(verification, call, {
+    await store().accept({ ...verification, sealedCli: 'sealed' }, call, {
       key: name,
       fingerprint: 'f',
       reply: '{}',
@@ -205,6 +205,7 @@ function sweepTests(store: () => Store): void {
       status: 'expired',
       endedAt: EXPIRY,
       sealedCode: null,
+      sealedCli: null,
     });
   });
 

@@ -33,14 +33,14 @@ export function describeDialogs(runs: Runs): void {
     it.concurrent.each(['udp', 'tcp'] as const)(
       'is silent on hold and goes on after it, over %s',
       async (transport) => {
-        const result = await runs.run({ scenario: 'reinvite-hold', transport, leg: { prompt: tone(800) } });
+        const result = await runs.run({ scenario: 'reinvite-hold', transport, leg: { prompt: tone(2000) } });
         assertAll(result, `trying ${SAID}`, FINISHED);
         expect(result.streams.length).toBe(100);
         for (const stream of result.streams) {
           expect(longestGapMs(stream)).toBeGreaterThan(700);
-          // 40 packets of prompt and the silence after it; the hold would be 75 more.
-          expect(stream.length).toBeGreaterThanOrEqual(40);
-          expect(stream.length).toBeLessThan(100);
+          // 100 packets of prompt and the silence after it; the hold would be 75 more. Under load some come to nobody.
+          expect(stream.length).toBeGreaterThanOrEqual(95);
+          expect(stream.length).toBeLessThan(160);
         }
       },
     );

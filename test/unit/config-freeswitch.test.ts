@@ -74,7 +74,7 @@ describe('the section freeswitch', () => {
     const config = configFrom(
       settingsWith({
         drachtioServers: [DRACHTIO, { host: 'drachtio', port: 9023, secretFile, weight: 100 }],
-        mediaServers: [{ host: 'fs', secretFile, promptFolder: '/prompts' }],
+        mediaServers: [{ host: 'fs', secretFile, promptFolder: '/prompts', listenFolder: '/listen' }],
       }),
     );
     const { drachtioServers, mediaServers } = config.freeswitch;
@@ -83,7 +83,8 @@ describe('the section freeswitch', () => {
       'JambonzR0ck$ #1 é',
       'JambonzR0ck$ #1 é',
     ]);
-    expect(mediaServers[0]?.promptFolder).toBe('/prompts');
+    expect(mediaServers[0]).toMatchObject({ promptFolder: '/prompts', listenFolder: '/listen' });
+    expect(config.freeswitch.listenFolder).toBeUndefined();
     expect(`${JSON.stringify(config)}${inspect(config, { depth: 9 })}`).not.toMatch(
       /hunter|Jambonz|secretFile/,
     );
@@ -191,6 +192,16 @@ describe('the section freeswitch', () => {
       'a folder that depends on where FreeSWITCH was started',
       { mediaServers: [{ ...MEDIA, promptFolder: 'prompts' }] },
       /^freeswitch\.mediaServers\.0\.promptFolder: expected a path that begins with/,
+    ],
+    [
+      'a folder to listen in that ends the word',
+      { listenFolder: "/it's" },
+      /^freeswitch\.listenFolder: expected no `'`/,
+    ],
+    [
+      'a folder to listen in that depends on where FreeSWITCH was started',
+      { mediaServers: [{ ...MEDIA, listenFolder: 'listen' }] },
+      /^freeswitch\.mediaServers\.0\.listenFolder: expected a path that begins with/,
     ],
     ['a profile that is no name', { profile: 'a b' }, /^freeswitch\.profile: expected/],
   ])('refuses %s', (_what, freeswitch, problem) => {

@@ -235,6 +235,16 @@ describe('the app', () => {
     expect(readFileSync(join(ROOT, 'Dockerfile'), 'utf8')).toMatch(/^USER node$/m);
   });
 
+  test('hears callees by another place of that kind, where FreeSWITCH may write', () => {
+    const { listenFolder = '' } = config.freeswitch;
+    const listen = mountOf('app', listenFolder);
+    expect(mountOf('freeswitch', listenFolder)).toEqual({ ...listen, readOnly: false });
+    expect(listen.source).not.toBe(mountOf('app', config.freeswitch.promptFolder).source);
+    const { type, o } = compose.volumes[listen.source]?.driver_opts ?? {};
+    expect(type).toBe('tmpfs');
+    expect(o).toMatch(/uid=1000,gid=1000,mode=0700/);
+  });
+
   test('its image owns the folder of every volume that Docker makes', () => {
     const dockerfile = readFileSync(join(ROOT, 'Dockerfile'), 'utf8');
     const [, made = ''] = /^RUN install -d -o node -g node -m 0750 (.*)$/m.exec(dockerfile) ?? [];

@@ -76,7 +76,8 @@ export class LegMedia {
 
   get #speech(): Speech {
     const { prompt, gate } = this.#leg;
-    return (this.#said === 'ask' ? gate?.ask : prompt) ?? NOTHING;
+    const speeches = { ask: gate?.ask, prompt, nothing: NOTHING };
+    return speeches[this.#said] ?? NOTHING;
   }
 
   #move(negotiated: Negotiated): void {

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { AnswerFinding } from '../../media/answer-detector.ts';
 import type { Rtp } from '../../media/rtp.ts';
 import { RtpError } from '../../media/rtp-error.ts';
 import { SdpError } from '../../media/sdp-reader.ts';
@@ -65,6 +66,8 @@ export class LegRun implements CarriedLeg {
     });
     this.#speech = new LegSpeech({
       gate: leg.gate,
+      repeat: leg.repeat,
+      detection: leg.detection,
       lingerMs: leg.timeouts.lingerMs,
       progress: this.#progress,
       say: (what) => this.#media?.say(what),
@@ -181,6 +184,9 @@ export class LegRun implements CarriedLeg {
     this.#media = await LegMedia.open(this.#around.rtp, leg, address, {
       onDtmf: (digit, durationMs) => this.#speech.key(digit, durationMs, 'rtp'),
       onFinished: () => this.#speech.finished(),
+      ...(leg.detection === undefined
+        ? {}
+        : { onFinding: (finding: AnswerFinding) => this.#speech.finding(finding) }),
       onError: (error) => this.#hangUp('aborted', { kind: 'failed', detail: error.message }),
     });
     return this.#media.description;

@@ -3,16 +3,19 @@ import { carryLeg, endLegs } from '../leg/carry-leg.ts';
 import type { ServerAddress } from './drachtio-connection.ts';
 import { endLeftover, leftChannel } from './leftover.ts';
 import { LegRun } from './leg-run.ts';
+import { ListenFolder } from './listen-folder.ts';
 import { PromptFolder } from './prompt-folder.ts';
-import { type DrachtioServer, drachtioServer, type MediaServer, mediaServer } from './servers.ts';
+import {
+  type DrachtioServer,
+  drachtioServer,
+  type MediaServer,
+  mediaServer,
+  type SeenFolders,
+} from './servers.ts';
 
 export interface FreeswitchEngineOptions {
   readonly drachtioServers: readonly (ServerAddress & { readonly weight: number })[];
-  /** `promptFolder`: the folder of the prompts as this FreeSWITCH sees it, where it sees it elsewhere than we do. */
-  readonly mediaServers: readonly (ServerAddress & {
-    readonly weight: number;
-    readonly promptFolder?: string | undefined;
-  })[];
+  readonly mediaServers: readonly (ServerAddress & SeenFolders & { readonly weight: number })[];
   /** The SIP profile of FreeSWITCH that drachtio reaches. */
   readonly profile: string;
   /** Where FreeSWITCH connects to us: port 0 is any free one, else each media server has one, from `port` on. */
@@ -22,17 +25,19 @@ export interface FreeswitchEngineOptions {
     readonly advertisedAddress?: string | undefined;
   };
   readonly promptFolder: string;
-  /** Mode 0640 for prompts instead of 0600. */
+  /** Where FreeSWITCH writes what it hears in calls with detection; that of the prompts, if not given. */
+  readonly listenFolder?: string | undefined;
+  /** Mode 0640 for prompts and 0660 for what is heard, instead of 0600. */
   readonly groupReadable: boolean;
   readonly userAgent: string;
   /** A bug, or a peer that says nonsense; the engine goes on. */
   readonly onFault: (error: unknown) => void;
-  /** A server was connected or lost. */
+  /** A server was connected or lost, or calls are carried without detection. */
   readonly onChange: (text: string) => void;
 }
 
 /** Files of other hosts that are older than any call are left over. */
-const PROMPT_MAX_AGE_MS = 30 * 60_000;
+const FILE_MAX_AGE_MS = 30 * 60_000;
 const SWEEP_INTERVAL_MS = 300_000;
 /** How long an end of an earlier leg waits for its drachtio server. */
 const LEFTOVER_PATIENCE_MS = 10_000;
@@ -44,23 +49,31 @@ export class FreeswitchEngine implements Engine {
   readonly #drachtioServers: readonly DrachtioServer[];
   readonly #mediaServers: readonly MediaServer[];
   readonly #folder: PromptFolder;
+  readonly #listenFolder: ListenFolder;
   readonly #runs = new Set<LegRun>();
   #sweeping: NodeJS.Timeout | undefined;
   #started = false;
 
   constructor(options: FreeswitchEngineOptions) {
     this.#options = options;
-    const { callback, profile } = options;
+    const { callback, profile, promptFolder, listenFolder, groupReadable } = options;
     this.#drachtioServers = options.drachtioServers.map((one) => drachtioServer(one, options));
     this.#mediaServers = options.mediaServers.map((one, index) => {
       const port = callback.port === 0 ? 0 : callback.port + index;
-      return mediaServer(one, { profile, callback: { ...callback, port } }, options);
+      const seen = listenFolder === undefined ? { ...one, listenFolder: one.promptFolder } : one;
+      return mediaServer(seen, { profile, callback: { ...callback, port } }, options);
     });
     this.#folder = new PromptFolder({
-      folder: options.promptFolder,
-      groupReadable: options.groupReadable,
-      maxAgeMs: PROMPT_MAX_AGE_MS,
+      folder: promptFolder,
+      groupReadable,
+      maxAgeMs: FILE_MAX_AGE_MS,
       onFault: options.onFault,
+    });
+    this.#listenFolder = new ListenFolder({
+      folder: listenFolder ?? promptFolder,
+      groupWritable: groupReadable,
+      maxAgeMs: FILE_MAX_AGE_MS,
+      onChange: options.onChange,
     });
   }
 
@@ -71,14 +84,15 @@ export class FreeswitchEngine implements Engine {
       legs: this.#runs.size,
       endpoints: sum(this.#mediaServers.map(({ load }) => load)),
       dialogs: sum(this.#drachtioServers.map(({ standing }) => standing.current?.dialogs ?? 0)),
-      files: this.#folder.held(),
+      files: this.#folder.held() + this.#listenFolder.held(),
     };
   }
 
   /** Rejects when prompts cannot be written. Servers that cannot be reached are tried again and again. */
   async start(): Promise<void> {
     await this.#folder.open();
-    this.#sweeping = setInterval(() => void this.#folder.sweep(), SWEEP_INTERVAL_MS);
+    await this.#listenFolder.open();
+    this.#sweeping = setInterval(() => this.#sweep(), SWEEP_INTERVAL_MS);
     const servers = [...this.#drachtioServers, ...this.#mediaServers];
     await Promise.all(servers.map(({ standing }) => standing.start()));
     this.#started = true;
@@ -98,6 +112,7 @@ export class FreeswitchEngine implements Engine {
       drachtioServers: this.#drachtioServers,
       mediaServers: this.#mediaServers,
       folder: this.#folder,
+      listenFolder: this.#listenFolder,
       userAgent: this.#options.userAgent,
     });
     return carryLeg(run, this.#runs, signal);
@@ -115,6 +130,11 @@ export class FreeswitchEngine implements Engine {
       this.#options.onFault(error);
       return false;
     }
+  }
+
+  #sweep(): void {
+    void this.#folder.sweep();
+    void this.#listenFolder.sweep();
   }
 
   /** FreeSWITCH ends the channel of a process that is gone, but only when the file has been played. */

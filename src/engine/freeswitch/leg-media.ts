@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { AnswerFinding } from '../../media/answer-detector.ts';
 import { maySend, type Negotiated, SdpError } from '../../media/sdp.ts';
 import type { Speech } from '../../media/speech.ts';
 import type { Codec, Leg, MediaStats } from '../engine.ts';
@@ -7,6 +8,8 @@ import type { Said } from '../leg/leg-speech.ts';
 import type { DrachtioConnection } from './drachtio-connection.ts';
 import { unansweredMs } from './invite-headers.ts';
 import type { Channel } from './leftover.ts';
+import type { ListenFolder } from './listen-folder.ts';
+import { Listening } from './listening.ts';
 import type { MediaEndpoint } from './media-endpoint.ts';
 import type { PromptFile, PromptFolder } from './prompt-folder.ts';
 import { type Allocated, allocate, type MediaServer } from './servers.ts';
@@ -15,6 +18,8 @@ export interface LegMediaListener {
   readonly onDtmf: (digit: string, durationMs: number) => void;
   /** What was said last is said to its end; not where something else was to be said instead. */
   readonly onFinished: () => void;
+  /** What is heard says something of who answered; only where the leg wants to know, and after `start`. */
+  readonly onFinding: (finding: AnswerFinding) => void;
   /** Nothing can be played any more: a fault of ours. Not after `close`. */
   readonly onFailed: (detail: string) => void;
   /** Tells the phone where its RTP comes from now, and gives its answer. */
@@ -25,6 +30,7 @@ export interface LegMediaOptions {
   readonly leg: Leg;
   readonly servers: readonly MediaServer[];
   readonly folder: PromptFolder;
+  readonly listenFolder: ListenFolder;
   readonly via: DrachtioConnection;
   readonly listener: LegMediaListener;
 }
@@ -35,6 +41,8 @@ const MAX_MOVES = 3;
 const CHANNEL_MARGIN_SECONDS = 60;
 
 const NOTHING: Speech = { sampleRate: 8000, parts: [] };
+/** What FreeSWITCH plays without an end. */
+const SILENCE = 'silence_stream://-1';
 
 /** What is to be said in a leg, each in a file of its own. */
 type SaidFiles = Readonly<Partial<Record<Said, PromptFile>>>;
@@ -72,6 +80,9 @@ export class LegMedia {
   /** Why there is no endpoint any more, where none was needed. */
   #lost: string | undefined;
   #sound: Sound | undefined;
+  /** Something is being said now. */
+  #speaks = false;
+  #listening: Listening | undefined;
   #promptSentMs = 0;
   #closing: Promise<MediaStats> | undefined;
 
@@ -81,6 +92,8 @@ export class LegMedia {
     this.#current = allocated;
     this.#allocated = Promise.resolve(allocated);
     this.#description = new LegDescription(options.leg.codecs, placeOf(allocated));
+    if (options.leg.detection !== undefined) this.#listening = this.#ear(options);
+    this.#listening?.at(allocated);
   }
 
   /** Writes the files and takes an endpoint. Rejects with an Error, and holds nothing then. */
@@ -119,6 +132,7 @@ export class LegMedia {
   start(answer: string, what: Said): Codec {
     const { codec } = this.#description.answered(answer);
     this.#said = what;
+    this.#listening?.answered();
     void this.#run();
     return codec;
   }
@@ -184,6 +198,7 @@ export class LegMedia {
   #replaced(allocated: Allocated): void {
     if (this.#closing !== undefined) return void allocated.endpoint.release();
     this.#current = allocated;
+    this.#listening?.at(allocated);
     if (!allocated.endpoint.alive) this.lost('the media endpoint went at once');
   }
 
@@ -202,7 +217,7 @@ export class LegMedia {
       try {
         if (this.#introduced !== allocated) await this.#introduce(allocated);
         if (!this.#isQuiet) await this.#say(allocated);
-        else if (this.#allocated === taken) await this.#awake();
+        else if (this.#allocated === taken) await this.#rest(allocated);
       } catch (error) {
         if (this.#closing !== undefined) return;
         if (this.#sound?.endpoint === allocated.endpoint) void this.#measure(this.#sound, undefined);
@@ -232,17 +247,52 @@ export class LegMedia {
 
   async #say(allocated: Allocated): Promise<void> {
     const { endpoint, server } = allocated;
-    await this.#listening(allocated);
+    await this.#untilHeard(allocated);
     const [turn, said] = [this.#turn, this.#said];
+    this.#sound = this.#soundOn(endpoint, said);
+    if (said === 'nothing') {
+      this.#finishedTurn = turn;
+      return;
+    }
     const file = this.#files[said];
     if (file === undefined) throw new Error('there is nothing to be said');
-    this.#sound = this.#soundOn(endpoint, said);
     const { path, name } = file;
-    await endpoint.play(server.promptFolder === undefined ? path : join(server.promptFolder, name));
+    this.#speaks = true;
+    await endpoint
+      .play(server.promptFolder === undefined ? path : join(server.promptFolder, name))
+      .finally(() => {
+        this.#speaks = false;
+      });
     if (turn !== this.#turn) return;
     this.#finishedTurn = turn;
     if (said === 'prompt') this.#promptSentMs = file.durationMs;
     if (this.#closing === undefined) this.#options.listener.onFinished();
+  }
+
+  /**
+   * Waits until there is something to do. With detection that may take long: FreeSWITCH sends silence meanwhile, so
+   * that nobody takes the call for dead, or nothing where it cannot. What is said next begins some 40 ms later then.
+   */
+  async #rest(allocated: Allocated): Promise<void> {
+    if (this.#listening === undefined) return this.#awake();
+    const { endpoint } = allocated;
+    try {
+      await this.#untilHeard(allocated);
+      if (this.#isQuiet) await endpoint.play(SILENCE);
+    } catch {
+      // A loss is told in another way; where nobody needs another endpoint, there is nothing to do.
+    }
+    const moves = !endpoint.alive && this.#lost === undefined;
+    if (this.#isQuiet && this.#closing === undefined && !moves) await this.#awake();
+  }
+
+  #ear({ listenFolder, listener }: LegMediaOptions): Listening {
+    return new Listening({
+      folder: listenFolder,
+      sending: () => this.#speaks,
+      hearing: () => this.#description.negotiated?.direction === 'sendrecv',
+      onFinding: listener.onFinding,
+    });
   }
 
   /** FreeSWITCH answers in order: what it counts now, while it sends nothing, is where the next sound begins. */
@@ -269,7 +319,7 @@ export class LegMedia {
   }
 
   /** Until FreeSWITCH may send: the phone may have put us on hold before the first word. */
-  async #listening({ endpoint }: Allocated): Promise<void> {
+  async #untilHeard({ endpoint }: Allocated): Promise<void> {
     for (;;) {
       await this.#changes;
       if (this.#closing !== undefined || !endpoint.alive) throw new Error('nothing can be played here');
@@ -305,7 +355,7 @@ export class LegMedia {
     const nowMs = performance.now();
     const counts = this.#sound === undefined ? undefined : await endpoint.counts();
     if (this.#sound?.endpoint === endpoint) await this.#measure(this.#sound, counts?.sent, nowMs);
-    await Promise.all([endpoint.release(), removeFiles(this.#files)]);
+    await Promise.all([endpoint.release(), removeFiles(this.#files), this.#listening?.close()]);
     return {
       packetsSent: counts?.sent ?? 0,
       packetsReceived: counts?.received ?? 0,

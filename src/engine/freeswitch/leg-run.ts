@@ -16,6 +16,7 @@ import { authorizationOf } from './hang-up.ts';
 import { checkLeg, inviteHeaders } from './invite-headers.ts';
 import { endLeftover, invitingLeftover, upLeftover } from './leftover.ts';
 import { LegMedia } from './leg-media.ts';
+import type { ListenFolder } from './listen-folder.ts';
 import { type PhoneAnswer, PhoneInvite } from './phone-invite.ts';
 import { PhoneSession } from './phone-session.ts';
 import type { PromptFolder } from './prompt-folder.ts';
@@ -25,6 +26,7 @@ export interface LegSurroundings {
   readonly drachtioServers: readonly DrachtioServer[];
   readonly mediaServers: readonly MediaServer[];
   readonly folder: PromptFolder;
+  readonly listenFolder: ListenFolder;
   readonly userAgent: string;
 }
 
@@ -72,6 +74,8 @@ export class LegRun implements CarriedLeg {
     });
     this.#speech = new LegSpeech({
       gate: leg.gate,
+      repeat: leg.repeat,
+      detection: leg.detection,
       lingerMs: leg.timeouts.lingerMs,
       progress: this.#progress,
       say: (what) => this.#media?.say(what),
@@ -166,7 +170,7 @@ export class LegRun implements CarriedLeg {
 
   /** Opens the media, where any is wanted. */
   async #offer(via: DrachtioConnection, peers: readonly Peer[]): Promise<string> {
-    const { leg, mediaServers, folder } = { leg: this.#leg, ...this.#around };
+    const { leg, mediaServers, folder, listenFolder } = { leg: this.#leg, ...this.#around };
     if (isMute(leg)) {
       const address = peers.map((peer) => via.sipAddress(peer.address)).find((known) => known !== undefined);
       if (address === undefined) throw new Error('drachtio has no address that the trunk could reach');
@@ -176,10 +180,12 @@ export class LegRun implements CarriedLeg {
       leg,
       servers: mediaServers,
       folder,
+      listenFolder,
       via,
       listener: {
         onDtmf: (digit, durationMs) => this.#speech.key(digit, durationMs, 'rtp'),
         onFinished: () => this.#speech.finished(),
+        onFinding: (finding) => this.#speech.finding(finding),
         onFailed: (detail) => this.#hangUp('aborted', { kind: 'failed', detail }),
         reinvite: (moved) => this.#session?.reinvite(moved) ?? Promise.reject(new Error('no call is up')),
       },

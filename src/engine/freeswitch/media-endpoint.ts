@@ -166,6 +166,33 @@ export class MediaEndpoint {
     }
   }
 
+  /**
+   * Writes what the phone says to a file that is there, 16-bit samples at 8000 Hz, until `stopRecording`: silence where
+   * no RTP comes, nothing while the phone has us on hold. Resolves when FreeSWITCH has opened it; rejects with an Error.
+   *
+   * @param path as FreeSWITCH sees it, without a quotation mark
+   */
+  async record(path: string): Promise<void> {
+    const { endpoint } = this.#options;
+    const asked = Promise.all([
+      // Nothing of what we say.
+      endpoint.api('uuid_setvar', [endpoint.uuid, 'RECORD_READ_ONLY', 'true']),
+      // At once, and not when it ends.
+      endpoint.api('uuid_setvar', [endpoint.uuid, 'enable_file_write_buffering', 'false']),
+      endpoint.api('uuid_record', [endpoint.uuid, 'start', `'${path}'`]),
+    ]);
+    const [, , answer] = await this.#orGone(within(CONNECT_MS, asked, 'no answer to a recording'));
+    const body = answer.getBody();
+    if (!body.startsWith('+OK')) throw new Error(`FreeSWITCH does not record: ${body.trim()}`);
+  }
+
+  /** Rejects with an Error. */
+  async stopRecording(path: string): Promise<void> {
+    const { endpoint } = this.#options;
+    const asked = endpoint.api('uuid_record', [endpoint.uuid, 'stop', `'${path}'`]);
+    await this.#orGone(within(CONNECT_MS, asked, 'no answer to the end of a recording'));
+  }
+
   /** Undefined where FreeSWITCH cannot be asked any more. */
   async counts(): Promise<PacketCounts | undefined> {
     if (!this.alive) return undefined;

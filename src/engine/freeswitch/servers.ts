@@ -45,22 +45,30 @@ export function drachtioServer(
   return new Server(address.weight, standing);
 }
 
-/** A FreeSWITCH, and where it finds the prompts that we write. */
+/** Where a FreeSWITCH sees our folders, if elsewhere than we do: the prompts, and what it hears. */
+export interface SeenFolders {
+  readonly promptFolder?: string | undefined;
+  readonly listenFolder?: string | undefined;
+}
+
+/** A FreeSWITCH, and where it finds the files that we make. */
 export class MediaServer extends Server<MediaConnection> {
   readonly promptFolder: string | undefined;
+  readonly listenFolder: string | undefined;
 
   constructor(
     weight: number,
     standing: StandingConnection<MediaConnection>,
-    promptFolder: string | undefined,
+    { promptFolder, listenFolder }: SeenFolders,
   ) {
     super(weight, standing);
     this.promptFolder = promptFolder;
+    this.listenFolder = listenFolder;
   }
 }
 
 export function mediaServer(
-  address: ServerAddress & { readonly weight: number; readonly promptFolder?: string | undefined },
+  address: ServerAddress & SeenFolders & { readonly weight: number },
   options: Pick<MediaConnectionOptions, 'profile' | 'callback'>,
   watch: Watch,
 ): MediaServer {
@@ -69,7 +77,7 @@ export function mediaServer(
     open: () => MediaConnection.open({ ...options, server: address, onFault: watch.onFault }),
     onChange: watch.onChange,
   });
-  return new MediaServer(address.weight, standing, address.promptFolder);
+  return new MediaServer(address.weight, standing, address);
 }
 
 interface Choosable {

@@ -19,7 +19,7 @@ export interface LegProgressOptions {
 /** What a leg tells, in order and with the time, and what it waits for until the answer. */
 export class LegProgress {
   readonly timers = new TimerSet<
-    'setup' | 'ring' | 'attempt' | 'hold' | 'max' | 'wait' | 'linger' | 'crossed'
+    'setup' | 'ring' | 'attempt' | 'hold' | 'max' | 'wait' | 'linger' | 'decide' | 'tone' | 'crossed'
   >();
   readonly #options: LegProgressOptions;
   readonly #clock = new LegClock();

@@ -17,7 +17,7 @@ export interface EspeakWish {
 /** Dialects that look like regions: `ca-va` is Valencian, not the Catalan of the Vatican. */
 const NOT_REGIONS: ReadonlySet<string> = new Set(['ca-ba', 'ca-nw', 'ca-va', 'ru-cl']);
 /**
- * Cherokee, Chuvash, Quenya, Sindarin, K'iche': all digits or the zero are silence in espeak-ng 1.52. No code can be
+ * Cherokee, Chuvash, Quenya, Sindarin, K'iche': all digits or the zero are silence in the espeak-ng that npm has. No code can be
  * said with them, and who asks for a code is to hear that before anything is dialled.
  */
 const SILENT_DIGITS: ReadonlySet<string> = new Set(['chr', 'cv', 'quc', 'qya', 'sjn']);

@@ -1,12 +1,12 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ProgramConfig } from '../../config-tts.ts';
 import type { Pcm } from '../../media/pcm.ts';
 import type { PromptError } from '../prompt-error.ts';
 import type { TtsProvider, Utterance } from '../tts.ts';
 import type { EspeakVoices } from './espeak-voices.ts';
+import { ExchangeFolder, sweepExchangeFolders } from './exchange-folder.ts';
 import { canRun } from './program-environment.ts';
 import {
   espeakListing,
@@ -36,6 +36,9 @@ interface Run {
  * that only we can read, never as an argument: arguments are for all users of the machine to see.
  *
  * A `voice` is one that the configuration names, or that the program lists.
+ *
+ * Where this process is killed, what runs goes on until it has spoken: nothing tells it. What it was given and what
+ * it made goes with the next start on this host.
  */
 export class ProgramProvider implements TtsProvider {
   readonly id: string;
@@ -63,6 +66,7 @@ export class ProgramProvider implements TtsProvider {
   /** Asks the program what it speaks, where it can tell; any other is not started before it has something to say. */
   async start(): Promise<void> {
     const { command, listing, voices } = this.#form;
+    await sweepExchangeFolders();
     if (!(await canRun(command))) throw this.#missing();
     if (listing?.kind === 'names') {
       this.#listed = namesListing(await this.#list(listing.names));
@@ -127,10 +131,12 @@ export class ProgramProvider implements TtsProvider {
   async #speak({ text, locale, speed }: Utterance, voice: string, signal: AbortSignal): Promise<Pcm> {
     const { command, args, input, output, rate } = this.#form;
     const stdin = `${plainText(text)}\n`;
-    // For nobody else to read (0700), as mkdtemp makes it.
-    const folder = await mkdtemp(join(tmpdir(), 'voice-otp-tts-'));
+    const folder = await ExchangeFolder.make();
     try {
-      const files = { input: join(folder, randomName('.txt')), output: join(folder, randomName('.wav')) };
+      const files = {
+        input: join(folder.path, randomName('.txt')),
+        output: join(folder.path, randomName('.wav')),
+      };
       if (input === 'file') await writeFile(files.input, stdin, { mode: 0o600, flag: 'wx' });
       const values = { ...files, voice, locale, rate: rateOf(rate, speed) };
       const end = await runProgram(
@@ -146,7 +152,7 @@ export class ProgramProvider implements TtsProvider {
       this.#check(end, signal);
       return this.#audio(output === 'stdout' ? end.stdout : await this.#readOutput(files.output));
     } finally {
-      await rm(folder, { recursive: true, force: true });
+      await folder.remove();
     }
   }
 

@@ -72,6 +72,7 @@ describe('GET /v1/calls/:id', () => {
       attempts: [
         {
           trunkId: 'carrier',
+          channel: 'voice',
           cli: '+493098765432',
           startedAt: expect.stringMatching(ISO),
           ringingAt: expect.stringMatching(ISO),
@@ -86,6 +87,9 @@ describe('GET /v1/calls/:id', () => {
           blame: 'none',
           hungUpBy: 'us',
           promptFinished: true,
+          billable: true,
+          delivered: { characters: 0, codes: 0, keys: 1, falseAnswer: false },
+          answeredBy: null,
           media: { packetsSent: 50, packetsReceived: 40, jitterMs: 1.5, promptSentMs: 1000 },
         },
       ],

@@ -114,6 +114,40 @@ describe('POST /v1/prompts/preview', () => {
     expect(service.faults()).toEqual([]);
   });
 
+  it.each(['silent', 'empty', 'breaks', { fault: 'tts_failed' }] as const)(
+    'takes a provider that is %j for its own fault, however often',
+    async (mood) => {
+      service.tts.mood = mood;
+      for (let i = 0; i < 4; i++) {
+        const reply = await preview({ playlist: [{ tts: `Good morning, ${i}` }] });
+        expect(reply.statusCode).toBe(503);
+        expect(reply.json()).toMatchObject({ error: { code: 'speech_unavailable' } });
+      }
+    },
+  );
+
+  it('takes a text that a provider is silent for, and no other, for the fault of the text', async () => {
+    service.tts.moods.set('Good morning', 'silent');
+    for (let i = 0; i < 4; i++) {
+      const reply = await preview({ playlist: [{ tts: 'Good morning' }] });
+      expect(reply.statusCode).toBe(422);
+      expect(reply.json()).toMatchObject({ error: { code: 'prompt_failed' } });
+    }
+    expect((await preview({ playlist: [{ tts: 'Good evening' }] })).statusCode).toBe(200);
+  });
+
+  it.each(['en-US-x-rp', 'en-x-central', 'en-Latn-US-x-rp'])('knows the locale %s', async (locale) => {
+    expect((await preview({ playlist: [{ tts: TEXT, locale }] })).statusCode).toBe(200);
+  });
+
+  it.each(['en-', 'en--US', 'en-US-x-', 'en-a-b-c-d-e', 'en-123456789', 'e', 'en_US'])(
+    'does not take %s for a locale',
+    async (locale) => {
+      const reply = await preview({ playlist: [{ tts: TEXT, locale }] });
+      expect(reply.json()).toMatchObject({ error: { code: 'invalid_request' } });
+    },
+  );
+
   it('breaks off when the client goes away, without a fault', async () => {
     service.tts.mood = 'stalls';
     await service.api.listen({ host: '127.0.0.1', port: 0 });

@@ -36,12 +36,18 @@ export class ScriptedLeg {
     return this.#push({ type: 'dtmf', digit, durationMs: 100 });
   }
 
+  /** The right keys were pressed. */
+  openGate(): this {
+    return this.#push({ type: 'gate_opened' });
+  }
+
   finishPrompt(): this {
     return this.#push({ type: 'prompt_finished' }).end({ kind: 'hung_up', by: 'us', why: 'prompt_finished' });
   }
 
-  end(end: LegEnd): this {
-    return this.#push({ type: 'ended', end, ...(this.#answered ? { media: MEDIA } : {}) });
+  /** @param media where it differs from that of a call that said something */
+  end(end: LegEnd, media: Partial<MediaStats> = {}): this {
+    return this.#push({ type: 'ended', end, ...(this.#answered ? { media: { ...MEDIA, ...media } } : {}) });
   }
 
   async *events(): AsyncGenerator<CallEvent, void, undefined> {

@@ -28,6 +28,8 @@ export interface Service {
   /** Who speaks texts. */
   readonly tts: MadeUpTts;
   readonly store: SqliteStore;
+  /** Its file. */
+  readonly storePath: string;
   readonly dialer: Dialer;
   /** Of the calls that are not over, the newest first: they are kept for as long, and sealed. */
   readonly playlists: () => Promise<readonly Playlist[]>;
@@ -37,6 +39,8 @@ export interface Service {
   readonly log: () => string;
   /** Log lines of errors so far. */
   readonly faults: () => readonly string[];
+  /** Until when flash calls to a number pause, epoch milliseconds: set by the test, as the guard would. */
+  readonly pauses: Map<string, number>;
   /** Moves the clock that verifications live by. */
   readonly passTime: (ms: number) => void;
   readonly close: () => Promise<void>;
@@ -48,7 +52,8 @@ const TRUNK = { id: 'carrier', host: 'sip.carrier.example', cli: '+493098765432'
 export async function startService(settings: Partial<Settings> = {}): Promise<Service> {
   const config = configFrom({ trunks: [TRUNK], ...settings });
   const folder = mkdtempSync(join(tmpdir(), 'voice-otp-api-'));
-  const store = new SqliteStore({ path: join(folder, 'voice-otp.db'), synchronous: 'normal' });
+  const storePath = join(folder, 'voice-otp.db');
+  const store = new SqliteStore({ path: storePath, synchronous: 'normal' });
   const engine = new ScriptedEngine();
   const vault = new Vault(randomBytes(MASTER_KEY_BYTES), randomBytes);
   let log = '';
@@ -67,6 +72,7 @@ export async function startService(settings: Partial<Settings> = {}): Promise<Se
     load: (id) => store.call(id),
     onListenerError: (err, callId) => logger.error({ err, callId }, 'listener failed'),
   });
+  const pauses = new Map<string, number>();
   const metrics = createMetrics({ activeCalls: () => dialer.active() });
   const dialer: Dialer = new Dialer({
     store,
@@ -78,6 +84,7 @@ export async function startService(settings: Partial<Settings> = {}): Promise<Se
     now,
     log: logger,
     settings: { ...config.calls, asks: config.gate.asks, detection: config.voicemail },
+    onApproved: () => metrics.verificationEnded('approved'),
     onEnded: (call) => metrics.callEnded(call),
   });
   const verifications = new VerificationService({
@@ -95,7 +102,7 @@ export async function startService(settings: Partial<Settings> = {}): Promise<Se
       store,
       trunks: config.trunks,
       random: Math.random,
-      pausedUntil: () => undefined,
+      pausedUntil: (to) => pauses.get(to),
       settings: config.flash,
     },
   });
@@ -128,6 +135,7 @@ export async function startService(settings: Partial<Settings> = {}): Promise<Se
     engine,
     tts,
     store,
+    storePath,
     dialer,
     playlists: async () => {
       const stored = await store.calls({ limit: 100 });
@@ -140,6 +148,7 @@ export async function startService(settings: Partial<Settings> = {}): Promise<Se
     },
     log: () => log,
     faults: () => log.split('\n').filter((line) => /"level":"(error|fatal)"/.test(line)),
+    pauses,
     passTime: (ms) => {
       lateMs += ms;
     },

@@ -63,6 +63,10 @@ describe('POST /v1/verifications', () => {
       codeLength: 6,
       repeat: 2,
       sayAs: 'digits',
+      channel: 'voice',
+      flash: null,
+      gate: 'none',
+      approvedBy: null,
       checks: 0,
       maxChecks: 5,
       checksLeft: 5,
@@ -245,6 +249,7 @@ describe('POST /v1/verifications/:id/check', () => {
     });
     expect((await request('GET', `/v1/verifications/${id}`)).body).toMatchObject({
       status: 'approved',
+      approvedBy: 'code',
       checks: 1,
       endedAt: expect.any(String),
     });

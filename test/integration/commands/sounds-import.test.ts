@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { writeFileSync } from 'node:fs';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ImportReport } from '../../../src/commands/sounds-import.ts';
 import { encodePcmu } from '../../../src/media/g711.ts';
 import { peakDbfs, speechDbfs } from '../../../src/media/loudness.ts';
@@ -166,19 +167,23 @@ describe('import', () => {
     expect((await runImport('--allow-incomplete')).code).toBe(0);
     expect((await readdir(join(into, 'en-GB/jo'))).length).toBe(10);
     await record(NEEDED);
-    expect((await runImport()).code).toBe(0);
+    expect((await runImport('--replace')).code).toBe(0);
     for (const name of PHRASE_CLIPS) await rm(join(recordings, `${name}.wav`));
-    const { code, text } = await runImport('--allow-incomplete');
+    const { code, text } = await runImport('--allow-incomplete', '--replace');
     expect(code).toBe(1);
     expect(text).toMatch(/a complete set is there already/);
     expect((await readdir(join(into, 'en-GB/jo'))).length).toBe(13);
   });
 
-  it('replaces a set by another whole one: nothing of the former is left', async () => {
+  it('replaces a set by another whole one where it is told to: nothing of the former is left', async () => {
     await record([...NEEDED, ...LETTER_CLIPS]);
     await runImport();
     for (const name of LETTER_CLIPS) await rm(join(recordings, `${name}.wav`));
-    expect((await runImport()).code).toBe(0);
+    const { code, text } = await runImport();
+    expect(code).toBe(1);
+    expect(text).toMatch(/nothing is written: .*en-GB\/jo is there already: --replace overwrites it/);
+    expect(await readdir(join(into, 'en-GB/jo'))).toHaveLength(NEEDED.length + LETTER_CLIPS.length);
+    expect((await runImport('--replace')).code).toBe(0);
     expect((await readdir(join(into, 'en-GB/jo'))).toSorted()).toEqual(
       NEEDED.map((name) => `${name}.wav`).toSorted(),
     );
@@ -198,7 +203,7 @@ describe('import', () => {
     expect((await runImport()).text).not.toMatch(/cannot ask for keys/);
     expect((await PromptLibrary.load(into)).has('en-GB', 'keys')).toBe(true);
     await rm(join(recordings, 'enter.wav'));
-    const { code, text } = await runImport();
+    const { code, text } = await runImport('--replace');
     expect(code).toBe(0);
     expect(text).toMatch(/without enter: it cannot ask for keys/);
     expect((await PromptLibrary.load(into)).has('en-GB', 'keys')).toBe(false);
@@ -258,6 +263,46 @@ describe('import', () => {
     expect(notes.get('5')).toEqual(['the recording is clipped']);
     expect(notes.get('6')).toEqual(['it is too long']);
     expect(notes.get('4')).toEqual([]);
+  });
+
+  it('looks at recordings only, and neither far nor deep', async () => {
+    await record(DIGIT_CLIPS.slice(1));
+    spawnSync('mkfifo', [join(recordings, '0.wav')]);
+    await symlink('/dev/zero', join(recordings, 'greeting.wav'));
+    await mkdir(join(recordings, 'deep/er'), { recursive: true });
+    await mkdir(join(recordings, 'digits/goodbye.wav'), { recursive: true });
+    await writeFile(join(recordings, 'deep/again.wav'), formatWav(await ours('again')));
+    const { code, text } = await runImport();
+    expect(code).toBe(1);
+    expect(text).toMatch(/0\.wav\s+it cannot be used: it is a pipe and no file/);
+    expect(text).toMatch(/greeting\.wav\s+it cannot be used: it is a device and no file/);
+    expect(text).not.toMatch(/again\.wav|goodbye\.wav/);
+  });
+
+  it('refuses a folder with far more files than recordings', async () => {
+    for (let i = 0; i <= 20_000; i++) writeFileSync(join(recordings, `${i}.txt`), '');
+    const said = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+    expect((await runImport()).code).toBe(1);
+    expect(said).toHaveBeenCalledWith(
+      expect.stringMatching(/there are more than 20000 files in .*recordings\.$/m),
+    );
+    said.mockRestore();
+  });
+
+  it.each([[['--help']], [['-h']], [['import', '--help']], [['check', 'a', 'b', '--help']]])(
+    'tells how it is used: %j',
+    async (args) => {
+      const { code, text } = await run(...args);
+      expect(code).toBe(0);
+      expect(text).toMatch(/^sounds import FOLDER .*--replace.*^sounds check/ms);
+    },
+  );
+
+  it('tells how it is used to who names an option that there is not', async () => {
+    const said = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+    expect((await runImport('--loud')).code).toBe(2);
+    expect(said.mock.calls.flat().join('')).toMatch(/'--loud'.*^sounds import FOLDER/ms);
+    said.mockRestore();
   });
 
   it.each([
@@ -320,7 +365,9 @@ describe.each([
       join(base, 'map.yaml'),
       'greeting: [hello.wav, vm-num-i-have.wav]\nagain: vm-num-i-have.wav\n',
     );
-    expect((await run('import', folder, ...target, '--map', join(base, 'map.yaml'))).code).toBe(0);
+    expect((await run('import', folder, ...target, '--replace', '--map', join(base, 'map.yaml'))).code).toBe(
+      0,
+    );
     const loaded = await PromptLibrary.load(into, 'human');
     expect(loaded.has(locale, 'letters')).toBe(true);
     for (const { samples } of loaded.clips(locale, true).values()) {

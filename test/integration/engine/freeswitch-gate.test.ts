@@ -112,7 +112,7 @@ describeWithPeer(['drachtio', 'freeswitch'], 'a gate when FreeSWITCH fails', () 
 
   it('takes a call for done when it is killed in the silence after the prompt', async () => {
     const timeouts = { lingerMs: 800 };
-    const call = rig.call('231', gated('1', { repeat: { key: '9', times: 1 } }, { timeouts }));
+    const call = rig.call('231', gated('1', {}, { timeouts, repeat: { key: '9', times: 1 } }));
     await call.reached('prompt_finished');
     const { used, other } = await killUsed(call);
     expect(await call.over).toEqual(HUNG_UP);

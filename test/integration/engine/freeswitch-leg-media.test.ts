@@ -1,8 +1,12 @@
+import { readdir, readlink, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { DrachtioConnection } from '../../../src/engine/freeswitch/drachtio-connection.ts';
 import { LegMedia } from '../../../src/engine/freeswitch/leg-media.ts';
+import { ListenFolder } from '../../../src/engine/freeswitch/listen-folder.ts';
 import { PromptFolder } from '../../../src/engine/freeswitch/prompt-folder.ts';
 import { type MediaServer, mediaServer } from '../../../src/engine/freeswitch/servers.ts';
+import type { AnswerFinding } from '../../../src/media/answer-detector.ts';
 import { createOffer } from '../../../src/media/sdp.ts';
 import { Secret } from '../../../src/secret.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -21,6 +25,7 @@ describeWithPeer(['drachtio', 'freeswitch'], 'the media of a leg at FreeSWITCH',
   let via: DrachtioConnection;
   let servers: readonly MediaServer[];
   let folder: PromptFolder;
+  let listenFolder: ListenFolder;
   let peer: RtpPeer;
   const faults: unknown[] = [];
   const onFault = (error: unknown): void => void faults.push(error);
@@ -32,8 +37,9 @@ describeWithPeer(['drachtio', 'freeswitch'], 'the media of a leg at FreeSWITCH',
     const watch = { onFault, onChange: () => {} };
     servers = site.freeswitch.map((one) => mediaServer({ ...one, weight: 1 }, options, watch));
     await Promise.all(servers.map(({ standing }) => standing.start()));
-    const place = { folder: site.folder, groupReadable: false, maxAgeMs: 60_000, onFault };
-    folder = new PromptFolder(place);
+    const place = { folder: site.folder, maxAgeMs: 60_000 };
+    folder = new PromptFolder({ ...place, groupReadable: false, onFault });
+    listenFolder = new ListenFolder({ ...place, groupWritable: false, onChange: onFault });
     peer = await RtpPeer.open();
   }, START_MS);
   afterAll(async () => {
@@ -64,10 +70,12 @@ describeWithPeer(['drachtio', 'freeswitch'], 'the media of a leg at FreeSWITCH',
       leg: legTo(5060, '+442079460200', { prompt: tone(PROMPT_MS), gate }),
       servers,
       folder,
+      listenFolder,
       via,
       listener: {
         onDtmf: () => told.push('key'),
         onFinished: () => told.push('finished'),
+        onFinding: () => told.push('finding'),
         onFailed: (detail) => told.push(detail),
         reinvite: async (offer) => {
           offers.push(offer);
@@ -91,4 +99,62 @@ describeWithPeer(['drachtio', 'freeswitch'], 'the media of a leg at FreeSWITCH',
     expect(peer.heard.length - before).toBeGreaterThanOrEqual(PROMPT_PACKETS);
     expect(await media.close()).toMatchObject({ promptSentMs: PROMPT_MS });
   });
+
+  it('hears from the answer on, however long it rings, and holds little until then', async () => {
+    const findings: AnswerFinding[] = [];
+    const media = await LegMedia.open({
+      leg: legTo(5060, '+442079460200', {
+        prompt: tone(PROMPT_MS),
+        detection: { onMachine: 'speak', decideMs: 1000, toneMs: 1000 },
+      }),
+      servers,
+      folder,
+      listenFolder,
+      via,
+      listener: {
+        onDtmf: () => {},
+        onFinished: () => {},
+        onFinding: (finding) => findings.push(finding),
+        onFailed: onFault,
+        reinvite: () => Promise.reject(new Error('nobody moves')),
+      },
+    });
+    await eventually(
+      async () => {
+        const [{ size, blocks } = { size: 0, blocks: 0 }] = await recordings();
+        expect(size).toBeGreaterThan(96_000);
+        expect(blocks * 512).toBeLessThan(size / 2);
+      },
+      { timeoutMs: 12_000 },
+    );
+    media.start(
+      createOffer({
+        sessionId: '1',
+        version: 1,
+        address: '127.0.0.1',
+        port: peer.port,
+        codecs: ['PCMU'],
+        telephoneEvent: true,
+      }),
+      'prompt',
+    );
+    const startMs = performance.now();
+    await eventually(() => expect(findings).toHaveLength(1), { timeoutMs: 12_000 });
+    // What was written while it rang would have made it five seconds sooner.
+    expect(performance.now() - startMs).toBeGreaterThan(9500);
+    expect(findings).toMatchObject([{ type: 'verdict', verdict: 'unknown', reason: 'silence' }]);
+    await media.close();
+    expect(await recordings()).toEqual([]);
+  }, 30_000);
+
+  /** What this process has open for what FreeSWITCH hears. */
+  async function recordings(): Promise<{ readonly size: number; readonly blocks: number }[]> {
+    const fds = '/proc/self/fd';
+    const found = [];
+    for (const fd of await readdir(fds)) {
+      const target = await readlink(join(fds, fd)).catch(() => '');
+      if (target.endsWith('.r8 (deleted)')) found.push(await stat(join(fds, fd)));
+    }
+    return found;
+  }
 });

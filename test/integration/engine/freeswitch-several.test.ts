@@ -1,11 +1,10 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmdirSync } from 'node:fs';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../../support/eventually.ts';
 import { FaultRig, type RunningLeg, START_MS, timed } from '../../support/fault-rig.ts';
+import { mayMount, mountSmall, unmountSmall } from '../../support/freeswitch-small-disk.ts';
 import { describeWithPeer } from '../../support/peers.ts';
 
 const HUNG_UP = { kind: 'hung_up', by: 'us', why: 'prompt_finished' } as const;
@@ -112,7 +111,7 @@ describeWithPeer(['drachtio', 'freeswitch'], 'the engine with two servers of eac
       'fails calls while its disk is full (root only: a small one is mounted)',
       async () => {
         const small = await mkdtemp(join(tmpdir(), 'voice-otp-small-'));
-        execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k,mode=700', 'tmpfs', small]);
+        mountSmall(small);
         try {
           const engine = await rig.site.engine({ promptFolder: small });
           await writeFile(join(small, 'ballast'), Buffer.alloc(64 * 1024)).catch(() => undefined);
@@ -125,7 +124,7 @@ describeWithPeer(['drachtio', 'freeswitch'], 'the engine with two servers of eac
           expect(await readdir(small)).toEqual([]);
           await engine.close(AbortSignal.timeout(1000));
         } finally {
-          execFileSync('umount', [small]);
+          unmountSmall(small);
           await rm(small, { recursive: true });
         }
         await rig.expectNothingHeld();
@@ -133,16 +132,3 @@ describeWithPeer(['drachtio', 'freeswitch'], 'the engine with two servers of eac
     );
   });
 });
-
-function mayMount(): boolean {
-  const at = mkdtempSync(join(tmpdir(), 'voice-otp-mount-'));
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', at], { stdio: 'pipe' });
-    execFileSync('umount', [at], { stdio: 'pipe' });
-    return true;
-  } catch {
-    return false;
-  } finally {
-    rmdirSync(at);
-  }
-}

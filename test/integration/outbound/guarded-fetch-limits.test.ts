@@ -35,6 +35,29 @@ describe('what is too much', () => {
     expect(taken).toBeLessThan(50_000_000);
   });
 
+  it('is work: a body in pieces of one byte is given up after a few hundred', async () => {
+    let taken = 0;
+    const server = await serveRaw((socket) => {
+      socket.on('close', () => (taken = socket.bytesWritten));
+      socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n');
+      flood(socket, '1\r\na\r\n', 100_000_000);
+    });
+    const error = await errorOf(fetcher([server], { maxBytes: 5_000_000 }).get('http://a.test/'));
+    expect(error.reason).toBe('failed');
+    expect(error.message).toBe('http://a.test gave its answer in pieces that are too small');
+    await noneOpen();
+    expect(taken).toBeLessThan(50_000_000);
+  });
+
+  it('is not a body in many pieces, as sound comes when it is made', async () => {
+    const server = await serveRaw((socket) => {
+      socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n');
+      socket.end(`${`a0\r\n${'a'.repeat(160)}\r\n`.repeat(5000)}0\r\n\r\n`);
+    });
+    const { body } = await fetcher([server], { maxBytes: 1_000_000 }).get('http://a.test/');
+    expect(body).toHaveLength(800_000);
+  });
+
   it('takes what a content-length says that is too short, and nothing more', async () => {
     const server = await serveRaw((socket) => {
       socket.write('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n');

@@ -36,7 +36,7 @@ describe('codesIn', () => {
   it('lets no run of four digits or more into a phrase, whatever is around it', () => {
     const digit = fc.constantFrom(...'0123456789٠١٢٣٤٥٦٧٨٩०१२३४५६७८९');
     const between = fc
-      .array(fc.constantFrom(...' \n\t.,-/()\u00a0\u2013\u2026\u200b\u200d'), { maxLength: 5 })
+      .array(fc.constantFrom(...' \n\t.,-/()\u00a0\u2013\u2026\u200b\u200d'), { maxLength: 30 })
       .map((parts) => parts.join(''));
     const code = fc
       .array(fc.tuple(digit, between), { minLength: 4, maxLength: 10 })
@@ -47,7 +47,7 @@ describe('codesIn', () => {
         const phrases = codesIn(`${before} | ${digits} | ${after}`, how).flatMap((piece) =>
           'phrase' in piece ? [piece.phrase] : [],
         );
-        for (const phrase of phrases) expect(phrase).not.toMatch(/\p{Nd}(?:[^\p{L}\p{Nd}]{0,6}\p{Nd}){3}/u);
+        for (const phrase of phrases) expect(phrase).not.toMatch(/\p{Nd}(?:[^\p{L}\p{Nd}]*\p{Nd}){3}/u);
       }),
     );
   });
@@ -89,6 +89,7 @@ describe('a code that is written oddly', () => {
     ['ABC-123', 'ABC123'],
     ['abc4Z8Q', 'ABC4Z8Q'],
     ['k7qx', 'K7QX'],
+    ['kRqXw7', 'KRQXW7'],
     ['4x8x2x9', '4X8X2X9'],
     ['48h29m', '48H29M'],
   ])('%j is one, whatever was asked for', (code, characters) => {
@@ -128,7 +129,7 @@ describe('a code that is written oddly', () => {
     '一石二鳥、三人四',
     '1½ or 2½ hours',
     'Version 2.0.1',
-    'iPhone15s, mp3player',
+    'iPhone15s, mp3player, McDonalds2',
     'Chapters IV, V and VI',
   ])('and %j holds none', (text) => {
     expect(codesIn(text)).toEqual([{ phrase: text }]);

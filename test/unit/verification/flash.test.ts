@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,10 +8,12 @@ import { SqliteStore } from '../../../src/store/sqlite.ts';
 import type { Trunk } from '../../../src/trunk/definition.ts';
 import type { FlashChoice, FlashRequest, FlashSettings } from '../../../src/verification/flash.ts';
 import { chooseFlash, hiddenPart } from '../../../src/verification/flash.ts';
+import { Vault } from '../../../src/verification/vault.ts';
 import { NOW, someTrunk } from '../../support/records.ts';
 import { seededRandom } from '../../support/sip/seeded-random.ts';
 
 const TO = '+4930123456';
+const vault = new Vault(Buffer.alloc(32, 3), randomBytes);
 const SETTINGS: FlashSettings = {
   hiddenDigits: 4,
   ringHoldMs: 2500,
@@ -57,7 +60,7 @@ describe('chooseFlash', () => {
       now?: number;
     } = {},
   ): Promise<FlashChoice> {
-    const ports = { store, trunks, random, pausedUntil: (number: string) => pauses.get(number) };
+    const ports = { store, vault, trunks, random, pausedUntil: (number: string) => pauses.get(number) };
     return chooseFlash(to, request, checks, { ...SETTINGS, ...settings }, ports, now);
   }
 

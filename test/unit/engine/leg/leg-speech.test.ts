@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { CallEvent, GateTerms } from '../../../../src/engine/engine.ts';
+import type { CallEvent, GateTerms, RepeatTerms } from '../../../../src/engine/engine.ts';
 import { LegProgress } from '../../../../src/engine/leg/leg-progress.ts';
 import { LegSpeech } from '../../../../src/engine/leg/leg-speech.ts';
 import { Secret } from '../../../../src/secret.ts';
@@ -10,8 +10,8 @@ const GATE: GateTerms = {
   ask: { sampleRate: 8000, parts: [] },
   asks: 2,
   waitMs: 8000,
-  repeat: { key: '0', times: 2 },
 };
+const REPEAT: RepeatTerms = { key: '0', times: 2 };
 
 describe('LegSpeech', () => {
   let progress: LegProgress;
@@ -32,9 +32,10 @@ describe('LegSpeech', () => {
   });
 
   /** `done` has what it says and when it hangs up. */
-  function speechWith(gate: GateTerms | undefined): LegSpeech {
+  function speechWith(gate: GateTerms | undefined, repeat?: RepeatTerms): LegSpeech {
     const speech = new LegSpeech({
       gate,
+      repeat,
       lingerMs: 500,
       progress,
       say: (what) => done.push(what),
@@ -88,10 +89,31 @@ describe('LegSpeech', () => {
     const speech = speechWith(GATE);
     speech.begin();
     press(speech, '12');
-    expect(done).toEqual(['prompt']);
+    expect(done).toEqual(['nothing', 'prompt']);
     vi.advanceTimersByTime(60_000);
-    expect(done).toEqual(['prompt']);
+    expect(done).toEqual(['nothing', 'prompt']);
     expect(await told()).toEqual(['dtmf', 'dtmf', 'gate_opened']);
+  });
+
+  it('stops the question for the first right key, and waits from there on for the rest', () => {
+    const speech = speechWith(GATE);
+    speech.begin();
+    press(speech, '3');
+    expect(done).toEqual([]);
+    press(speech, '1');
+    expect(done).toEqual(['nothing']);
+    // The end of what was stopped is none of what is said.
+    speech.finished();
+    vi.advanceTimersByTime(7000);
+    // Another beginning does not prolong the wait.
+    press(speech, '1');
+    vi.advanceTimersByTime(999);
+    expect(done).toEqual(['nothing']);
+    vi.advanceTimersByTime(1);
+    expect(done).toEqual(['nothing', 'ask']);
+    // What was pressed before still counts.
+    press(speech, '2');
+    expect(done).toEqual(['nothing', 'ask', 'prompt']);
   });
 
   it('asks as often as it is to, waits each time, and hangs up without the prompt', async () => {
@@ -112,7 +134,7 @@ describe('LegSpeech', () => {
   });
 
   it('says the prompt again while it is said and in the silence after it, so often at most', async () => {
-    const speech = speechWith(GATE);
+    const speech = speechWith(GATE, REPEAT);
     speech.begin();
     press(speech, '12');
     press(speech, '0');
@@ -120,20 +142,51 @@ describe('LegSpeech', () => {
     vi.advanceTimersByTime(499);
     press(speech, '0');
     vi.advanceTimersByTime(60_000);
-    expect(done).toEqual(['prompt', 'prompt', 'prompt']);
+    expect(done).toEqual(['nothing', 'prompt', 'prompt', 'prompt']);
     speech.finished();
     vi.advanceTimersByTime(499);
     press(speech, '0');
     vi.advanceTimersByTime(1);
-    expect(done).toEqual(['prompt', 'prompt', 'prompt', 'prompt_finished']);
+    expect(done).toEqual(['nothing', 'prompt', 'prompt', 'prompt', 'prompt_finished']);
     expect(await told()).toEqual([
       ...['dtmf', 'dtmf', 'gate_opened', 'dtmf', 'prompt_finished'],
       ...['dtmf', 'prompt_finished', 'dtmf'],
     ]);
   });
 
+  it('says the prompt again without a gate too, so often at most', async () => {
+    const speech = speechWith(undefined, REPEAT);
+    speech.begin();
+    press(speech, '70');
+    expect(done).toEqual(['prompt']);
+    speech.finished();
+    vi.advanceTimersByTime(499);
+    press(speech, '00');
+    expect(done).toEqual(['prompt', 'prompt']);
+    speech.finished();
+    vi.advanceTimersByTime(500);
+    expect(done).toEqual(['prompt', 'prompt', 'prompt_finished']);
+    expect(await told()).toEqual([...['dtmf', 'dtmf', 'prompt_finished', 'dtmf', 'dtmf', 'prompt_finished']]);
+  });
+
+  it('says nothing for the key to repeat as long as the gate is shut', () => {
+    const speech = speechWith(GATE, REPEAT);
+    speech.begin();
+    press(speech, '00');
+    expect(done).toEqual([]);
+    press(speech, '1200');
+    expect(done).toEqual(['nothing', 'prompt', 'prompt', 'prompt']);
+  });
+
+  it('does nothing for a key that is none', () => {
+    const speech = speechWith(undefined);
+    speech.begin();
+    press(speech, '0123456789*#');
+    expect(done).toEqual([]);
+  });
+
   it('counts a key once that comes in two ways', async () => {
-    const speech = speechWith({ ...GATE, keys: new Secret('1'), repeat: { key: '1', times: 1 } });
+    const speech = speechWith({ ...GATE, keys: new Secret('1') }, { key: '1', times: 1 });
     speech.begin();
     speech.key('1', 100, 'rtp');
     vi.advanceTimersByTime(400);

@@ -1,6 +1,9 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type ProgramConfig, ttsProviderSchema } from '../../../../src/config-tts.ts';
 import { formatWav } from '../../../../src/media/wav.ts';
@@ -143,6 +146,54 @@ describe('a program that speaks, on a bad day', () => {
     expect(await spoken).toMatchObject({ fault: 'tts_timeout' });
     await provider.close();
     await eventually(() => expect(both.filter(isAlive)).toEqual([]));
+  });
+
+  it('leaves the text nowhere for good, also where we are killed', async () => {
+    const script = join(folder, 'slow.cjs');
+    const seen = join(folder, 'seen');
+    await writeFile(
+      script,
+      `require('node:fs').writeFileSync(${JSON.stringify(seen)}, String(process.pid)); setInterval(() => {}, 1000);`,
+    );
+    const config = {
+      ...{ id: 'own', type: 'program', command: process.execPath, args: [script, '{input}'] },
+      ...{ input: 'file', output: 'stdout', voices: { 'en-US': 'tone' } },
+    };
+    const entry = fileURLToPath(new URL('../../../support/speaking-process.ts', import.meta.url));
+    const args = ['--import', import.meta.resolve('tsx'), entry, JSON.stringify(config)];
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] });
+    const orphan = await eventually(
+      async () => {
+        const pid = Number(await readFile(seen, 'utf8'));
+        expect(pid).toBeGreaterThan(0);
+        return pid;
+      },
+      { timeoutMs: 20_000 },
+    );
+    const left = async (): Promise<string[]> =>
+      (await readdir(folder)).filter((name) => name.startsWith('voice-otp-tts-'));
+    try {
+      const [name = ''] = await left();
+      await program('');
+      expect(await left()).toEqual([name]);
+      const gone = once(child, 'exit');
+      child.kill('SIGKILL');
+      await gone;
+      expect((await readdir(join(folder, name))).filter((file) => file.endsWith('.txt'))).toHaveLength(1);
+      // Others', and what only has the name.
+      const [host, random] = [name.slice(14, 26), name.slice(-24)];
+      const kept = [`voice-otp-tts-${'0'.repeat(12)}-${child.pid}-${random}`, 'voice-otp-tts-abcdef'];
+      for (const other of kept) await mkdir(join(folder, other));
+      const link = `voice-otp-tts-${host}-${child.pid}-${'0'.repeat(24)}`;
+      await symlink(join(folder, kept[1] ?? ''), join(folder, link));
+      const ours = `voice-otp-tts-${host}-${process.pid}-${random}`;
+      await mkdir(join(folder, ours));
+      await program('');
+      expect((await left()).toSorted()).toEqual([...kept, link].toSorted());
+      for (const other of [...kept, link]) await rm(join(folder, other), { recursive: true });
+    } finally {
+      process.kill(orphan, 'SIGKILL');
+    }
   });
 
   it('may leave its input unread', async () => {

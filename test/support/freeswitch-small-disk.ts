@@ -1,0 +1,27 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** Mounts a file system of 64 kB over a folder that is there; only root may. */
+export function mountSmall(at: string): void {
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k,mode=700', 'tmpfs', at], { stdio: 'pipe' });
+}
+
+export function unmountSmall(at: string): void {
+  execFileSync('umount', [at], { stdio: 'pipe' });
+}
+
+/** Whether this process may do so. */
+export function mayMount(): boolean {
+  const at = mkdtempSync(join(tmpdir(), 'voice-otp-mount-'));
+  try {
+    mountSmall(at);
+    unmountSmall(at);
+    return true;
+  } catch {
+    return false;
+  } finally {
+    rmdirSync(at);
+  }
+}
