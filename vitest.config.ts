@@ -16,8 +16,9 @@ export default defineConfig({
       layer('unit', 10_000),
       layer('contract', 60_000, { exclude: ON_SERVERS }),
       layer('integration', 60_000, { exclude: ON_SERVERS }),
-      // Alone, and one file after the other: servers, and hundreds of calls at a time, need the whole processor.
-      layer('servers', 60_000, { include: ON_SERVERS, maxWorkers: 1, sequence: { groupOrder: 1 } }),
+      // After those, and two files at a time: servers need some of the processor, and mostly wait.
+      layer('servers', 60_000, { include: ON_SERVERS, maxWorkers: 2, sequence: { groupOrder: 1 } }),
+      // Alone, and one file after the other: hundreds of calls at a time need all of it.
       layer('interop', 120_000, { maxWorkers: 1, sequence: { groupOrder: 2 } }),
     ],
     coverage: { provider: 'v8', include: ['src/**'] },

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CallEvent, GateTerms } from '../../src/engine/engine.ts';
 import type { LabCall, LabCarrier } from '../../src/lab/carrier.ts';
 import { Secret } from '../../src/secret.ts';
@@ -96,17 +96,15 @@ export function gateContract(start: () => Promise<EngineUnderTest>): void {
     ({ carrier, faults } = await startCarrier({ t1Ms: 100 }));
   });
   afterAll(async () => {
-    await under.close();
-    await carrier.close();
-  });
-  afterEach(async () => {
     await eventually(() => expect(under.held()).toBe(0), { timeoutMs: 10_000 });
     expect(faults).toEqual([]);
+    await under.close();
+    await carrier.close();
   });
 
   const OPENED = 'trying ringing answered dtmf gate_opened prompt_finished ended';
 
-  describe('keys that open it', () => {
+  describe.concurrent('keys that open it', { timeout: 30_000 }, () => {
     it.each([
       ['231', 'a telephone-event', 'udp'],
       ['231', 'a telephone-event', 'tcp'],
@@ -184,7 +182,7 @@ export function gateContract(start: () => Promise<EngineUnderTest>): void {
     });
   });
 
-  describe('keys that do not', () => {
+  describe.concurrent('keys that do not', { timeout: 30_000 }, () => {
     it('are others', async () => {
       const course = await call('232', { asks: 1, waitMs: 1500 });
       expect(courseOf(course.events)).toBe('trying ringing answered dtmf ended');
@@ -212,7 +210,7 @@ export function gateContract(start: () => Promise<EngineUnderTest>): void {
     expect((await phoneOf(course)).record.end).toBe('they_hung_up');
   });
 
-  describe('the key that says the prompt again', () => {
+  describe.concurrent('the key that says the prompt again', { timeout: 30_000 }, () => {
     it('does so while it is said, and only so often', async () => {
       const leg = { prompt: tone(1500, PROMPT_HZ), repeat: { key: '0', times: 2 } };
       const course = await call('254', { leg });
@@ -267,7 +265,7 @@ export function gateContract(start: () => Promise<EngineUnderTest>): void {
     });
   });
 
-  describe('what happens to a call meanwhile', () => {
+  describe.concurrent('what happens to a call meanwhile', { timeout: 30_000 }, () => {
     it('the question stands still on hold and goes on behind it, and the key opens', async () => {
       const course = await call('241', { ask: tone(1500, ASK_HZ), waitMs: 4000 });
       expect(courseOf(course.events)).toBe(OPENED);
