@@ -17,6 +17,10 @@ import { startSpeech } from './speech.ts';
 import { SqliteStore } from './store/sqlite.ts';
 import type { Store } from './store/store.ts';
 import { FlashGuard } from './trunk/flash-guard.ts';
+import { LocalCapacity } from './trunk/local-capacity.ts';
+import { TrunkResults } from './trunk/results.ts';
+import { Routing } from './trunk/routing.ts';
+import { TrunkStates } from './trunk/trunk-states.ts';
 import { loadMasterKey } from './verification/master-key.ts';
 import { VerificationService } from './verification/service.ts';
 import { Vault } from './verification/vault.ts';
@@ -97,18 +101,30 @@ export async function startApp(config: Config, { logger, onWire }: Surroundings)
       load: (callId) => store.call(callId),
       onListenerError: (err, callId) => logger.error({ err, callId }, 'a listener of call events failed'),
     });
+    const clock = { now: Date.now, elapsed: () => performance.now() };
+    const states = new TrunkStates({ clock });
+    const results: TrunkResults = new TrunkResults({ now: Date.now, trunks: () => routing.trunks });
+    const routing = new Routing(config.trunks, { states, results, random: secureRandom });
+    const capacity = new LocalCapacity(config.trunks, { elapsed: clock.elapsed });
+    opened.push(async () => capacity.close());
     const dialer: Dialer = new Dialer({
       store,
       engine,
       feed,
       vault,
-      trunks: config.trunks,
+      routing,
+      capacity,
+      states,
       now: Date.now,
       log: logger,
       settings: { ...config.calls, asks: config.gate.asks, detection: config.voicemail },
       prompts: speech.prompter,
       onApproved: () => metrics.verificationEnded('approved'),
-      onAttempt: (call) => watchFlash(call, guard, logger),
+      onAttempt: (call) => {
+        watchFlash(call, guard, logger);
+        const attempt = call.attempts.at(-1);
+        if (attempt !== undefined) results.attempt(call.to, attempt);
+      },
       onEnded: (call) => metrics.callEnded(call),
     });
     const newId = (prefix: string): string => `${prefix}_${randomUUID().replaceAll('-', '')}`;

@@ -16,7 +16,7 @@ import {
 } from './config-values.ts';
 import { LOG_LEVELS } from './log.ts';
 import { rangeSize } from './trunk/cli-pool.ts';
-import { NUMBER_FORMAT, TRUNK_IDENTITIES } from './trunk/definition.ts';
+import { AMOUNT, INCREMENT, NUMBER_FORMAT, TRUNK_IDENTITIES } from './trunk/definition.ts';
 import { VOICEMAIL_RULES } from './verification/delivery.ts';
 
 /** Of calling numbers in one range of a pool. */
@@ -135,6 +135,33 @@ const flashRange = z
     error: `expected 1 to ${MAX_RANGE} numbers of the same length`,
   });
 
+const servedPrefix = z
+  .strictObject({
+    prefix: z
+      .string()
+      .regex(/^\+(?:[1-9][0-9]{0,14})?$/, {
+        error: 'expected `+`, or the beginning of a number such as `+49`',
+      }),
+    price: z
+      .strictObject({
+        amount: z
+          .string()
+          .regex(AMOUNT, { error: 'expected a price a minute in quotes, such as `"0.0125"`' }),
+        increment: z
+          .string()
+          .regex(INCREMENT, { error: 'expected seconds such as `60/60`, `30/6` or `1/1`' })
+          .default('60/60'),
+      })
+      .optional(),
+    currency: z
+      .string()
+      .regex(/^[A-Z]{3}$/, { error: 'expected a currency such as `EUR`' })
+      .optional(),
+  })
+  .refine(({ price, currency }) => (price === undefined) === (currency === undefined), {
+    error: 'expected price and currency, or neither',
+  });
+
 const trunk = z.strictObject({
   id: name,
   host,
@@ -161,6 +188,13 @@ const trunk = z.strictObject({
   setupTimeoutMs: setupTimeoutMs.optional(),
   ringTimeoutMs: ringTimeoutMs.optional(),
   retryRejected: z.boolean().default(false),
+  prefixes: z.array(servedPrefix).max(1000).optional(),
+  priority: z.int().min(0).max(65_535).optional(),
+  weight: z.int().min(0).max(65_535).optional(),
+  cps: z.int().min(1).max(1000).optional(),
+  channels: z.int().min(1).max(100_000).optional(),
+  retry: z.record(z.string().regex(/^[3-6][0-9]{2}$/), z.enum(['next_trunk', 'never'])).optional(),
+  optionsIntervalSeconds: z.int().min(1).max(3600).optional(),
 });
 
 const calls = section({
@@ -171,6 +205,8 @@ const calls = section({
   maxConcurrent: z.int().min(1).max(100_000).default(500),
   maxAttempts: z.int().min(1).max(10).default(3),
   deadlineMs: milliseconds(1000, 600_000).default(60_000),
+  queueMs: milliseconds(0, 600_000).default(20_000),
+  nextTrunkMs: milliseconds(0, 60_000).default(500),
   storePatienceMs: milliseconds(0, 60_000).default(2000),
 });
 

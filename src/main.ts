@@ -18,14 +18,10 @@ const USAGE = `voice-otp <command>
 async function run(args: readonly string[]): Promise<number> {
   // These have options of their own.
   const rest = args.slice(1);
-  switch (args[0]) {
-    case 'sounds':
-      return (await import('./commands/sounds.ts')).sounds(rest);
-    case 'call':
-      return (await import('./commands/call.ts')).call(rest);
-    case 'check-config':
-      return (await import('./commands/check-config.ts')).checkConfig(rest);
-  }
+  const [own] = args;
+  if (own === 'sounds') return (await import('./commands/sounds.ts')).sounds(rest);
+  if (own === 'call') return (await import('./commands/call.ts')).call(rest);
+  if (own === 'check-config') return (await import('./commands/check-config.ts')).checkConfig(rest);
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,

@@ -58,6 +58,7 @@ export const disposition = z.enum([
   'trunk_failure',
   'trunk_timeout',
   'prompt_failed',
+  'capacity',
   'rang',
   'no_ring',
   'diverted',

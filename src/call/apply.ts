@@ -1,9 +1,19 @@
+import type { Rate } from '../cdr/billing.ts';
 import type { CallEvent, Leftover, LegEnd, SipResult } from '../engine/engine.ts';
 import type { DeliveryMarks } from '../prompt/delivered.ts';
 import { saidOf } from '../prompt/delivered.ts';
 import type { PromptError } from '../prompt/prompt-error.ts';
 import type { PromptReport } from '../prompt/prompt-report.ts';
-import type { Attempt, Blame, Call, CallState, Delivered, Disposition, TimelineEntry } from './call.ts';
+import type {
+  Attempt,
+  Blame,
+  Call,
+  CallState,
+  Delivered,
+  Disposition,
+  RouteReason,
+  TimelineEntry,
+} from './call.ts';
 import { historyOf, judge } from './outcome.ts';
 
 /** The trunk and calling number of the attempt that an event belongs to. */
@@ -13,6 +23,9 @@ export interface AttemptContext {
   readonly cli: string;
   /** Of the prompt. */
   readonly marks: DeliveryMarks;
+  /** See `Attempt`; null where it is not given. */
+  readonly rate?: Rate | null;
+  readonly route?: RouteReason | null;
 }
 
 type Detail = TimelineEntry['detail'];
@@ -130,7 +143,12 @@ function notBeforeLast(call: Call, at: number): number {
   return Math.max(at, call.timeline.at(-1)?.at ?? at);
 }
 
-function begin(call: Call, at: number, { trunkId, channel, cli }: AttemptContext, leftover: Leftover): Call {
+function begin(
+  call: Call,
+  at: number,
+  { trunkId, channel, cli, rate = null, route = null }: AttemptContext,
+  leftover: Leftover,
+): Call {
   const attempt: Attempt = {
     trunkId,
     channel,
@@ -151,6 +169,8 @@ function begin(call: Call, at: number, { trunkId, channel, cli }: AttemptContext
     media: null,
     delivered: null,
     answeredBy: null,
+    rate,
+    route,
     leftover,
   };
   const begun: Call = { ...call, state: 'dialing', attempts: [...call.attempts, attempt] };

@@ -1,3 +1,4 @@
+import type { Rate } from '../cdr/billing.ts';
 import type { CallEvent, Codec, Leftover, MediaStats } from '../engine/engine.ts';
 import type { PromptReport } from '../prompt/prompt-report.ts';
 
@@ -21,6 +22,7 @@ export type Disposition =
   | 'trunk_failure'
   | 'trunk_timeout'
   | 'prompt_failed'
+  | 'capacity'
   | 'rang'
   | 'no_ring'
   | 'diverted'
@@ -45,6 +47,9 @@ export interface Delivered {
    */
   readonly falseAnswer: boolean;
 }
+
+/** Why a trunk was chosen: what `route` said of it, as data. */
+export type RouteReason = Readonly<Record<string, unknown>>;
 
 /** One leg on one trunk. Times are epoch milliseconds, null until they happened. */
 export interface Attempt {
@@ -74,6 +79,10 @@ export interface Attempt {
   readonly delivered?: Delivered | null;
   /** Who answered, as far as the audio tells; null where nobody listened. Absent in records of version 0.1. */
   readonly answeredBy?: 'human' | 'machine' | 'unknown' | null;
+  /** What the trunk charges for the number, as it was when the attempt began. Absent in records of version 0.1. */
+  readonly rate?: Rate | null;
+  /** Why this trunk, as the route said it. Absent in records of version 0.1. */
+  readonly route?: RouteReason | null;
   /** What a later process needs to end this leg; null once it is over. */
   readonly leftover: Leftover | null;
 }

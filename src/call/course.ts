@@ -1,67 +1,40 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import type { Engine, LegEnd } from '../engine/engine.ts';
-import { NO_MARKS } from '../prompt/delivered.ts';
 import type { PromptPort } from '../prompt/prepared-prompt.ts';
 import { PromptError } from '../prompt/prompt-error.ts';
 import type { Store } from '../store/store.ts';
-import type { Trunk } from '../trunk/definition.ts';
 import type { Vault } from '../verification/vault.ts';
 import { expire } from '../verification/verification.ts';
-import type { AttemptContext } from './apply.ts';
 import { markPrepared, markUnprepared, markWaiting } from './apply.ts';
+import type { AttemptPorts, AttemptSettings, Result } from './attempts.ts';
+import { Attempts, CANCELED, FAILED } from './attempts.ts';
 import type { Call, Disposition } from './call.ts';
 import { mayProve } from './call.ts';
 import type { CallFeed } from './feed.ts';
-import type { CallLog } from './log.ts';
-import type { Outcome } from './outcome.ts';
-import { historyOf, judge } from './outcome.ts';
 import { insist, StoreLost } from './persistence.ts';
-import type { PlannedLeg } from './plan.ts';
-import { plan, restingLast, withOtherCodecs } from './plan.ts';
 import { CallRecord, Superseded } from './record.ts';
 import type { Round, RoundPorts, RoundSettings, RoundSpeech } from './round.ts';
 import { playlistRound, verificationRounds } from './round.ts';
-import { withSealedLeftover } from './sealed-leftover.ts';
 
-export interface CallSettings {
-  /** Legs of one call at most, whatever the number of trunks. */
-  readonly maxAttempts: number;
-  /** No further trunk is tried once this has passed since the call was accepted. */
-  readonly deadlineMs: number;
-  /** See `LegTimeouts`. */
-  readonly maxCallMs: number;
-  readonly lingerMs: number;
+/** See `AttemptSettings` and `RoundSettings`. */
+export interface CourseSettings extends AttemptSettings, RoundSettings {
   /** How long an INVITE waits for a store that is unavailable. */
   readonly storePatienceMs: number;
 }
 
-export type CourseSettings = CallSettings & RoundSettings;
-
 /** Everything that the course of a call needs of the world. */
-export interface CoursePorts {
+export interface CoursePorts extends Omit<AttemptPorts, 'settings' | 'vault'> {
   readonly store: Store;
-  readonly engine: Engine;
   readonly feed: CallFeed;
   readonly vault: Pick<Vault, 'open' | 'seal'>;
   readonly prompts: PromptPort;
-  /** In the order in which they are to be tried. */
-  readonly trunks: readonly Trunk[];
-  readonly now: () => number;
-  readonly log: CallLog;
   readonly settings: CourseSettings;
-  /** Until when a trunk asked to be left alone, by its id; shared by all calls. */
-  readonly restUntil: Map<string, number>;
   /** The signal that is aborted when the process ends whatever is open: writing to the store is then given up. */
   readonly giveUp: () => AbortSignal;
   /** Hears of every verification that a call has approved by itself, for metrics. */
   readonly onApproved: () => void;
-  /** Hears of every attempt that is over: it is the call's last one. */
-  readonly onAttempt: (call: Call) => void;
   /** Hears of every call that was stored as ended, for metrics. */
   readonly onEnded: (call: Call) => void;
 }
-
-type Result = Pick<Outcome, 'disposition' | 'blame'>;
 
 /** What somebody may want of a call that is under way. */
 export interface CourseSignals {
@@ -71,8 +44,6 @@ export interface CourseSignals {
   readonly settled: AbortSignal;
 }
 
-const FAILED: Result = { disposition: 'failed', blame: 'us' };
-const CANCELED: Result = { disposition: 'canceled', blame: 'none' };
 /** After these a further call is of no use, or not wanted. */
 const IN_VAIN: readonly Disposition[] = [
   'busy',
@@ -81,9 +52,6 @@ const IN_VAIN: readonly Disposition[] = [
   'canceled',
   'identity_rejected',
 ];
-
-/** A trunk's Retry-After is believed up to this; a carrier's slip must not take a trunk away for a day. */
-const MAX_REST_MS = 300_000;
 
 /**
  * Carries one stored call from its acceptance to its final record. Where the store fails on the way:
@@ -179,7 +147,10 @@ export class CallCourse {
     if (speech.prompt !== null) {
       this.#record.note(markPrepared(this.#call, this.#ports.now(), speech.prompt.report));
     }
-    return this.#dial(round, speech);
+    const confirm = (): void => {
+      this.#confirming = this.#confirm();
+    };
+    return new Attempts(this.#ports, this.#record, this.#signal, confirm).carry(round, speech);
   }
 
   /** None where there is nothing that could be said, or nobody who waits for it. */
@@ -247,85 +218,6 @@ export class CallCourse {
     return { disposition: 'prompt_failed', blame: ours ? 'us' : 'unknown' };
   }
 
-  async #dial(round: Round, speech: RoundSpeech): Promise<Result> {
-    const { settings, restUntil, now } = this.#ports;
-    const { until, flash, detection } = round;
-    const legs = plan({
-      callId: this.#call.id,
-      to: this.#call.to,
-      trunks: restingLast(this.#ports.trunks, restUntil, now()),
-      wishes: this.#call.wishes,
-      ...(flash === undefined ? {} : { flash }),
-      ...(speech.gate === undefined ? {} : { gate: speech.gate }),
-      ...(speech.repeat === undefined ? {} : { repeat: speech.repeat }),
-      ...(detection === undefined ? {} : { detection }),
-      prompt: speech.prompt?.speech ?? null,
-      timeouts: { maxCallMs: settings.maxCallMs, lingerMs: settings.lingerMs },
-    });
-    const earlier = this.#call.attempts.length;
-    const begunAt = earlier === 0 ? this.#call.createdAt : now();
-    const lastMoment = Math.min(until, begunAt + settings.deadlineMs);
-    let result: Result = FAILED;
-    let refused: PlannedLeg['leg']['codecs'] = [];
-    for (const planned of legs.slice(0, settings.maxAttempts)) {
-      if (this.#signal.aborted) {
-        return CANCELED;
-      }
-      // A code that nobody could check any more is not said, however late its prompt was ready.
-      const tooLate = now() >= (this.#call.attempts.length > earlier ? lastMoment : until);
-      if (tooLate) {
-        return result;
-      }
-      const leg = withOtherCodecs(planned.leg, refused);
-      const outcome = await this.#attempt({ ...planned, leg }, round, speech);
-      result = outcome;
-      if (outcome.retry === 'never') {
-        return result;
-      }
-      refused = outcome.disposition === 'media_rejected' ? [...refused, ...leg.codecs] : refused;
-    }
-    return result;
-  }
-
-  /** One leg. The engine is asked for the next event only when this one is dealt with. */
-  async #attempt({ leg, trunk, cli }: PlannedLeg, round: Round, speech: RoundSpeech): Promise<Outcome> {
-    let end: LegEnd | undefined;
-    const context: AttemptContext = {
-      trunkId: trunk.id,
-      channel: round.channel,
-      cli: round.channel === 'flash' ? this.#shown(cli) : cli,
-      marks: speech.prompt?.marks ?? NO_MARKS,
-    };
-    const { engine, vault } = this.#ports;
-    for await (const told of engine.originate(leg, this.#signal)) {
-      const event = round.channel === 'flash' ? withSealedLeftover(told, this.#call.id, vault) : told;
-      if (event.type === 'gate_opened' && round.confirms) {
-        this.#confirming = this.#confirm();
-      }
-      await this.#record.take(event, context);
-      if (event.type === 'ended') {
-        end = event.end;
-        this.#heedRest(trunk, event.end);
-      }
-    }
-    if (end === undefined) {
-      throw new Error('the engine left a leg without an end');
-    }
-    this.#ports.onAttempt(this.#call);
-    const outcome = judge(end, historyOf(this.#call, trunk.retryRejected));
-    this.#ports.log.info(
-      { callId: this.#call.id, trunkId: trunk.id, end: end.kind, ...outcome },
-      'an attempt is over',
-    );
-    return outcome;
-  }
-
-  /** What the record of a flash call may show of its calling number. */
-  #shown(cli: string): string {
-    const hidden = this.#call.wishes.flash?.hiddenDigits ?? cli.length;
-    return cli.slice(0, -hidden) + '•'.repeat(hidden);
-  }
-
   /** The keys were the right ones: the call goes on meanwhile, and does not end before this is stored. */
   async #confirm(): Promise<void> {
     const { store, giveUp, now, log, onApproved } = this.#ports;
@@ -343,17 +235,6 @@ export class CallCourse {
       else log.warn({ callId: id }, 'the keys were right, but the verification is no longer pending');
     } catch (error) {
       log.error({ callId: id, err: error }, 'an approval by keys could not be stored');
-    }
-  }
-
-  /** Retry-After (RFC 3261 §21.5.4): other calls spare this trunk for so long, where there is another one. */
-  #heedRest(trunk: Trunk, end: LegEnd): void {
-    if (end.kind !== 'rejected' || end.sip.status < 500 || end.sip.status >= 600) {
-      return;
-    }
-    const restMs = Math.min((end.sip.retryAfterSeconds ?? 0) * 1000, MAX_REST_MS);
-    if (restMs > 0) {
-      this.#ports.restUntil.set(trunk.id, this.#ports.now() + restMs);
     }
   }
 }

@@ -9,7 +9,7 @@ export interface DialerSettings extends CourseSettings {
 }
 
 export interface DialerOptions
-  extends Omit<CoursePorts, 'settings' | 'restUntil' | 'giveUp' | 'onEnded' | 'onApproved' | 'onAttempt'>,
+  extends Omit<CoursePorts, 'settings' | 'giveUp' | 'onEnded' | 'onApproved' | 'onAttempt'>,
     Partial<Pick<CoursePorts, 'onEnded' | 'onApproved' | 'onAttempt'>> {
   readonly settings: DialerSettings;
 }
@@ -47,7 +47,6 @@ export class Dialer {
       onEnded: options.onEnded ?? (() => undefined),
       onApproved: options.onApproved ?? (() => undefined),
       onAttempt: options.onAttempt ?? (() => undefined),
-      restUntil: new Map(),
       giveUp: () => this.#giveUp.signal,
     };
   }
@@ -125,7 +124,7 @@ export class Dialer {
   async recover(): Promise<number> {
     const unfinished = await this.#ports.store.unfinishedCalls();
     const calls = unfinished.filter(({ id }) => !this.#lines.has(id));
-    this.#recovery = closeInterrupted(calls, this.#ports);
+    this.#recovery = closeInterrupted(calls, { ...this.#ports, trunks: this.#ports.routing.trunks });
     await atMost(this.#recovery, RECOVERY_WAIT_MS);
     return calls.length;
   }

@@ -81,16 +81,6 @@ export function withOtherCodecs(leg: Leg, offered: readonly Codec[]): Leg {
   return { ...leg, codecs: [...others, ...leg.codecs.filter((codec) => offered.includes(codec))] };
 }
 
-/** Trunks that asked for a rest (Retry-After) come last: they are used when nothing else is left. */
-export function restingLast(
-  trunks: readonly Trunk[],
-  restUntil: ReadonlyMap<string, number>,
-  now: number,
-): readonly Trunk[] {
-  const rests = ({ id }: Trunk): boolean => (restUntil.get(id) ?? 0) > now;
-  return [...trunks.filter((trunk) => !rests(trunk)), ...trunks.filter(rests)];
-}
-
 /** The password for a call by a trunk: none where a host that an API client chose would be told it. */
 export function callCredentials(to: string, trunk: Trunk): DigestCredentials | undefined {
   return destinationOf(to, trunk).isTrunk ? trunkCredentials(trunk) : undefined;

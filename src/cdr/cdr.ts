@@ -4,22 +4,6 @@ import type { Codec } from '../engine/engine.ts';
 import type { Rate } from './billing.ts';
 import { billableSeconds, priceMicros, WHOLE_SECONDS } from './billing.ts';
 
-/** Why this trunk was chosen, as the route said it. */
-export type RouteReason = Readonly<Record<string, unknown>>;
-
-/**
- * An attempt with what is charged for it. Both are noted when it begins, so that neither a new configuration nor a
- * crash changes them. Absent and null say the same: not known.
- */
-export interface BilledAttempt extends Attempt {
-  readonly rate?: Rate | null;
-  readonly route?: RouteReason | null;
-}
-
-export interface BilledCall extends Omit<Call, 'attempts'> {
-  readonly attempts: readonly BilledAttempt[];
-}
-
 /**
  * What is recorded of one attempt. Whole numbers only: times are epoch milliseconds, null where nothing of the kind
  * happened. No code is in it, and of the calling number of a flash call what the attempt shows of it.
@@ -108,11 +92,11 @@ export interface Cdr extends CdrContent {
  *
  * @throws Error where the call or an attempt has not ended; RangeError where a rate is malformed
  */
-export function cdrsOf(call: BilledCall): readonly CdrContent[] {
+export function cdrsOf(call: Call): readonly CdrContent[] {
   return call.attempts.map((attempt, index) => cdrOf(call, attempt, index + 1));
 }
 
-function cdrOf(call: BilledCall, attempt: BilledAttempt, number: number): CdrContent {
+function cdrOf(call: Call, attempt: Attempt, number: number): CdrContent {
   const { endedAt, disposition, blame, media, route, delivered } = attempt;
   if (endedAt === null || disposition === null || blame === null) {
     throw new Error(`attempt ${number} of ${call.id} has not ended`);
@@ -173,7 +157,7 @@ function charged(talkMs: number | null, rate: Rate | null): Charge {
   };
 }
 
-function reasonTextOf({ timeline }: BilledCall, number: number): string | null {
+function reasonTextOf({ timeline }: Call, number: number): string | null {
   const text = timeline.find(({ attempt, type }) => attempt === number && type === 'ended')?.detail[
     'reasonText'
   ];

@@ -1,19 +1,25 @@
 import { apply, endCall } from '../../src/call/apply.ts';
-import type { Call } from '../../src/call/call.ts';
+import type { Attempt, Call } from '../../src/call/call.ts';
 import { createCall } from '../../src/call/call.ts';
-import type { BilledAttempt, BilledCall } from '../../src/cdr/cdr.ts';
 import { NO_MARKS } from '../../src/prompt/delivered.ts';
 import { NOW } from './records.ts';
 
-const CONTEXT = { trunkId: 'alpha', channel: 'voice', cli: '+498912345', marks: NO_MARKS } as const;
+const CONTEXT = {
+  trunkId: 'alpha',
+  channel: 'voice',
+  cli: '+498912345',
+  marks: NO_MARKS,
+  rate: null,
+  route: null,
+} as const;
 
 /** A call that one trunk refused and another carried to its end: answered for 61 s. */
-export function endedCall(name: string, change: Partial<BilledAttempt> = {}): Call {
+export function endedCall(name: string, change: Partial<Attempt> = {}): Call {
   return closed(answeredCall(name, change));
 }
 
 /** The same, still up. */
-export function answeredCall(name: string, change: Partial<BilledAttempt> = {}): BilledCall & Call {
+export function answeredCall(name: string, change: Partial<Attempt> = {}): Call {
   const leftover = { callId: `${name}@here` };
   let call = createCall({
     id: `call_${name}`,

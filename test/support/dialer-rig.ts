@@ -16,6 +16,7 @@ import type { Store } from '../../src/store/store.ts';
 import { Vault } from '../../src/verification/vault.ts';
 import { eventually } from './eventually.ts';
 import { acceptedPair, SOME_PROMPT, someTrunk } from './records.ts';
+import { routed } from './routed.ts';
 import type { ScriptedEngine, Step } from './scripted-engine.ts';
 
 export const CODE = '493817';
@@ -84,7 +85,7 @@ export class DialerRig {
       store,
       engine,
       vault,
-      trunks: THREE_TRUNKS,
+      ...routed(THREE_TRUNKS),
       feed: this.feed(),
       prompts: SHORT_PROMPTS,
       now: Date.now,
@@ -93,6 +94,8 @@ export class DialerRig {
         maxConcurrent: 10,
         maxAttempts: 3,
         deadlineMs: 60_000,
+        queueMs: 60_000,
+        nextTrunkMs: 500,
         maxCallMs: 60_000,
         lingerMs: 500,
         storePatienceMs: 300,

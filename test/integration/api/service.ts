@@ -17,6 +17,7 @@ import { SqliteStore } from '../../../src/store/sqlite.ts';
 import { VerificationService } from '../../../src/verification/service.ts';
 import { MASTER_KEY_BYTES, Vault } from '../../../src/verification/vault.ts';
 import type { MadeUpTts } from '../../support/made-up-tts.ts';
+import { routed } from '../../support/routed.ts';
 import { ScriptedEngine } from './scripted-engine.ts';
 import { startSpeechRig } from './speech-rig.ts';
 
@@ -80,7 +81,7 @@ export async function startService(settings: Partial<Settings> = {}): Promise<Se
     feed,
     vault,
     prompts: prompter,
-    trunks: config.trunks,
+    ...routed(config.trunks),
     now,
     log: logger,
     settings: { ...config.calls, asks: config.gate.asks, detection: config.voicemail },

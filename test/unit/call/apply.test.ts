@@ -49,6 +49,8 @@ describe('apply', () => {
         channel: 'voice',
         cli: '+498912345',
         answeredBy: null,
+        rate: null,
+        route: null,
         delivered: { characters: null, codes: null, falseAnswer: false, keys: 0 },
         startedAt: NOW + 10,
         earlyMediaAt: NOW + 110,

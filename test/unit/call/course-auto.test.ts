@@ -3,6 +3,7 @@ import type { Dialer } from '../../../src/call/dialer.ts';
 import { DialerRig, THREE_TRUNKS, unreachable } from '../../support/dialer-rig.ts';
 import { eventually } from '../../support/eventually.ts';
 import { acceptFlash, checkCaller, RANG, SHOWN } from '../../support/flash-calls.ts';
+import { routed } from '../../support/routed.ts';
 import type { Step } from '../../support/scripted-engine.ts';
 import {
   ANSWERED,
@@ -318,7 +319,7 @@ describe('auto', () => {
     const callId = await acceptFlash(rig, 'auto');
     rig
       .dialer(engine, {
-        trunks: [...THREE_TRUNKS.filter(({ id }) => id !== 'beta'), ...THREE_TRUNKS.slice(1, 2)],
+        ...routed([...THREE_TRUNKS.filter(({ id }) => id !== 'beta'), ...THREE_TRUNKS.slice(1, 2)]),
       })
       .dial(callId);
     const call = await rig.endOf(callId);

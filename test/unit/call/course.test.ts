@@ -12,6 +12,7 @@ import { Vault } from '../../../src/verification/vault.ts';
 import { CODE, DialerRig, THREE_TRUNKS } from '../../support/dialer-rig.ts';
 import { eventually } from '../../support/eventually.ts';
 import { SOME_PROMPT } from '../../support/records.ts';
+import { routed } from '../../support/routed.ts';
 import type { Step } from '../../support/scripted-engine.ts';
 import {
   ANSWERED,
@@ -185,7 +186,7 @@ describe('failover', () => {
     const [first, second] = THREE_TRUNKS;
     rig
       .dialer(engine, {
-        trunks: [{ ...first, codecs: ['PCMU'] }, second] as typeof THREE_TRUNKS,
+        ...routed([{ ...first, codecs: ['PCMU'] }, second] as typeof THREE_TRUNKS),
       })
       .dial(callId);
     await rig.endOf(callId);
@@ -197,7 +198,7 @@ describe('failover', () => {
       'alpha.example': [TRYING, refused(503, { retryAfterSeconds: 60 })],
       'beta.example': TALK,
     });
-    const dialer = rig.dialer(engine, { trunks: THREE_TRUNKS.slice(0, 2) });
+    const dialer = rig.dialer(engine, routed(THREE_TRUNKS.slice(0, 2)));
     for (const name of ['a', 'b']) {
       const callId = await rig.accept(name);
       dialer.dial(callId);
@@ -306,7 +307,7 @@ describe('a fault of ours', () => {
   it.each([
     ['the prompt cannot be made', { prompts: promptsThat(new Error('no clip')) }],
     ['the code cannot be opened', { vault: new Vault(Buffer.alloc(32, 4), randomBytes) }],
-    ['there is no trunk', { trunks: [] }],
+    ['there is no trunk', routed([])],
   ])('ends the call before anything is dialled: %s', async (_name, change) => {
     const engine = new ScriptedEngine({ 'alpha.example': TALK });
     const callId = await rig.accept();

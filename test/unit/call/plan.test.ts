@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { CallWishes } from '../../../src/call/call.ts';
 import type { PlannedLeg } from '../../../src/call/plan.ts';
-import { callCredentials, plan, restingLast, withOtherCodecs } from '../../../src/call/plan.ts';
+import { callCredentials, plan, withOtherCodecs } from '../../../src/call/plan.ts';
 import type { Leg } from '../../../src/engine/engine.ts';
 import { Secret } from '../../../src/secret.ts';
 import type { Trunk } from '../../../src/trunk/definition.ts';
-import { NOW, someTrunk } from '../../support/records.ts';
+import { someTrunk } from '../../support/records.ts';
 
 const prompt = { sampleRate: 8000, parts: [8] };
 const password = new Secret('hunter2');
@@ -155,15 +155,6 @@ describe('withOtherCodecs', () => {
     [['PCMU'], ['PCMU'], ['PCMU']],
   ] as const)('%j after %j: %j', (codecs, offered, expected) => {
     expect(withOtherCodecs({ ...only('+4930123456'), codecs }, offered).codecs).toEqual(expected);
-  });
-});
-
-describe('restingLast', () => {
-  it('spares a trunk that asked for it, as long as it asked for', () => {
-    const trunks = [someTrunk(), someTrunk({ id: 'beta' })];
-    const rest = new Map([['alpha', NOW + 1000]]);
-    expect(restingLast(trunks, rest, NOW).map(({ id }) => id)).toEqual(['beta', 'alpha']);
-    expect(restingLast(trunks, rest, NOW + 1000).map(({ id }) => id)).toEqual(['alpha', 'beta']);
   });
 });
 
