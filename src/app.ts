@@ -8,6 +8,7 @@ import type { Call } from './call/call.ts';
 import { CallService } from './call/call-service.ts';
 import { Dialer } from './call/dialer.ts';
 import { CallFeed } from './call/feed.ts';
+import { ProofWatch } from './call/proof-watch.ts';
 import type { Config } from './config.ts';
 import type { Engine } from './engine/engine.ts';
 import { engineOf, startComplaint } from './engine-choice.ts';
@@ -107,6 +108,7 @@ export async function startApp(config: Config, { logger, onWire }: Surroundings)
     const routing = new Routing(config.trunks, { states, results, random: secureRandom });
     const capacity = new LocalCapacity(config.trunks, { elapsed: clock.elapsed });
     opened.push(async () => capacity.close());
+    const proofs = new ProofWatch({ store, results, log: logger });
     const dialer: Dialer = new Dialer({
       store,
       engine,
@@ -125,7 +127,10 @@ export async function startApp(config: Config, { logger, onWire }: Surroundings)
         const attempt = call.attempts.at(-1);
         if (attempt !== undefined) results.attempt(call.to, attempt);
       },
-      onEnded: (call) => metrics.callEnded(call),
+      onEnded: (call) => {
+        metrics.callEnded(call);
+        proofs.look(call.verificationId);
+      },
     });
     const newId = (prefix: string): string => `${prefix}_${randomUUID().replaceAll('-', '')}`;
     const calls = new CallService({
@@ -148,6 +153,7 @@ export async function startApp(config: Config, { logger, onWire }: Surroundings)
       newId,
       randomBytes,
       settings: config.verification,
+      onFinal: (id) => proofs.look(id),
       delivery: config,
       flash: {
         store,
@@ -173,6 +179,7 @@ export async function startApp(config: Config, { logger, onWire }: Surroundings)
       calls,
       prompts: speech.prompter,
       trunks: config.trunks,
+      ways: { routing, capacity, states, results, callees: config.verification },
       feed,
       dialer,
       store,

@@ -137,11 +137,9 @@ const flashRange = z
 
 const servedPrefix = z
   .strictObject({
-    prefix: z
-      .string()
-      .regex(/^\+(?:[1-9][0-9]{0,14})?$/, {
-        error: 'expected `+`, or the beginning of a number such as `+49`',
-      }),
+    prefix: z.string().regex(/^\+(?:[1-9][0-9]{0,14})?$/, {
+      error: 'expected `+`, or the beginning of a number such as `+49`',
+    }),
     price: z
       .strictObject({
         amount: z

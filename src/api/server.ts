@@ -31,6 +31,8 @@ import { describeApi, documentationRoutes } from './openapi.ts';
 import type { PreviewPort } from './prompts.ts';
 import { promptRoutes } from './prompts.ts';
 import { requestValidator } from './request-validator.ts';
+import type { TrunkPorts } from './trunks.ts';
+import { trunkRoutes } from './trunks.ts';
 import { verificationRoutes } from './verifications.ts';
 
 /** A Fastify instance whose routes take zod schemas. */
@@ -55,6 +57,7 @@ export interface ApiDependencies {
   readonly store: Store;
   readonly engine: Pick<Engine, 'missing'>;
   readonly trunks: readonly Trunk[];
+  readonly ways: TrunkPorts;
 }
 
 /** A request, its head and its body, must have arrived within this time. */
@@ -108,6 +111,7 @@ export async function buildServer(dependencies: ApiDependencies): Promise<Api> {
     verificationRoutes(closed, dependencies);
     callRoutes(closed, dependencies);
     newCallRoutes(closed, dependencies);
+    trunkRoutes(closed, dependencies.ways);
     promptRoutes(closed, dependencies);
     if (config.dataTechLabs) {
       dataTechLabsRoutes(closed, dependencies);

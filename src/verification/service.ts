@@ -47,6 +47,8 @@ export interface VerificationServiceOptions extends Omit<PreparationPorts, 'vaul
   readonly store: Store;
   readonly dialer: CallPort;
   readonly vault: Pick<Vault, 'digest' | 'seal' | 'open' | 'fingerprint'>;
+  /** Hears of verifications that a request made final. */
+  readonly onFinal?: (id: string) => void;
 }
 
 /** What is compared: a code that was heard, or the number that rang the phone. */
@@ -152,6 +154,7 @@ export class VerificationService {
     }
     if (checked.verification.status !== 'pending') {
       dialer.settle(checked.verification.callId);
+      this.#options.onFinal?.(id);
     }
     return { verdict: checked.verdict, verification: viewOf(checked.verification) };
   }

@@ -75,13 +75,14 @@ export async function startService(settings: Partial<Settings> = {}): Promise<Se
   });
   const pauses = new Map<string, number>();
   const metrics = createMetrics({ activeCalls: () => dialer.active() });
+  const ways = routed(config.trunks);
   const dialer: Dialer = new Dialer({
     store,
     engine,
     feed,
     vault,
     prompts: prompter,
-    ...routed(config.trunks),
+    ...ways,
     now,
     log: logger,
     settings: { ...config.calls, asks: config.gate.asks, detection: config.voicemail },
@@ -130,6 +131,7 @@ export async function startService(settings: Partial<Settings> = {}): Promise<Se
     store,
     engine,
     trunks: config.trunks,
+    ways: { ...ways, callees: config.verification },
   });
   return {
     api,
