@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { speech } from './config-speech.ts';
+import { trunkTls } from './config-tls.ts';
 import {
   address,
   host,
@@ -109,7 +110,7 @@ const freeswitch = section({
   groupReadable: z.boolean().default(false),
 });
 
-const transport = z.enum(['udp', 'tcp']);
+const transport = z.enum(['udp', 'tcp', 'tls']);
 const setupTimeoutMs = milliseconds(500, 60_000);
 const ringTimeoutMs = milliseconds(1000, 180_000);
 
@@ -193,6 +194,8 @@ const trunk = z.strictObject({
   channels: z.int().min(1).max(100_000).optional(),
   retry: z.record(z.string().regex(/^[3-6][0-9]{2}$/), z.enum(['next_trunk', 'never'])).optional(),
   optionsIntervalSeconds: z.int().min(1).max(3600).optional(),
+  tls: trunkTls.optional(),
+  srtp: z.enum(['off', 'optional', 'required']).default('off'),
 });
 
 const calls = section({

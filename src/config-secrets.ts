@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { ParsedConfig } from './config-schema.ts';
 import { EXPECTED_KEY_HASH, KEY_HASH } from './config-schema.ts';
+import { tlsTerms } from './config-tls.ts';
 import type { TtsProviderConfig } from './config-tts.ts';
 import { Secret } from './secret.ts';
 import type { Trunk } from './trunk/definition.ts';
@@ -62,7 +63,7 @@ function apiKeysOf({ api }: ParsedConfig, report: Report): { id: string; hash: s
 }
 
 function trunksOf({ trunks, calls }: ParsedConfig, report: Report): Trunk[] {
-  return trunks.map(({ password: given, passwordFile: file, ...trunk }, index) => {
+  return trunks.map(({ password: given, passwordFile: file, tls, ...trunk }, index) => {
     const from = (line: string) => new Secret(line);
     const password = kept({ owner: ['trunks', index], key: 'password', given, file, from, report });
     return {
@@ -70,6 +71,7 @@ function trunksOf({ trunks, calls }: ParsedConfig, report: Report): Trunk[] {
       setupTimeoutMs: trunk.setupTimeoutMs ?? calls.setupTimeoutMs,
       ringTimeoutMs: trunk.ringTimeoutMs ?? calls.ringTimeoutMs,
       ...(password === undefined ? {} : { password }),
+      ...(tls === undefined ? {} : { tls: tlsTerms(tls, ['trunks', index, 'tls'], report) }),
     };
   });
 }

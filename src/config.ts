@@ -174,6 +174,7 @@ function reportContradictions(config: ParsedConfig, report: Report): void {
     case 'freeswitch':
       reportMissingServers(config, report);
       reportLocalhost(config, report);
+      reportPlain(config, report);
       break;
   }
   reportCallbackPorts(config, report);
@@ -204,7 +205,6 @@ function reportMissingServers({ freeswitch }: ParsedConfig, report: Report): voi
   }
 }
 
-/** Two entries for one server would count it twice and give it two connections. */
 /** drachtio puts its own address in the place of this name, in To and in From. */
 function reportLocalhost({ trunks }: ParsedConfig, report: Report): void {
   for (const [index, { host }] of trunks.entries()) {
@@ -216,6 +216,19 @@ function reportLocalhost({ trunks }: ParsedConfig, report: Report): void {
   }
 }
 
+/** A call that was to be encrypted must not go in the clear. */
+function reportPlain({ trunks }: ParsedConfig, report: Report): void {
+  for (const [index, { transport, outboundProxy, srtp }] of trunks.entries()) {
+    if (transport === 'tls' || outboundProxy?.transport === 'tls') {
+      report(['trunks', index, 'transport'], 'expected `udp` or `tcp`: TLS needs `engine: embedded` so far');
+    }
+    if (srtp !== 'off') {
+      report(['trunks', index, 'srtp'], 'expected `off`: SRTP needs `engine: embedded` so far');
+    }
+  }
+}
+
+/** Two entries for one server would count it twice and give it two connections. */
 function reportTwins({ freeswitch }: ParsedConfig, report: Report): void {
   for (const list of SERVER_LISTS) {
     const places = freeswitch[list].map(({ host, port }) => `${host.toLowerCase()} ${port}`);

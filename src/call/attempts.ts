@@ -40,7 +40,7 @@ export interface AttemptPorts {
   readonly engine: Engine;
   readonly vault: Pick<Vault, 'seal'>;
   readonly routing: Pick<Routing, 'find' | 'trunks'>;
-  readonly capacity: Pick<Capacity, 'acquire'>;
+  readonly capacity: Pick<Capacity, 'acquire' | 'occupy'>;
   readonly states: Pick<TrunkStates, 'begin' | 'rest'>;
   readonly now: () => number;
   readonly log: CallLog;

@@ -8,6 +8,7 @@ import type {
   LegTimeouts,
   NextHop,
   RepeatTerms,
+  TlsTerms,
 } from '../engine/engine.ts';
 import type { Speech } from '../media/speech.ts';
 import type { Trunk } from '../trunk/definition.ts';
@@ -96,6 +97,8 @@ function legOf(input: PlanInput, trunk: Trunk, shown: string): Leg {
     nextHop: destination.nextHop,
     ...identity(trunk, shown),
     ...(credentials === undefined ? {} : { credentials }),
+    ...tlsOf(to, trunk),
+    ...(trunk.srtp === undefined ? {} : { srtp: trunk.srtp }),
     codecs: trunk.codecs,
     prompt,
     ...(flash === undefined ? {} : { flash: flash.terms }),
@@ -108,6 +111,15 @@ function legOf(input: PlanInput, trunk: Trunk, shown: string): Leg {
       ringMs: wishes.ringTimeoutMs ?? trunk.ringTimeoutMs,
     },
   };
+}
+
+/** Of a TLS trunk: a host that an API client chose is shown no certificate of ours. */
+export function tlsOf(to: string, trunk: Trunk): { readonly tls?: TlsTerms } {
+  const { tls } = trunk;
+  if (tls === undefined) return {};
+  if (destinationOf(to, trunk).isTrunk) return { tls };
+  const { certificate: _ours, ...rest } = tls;
+  return { tls: rest };
 }
 
 interface Destination {

@@ -1,19 +1,21 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Engine } from '../engine/engine.ts';
 import type { Store } from '../store/store.ts';
+import type { Capacity, Permit } from '../trunk/capacity.ts';
 import type { Trunk } from '../trunk/definition.ts';
 import type { Vault } from '../verification/vault.ts';
 import { endCall } from './apply.ts';
 import type { Call } from './call.ts';
 import { mayProve } from './call.ts';
 import type { CallLog } from './log.ts';
-import { callCredentials } from './plan.ts';
+import { callCredentials, tlsOf } from './plan.ts';
 import { openLeftover } from './sealed-leftover.ts';
 
 export interface RecoveryPorts {
   readonly store: Pick<Store, 'finishCall'>;
   readonly engine: Pick<Engine, 'endLeftover'>;
   readonly vault: Pick<Vault, 'open'>;
+  readonly capacity: Pick<Capacity, 'occupy'>;
   /** Whose passwords a BYE may be asked for. */
   readonly trunks: readonly Trunk[];
   readonly now: () => number;
@@ -32,13 +34,22 @@ const LEG_PATIENCE_MS = 3000;
  * The verification of a call that somebody had answered stays pending, for the code may have been heard.
  */
 export async function closeInterrupted(calls: readonly Call[], ports: RecoveryPorts): Promise<void> {
-  const waiting = [...calls];
+  // All of them count from the beginning: the next call is not to find room that is still in use.
+  const waiting = await Promise.all(
+    calls.map(async (call) => ({ call, permit: await occupied(call, ports) })),
+  );
   const worker = async (): Promise<void> => {
-    for (let call = waiting.shift(); call !== undefined; call = waiting.shift()) {
-      await closeOne(call, ports);
+    for (let one = waiting.shift(); one !== undefined; one = waiting.shift()) {
+      await closeOne(one.call, ports);
+      one.permit?.release();
     }
   };
   await Promise.all(Array.from({ length: Math.min(MAX_PARALLEL, calls.length) }, worker));
+}
+
+async function occupied(call: Call, { capacity }: RecoveryPorts): Promise<Permit | undefined> {
+  const attempt = call.attempts.at(-1);
+  return attempt === undefined || attempt.leftover === null ? undefined : capacity.occupy(attempt.trunkId);
 }
 
 async function closeOne(call: Call, ports: RecoveryPorts): Promise<void> {
@@ -67,6 +78,7 @@ async function endLeg(call: Call, { engine, vault, trunks, log }: RecoveryPorts)
       engine.endLeftover(
         openLeftover(leftover, call.id, vault),
         trunk === undefined ? undefined : callCredentials(call.to, trunk),
+        trunk === undefined ? undefined : tlsOf(call.to, trunk).tls,
       ),
       sleep(LEG_PATIENCE_MS, false, { signal: timer.signal }).catch(() => false),
     ]);

@@ -1,4 +1,11 @@
-import type { Codec, DigestCredentials, NextHop, SipTransport } from '../engine/engine.ts';
+import type {
+  Codec,
+  DigestCredentials,
+  NextHop,
+  SipTransport,
+  SrtpPolicy,
+  TlsTerms,
+} from '../engine/engine.ts';
 import type { Secret } from '../secret.ts';
 import type { CliRange } from './cli-pool.ts';
 
@@ -100,6 +107,10 @@ export interface Trunk {
    * makes a phone ring twice, or calls on after a block (`retryOf` in retry.ts).
    */
   readonly retry?: Readonly<Record<string, TrunkRetry>> | undefined;
+  /** Whom we believe to be the trunk, and what we show it, where it is reached over `tls`. */
+  readonly tls?: TlsTerms | undefined;
+  /** Whether RTP is encrypted (SDES, RFC 4568). Without it, it is not. */
+  readonly srtp?: SrtpPolicy | undefined;
   /** From one OPTIONS to the next, 1–3600 s. Without it none is sent, and the trunk counts as alive. */
   readonly optionsIntervalSeconds?: number | undefined;
 }
