@@ -17,6 +17,7 @@ import type { WireMessage } from './sip/transport.ts';
 import { startSpeech } from './speech.ts';
 import { SqliteStore } from './store/sqlite.ts';
 import type { Store } from './store/store.ts';
+import { CallTrace } from './trace/call-trace.ts';
 import { FlashGuard } from './trunk/flash-guard.ts';
 import { LocalCapacity } from './trunk/local-capacity.ts';
 import { TrunkResults } from './trunk/results.ts';
@@ -84,7 +85,11 @@ export async function startApp(config: Config, { logger, onWire }: Surroundings)
       async () => new SqliteStore({ path: config.store.path, synchronous: config.store.synchronous }),
     );
     opened.push(() => store.close());
-    const engine = engineOf(config, logger, onWire);
+    const trace = new CallTrace(config.trace);
+    const engine = engineOf(config, logger, (message) => {
+      trace.take(message);
+      onWire?.(message);
+    });
     await needed(startComplaint(config), () => engine.start());
     opened.push(() => engine.close(AbortSignal.timeout(ENGINE_CLOSE_MS)));
 
@@ -122,6 +127,7 @@ export async function startApp(config: Config, { logger, onWire }: Surroundings)
       settings: { ...config.calls, asks: config.gate.asks, detection: config.voicemail },
       prompts: speech.prompter,
       onApproved: () => metrics.verificationEnded('approved'),
+      onLeg: (callId, sipCallId) => trace.follow(callId, sipCallId),
       onAttempt: (call) => {
         watchFlash(call, guard, logger);
         const attempt = call.attempts.at(-1);
@@ -179,6 +185,7 @@ export async function startApp(config: Config, { logger, onWire }: Surroundings)
       calls,
       prompts: speech.prompter,
       trunks: config.trunks,
+      trace,
       ways: { routing, capacity, states, results, callees: config.verification },
       feed,
       dialer,

@@ -271,6 +271,11 @@ const store = section({
   }),
 });
 
+const trace = section({
+  maxCalls: z.int().min(0).max(100_000).default(1000),
+  maxBytes: z.int().min(0).max(4_000_000_000).default(64_000_000),
+});
+
 const log = section({ level: z.enum(LOG_LEVELS).default('info') });
 
 /** The configuration file's form; docs/config.md explains every key, and a test holds the two together. */
@@ -289,6 +294,7 @@ export const configSchema = z.strictObject({
   sounds,
   speech,
   store,
+  trace,
   log,
 });
 

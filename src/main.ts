@@ -9,6 +9,8 @@ const USAGE = `voice-otp <command>
   lab-carrier [--port PORT] [--host HOST]
                                      the lab carrier alone, as a trunk for any SIP system (SIP on 5080)
   call NUMBER --say TEXT             a call over a running service, shown until it is over
+  trunks, routes NUMBER              the trunks of a running service, and the way of a call
+  ladder CALL_ID                     the SIP messages of a call
   check-config [FILE]                whether serve could start with a configuration
   key ID                             a new API key, and the line for the configuration
   sounds check|import …              recorded sounds: what a set lacks, and sets of your own recordings
@@ -21,6 +23,9 @@ async function run(args: readonly string[]): Promise<number> {
   const [own] = args;
   if (own === 'sounds') return (await import('./commands/sounds.ts')).sounds(rest);
   if (own === 'call') return (await import('./commands/call.ts')).call(rest);
+  if (own === 'trunks') return (await import('./commands/trunks.ts')).trunks(rest);
+  if (own === 'routes') return (await import('./commands/trunks.ts')).routes(rest);
+  if (own === 'ladder') return (await import('./commands/ladder.ts')).ladder(rest);
   if (own === 'check-config') return (await import('./commands/check-config.ts')).checkConfig(rest);
   const { values, positionals } = parseArgs({
     args: [...args],

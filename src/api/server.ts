@@ -13,6 +13,7 @@ import type { Config } from '../config.ts';
 import type { Engine } from '../engine/engine.ts';
 import { AppError } from '../errors.ts';
 import type { Store } from '../store/store.ts';
+import type { CallTrace } from '../trace/call-trace.ts';
 import type { Trunk } from '../trunk/definition.ts';
 import type { VerificationService } from '../verification/service.ts';
 import { callerOf, identifyClients, refuseForeignHosts, requireClient } from './auth.ts';
@@ -31,6 +32,7 @@ import { describeApi, documentationRoutes } from './openapi.ts';
 import type { PreviewPort } from './prompts.ts';
 import { promptRoutes } from './prompts.ts';
 import { requestValidator } from './request-validator.ts';
+import { traceRoutes } from './traces.ts';
 import type { TrunkPorts } from './trunks.ts';
 import { trunkRoutes } from './trunks.ts';
 import { verificationRoutes } from './verifications.ts';
@@ -58,6 +60,7 @@ export interface ApiDependencies {
   readonly engine: Pick<Engine, 'missing'>;
   readonly trunks: readonly Trunk[];
   readonly ways: TrunkPorts;
+  readonly trace: Pick<CallTrace, 'of'>;
 }
 
 /** A request, its head and its body, must have arrived within this time. */
@@ -111,6 +114,7 @@ export async function buildServer(dependencies: ApiDependencies): Promise<Api> {
     verificationRoutes(closed, dependencies);
     callRoutes(closed, dependencies);
     newCallRoutes(closed, dependencies);
+    traceRoutes(closed, dependencies);
     trunkRoutes(closed, dependencies.ways);
     promptRoutes(closed, dependencies);
     if (config.dataTechLabs) {

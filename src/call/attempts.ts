@@ -45,6 +45,8 @@ export interface AttemptPorts {
   readonly now: () => number;
   readonly log: CallLog;
   readonly settings: AttemptSettings;
+  /** Hears under which SIP Call-ID each attempt goes, before its INVITE. */
+  readonly onLeg: (callId: string, sipCallId: string) => void;
   /** Hears of every attempt that is over: it is the call's last one. */
   readonly onAttempt: (call: Call) => void;
 }
@@ -154,12 +156,13 @@ export class Attempts {
     round: Round,
     speech: RoundSpeech,
   ): Promise<Outcome> {
-    const { engine, vault, log, onAttempt } = this.#ports;
+    const { engine, vault, log, onLeg, onAttempt } = this.#ports;
     const context = this.#contextOf(trunk, cli, way, round, speech);
     let end: LegEnd | undefined;
     for await (const told of engine.originate(leg, this.#signal)) {
       const event = round.channel === 'flash' ? withSealedLeftover(told, this.#call.id, vault) : told;
       if (event.type === 'gate_opened' && round.confirms) this.#onGateOpened();
+      if (event.type === 'trying' && event.sipCallId !== undefined) onLeg(this.#call.id, event.sipCallId);
       await this.#record.take(event, context);
       // The INVITE leaves when the event after this one is asked for.
       if (event.type === 'trying') permit.sent();

@@ -9,8 +9,8 @@ export interface DialerSettings extends CourseSettings {
 }
 
 export interface DialerOptions
-  extends Omit<CoursePorts, 'settings' | 'giveUp' | 'onEnded' | 'onApproved' | 'onAttempt'>,
-    Partial<Pick<CoursePorts, 'onEnded' | 'onApproved' | 'onAttempt'>> {
+  extends Omit<CoursePorts, 'settings' | 'giveUp' | 'onEnded' | 'onApproved' | 'onAttempt' | 'onLeg'>,
+    Partial<Pick<CoursePorts, 'onEnded' | 'onApproved' | 'onAttempt' | 'onLeg'>> {
   readonly settings: DialerSettings;
 }
 
@@ -47,6 +47,7 @@ export class Dialer {
       onEnded: options.onEnded ?? (() => undefined),
       onApproved: options.onApproved ?? (() => undefined),
       onAttempt: options.onAttempt ?? (() => undefined),
+      onLeg: options.onLeg ?? (() => undefined),
       giveUp: () => this.#giveUp.signal,
     };
   }

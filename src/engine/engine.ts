@@ -218,6 +218,8 @@ export type CallEvent = At &
     | {
         /** First of all. The INVITE leaves only when the consumer asks for the event after this one. */
         readonly type: 'trying';
+        /** Call-ID of its SIP messages, for traces. */
+        readonly sipCallId?: string;
         readonly leftover: Leftover;
       }
     /**

@@ -89,7 +89,7 @@ export class LegRun implements CarriedLeg {
       this.#trouble ??=
         error instanceof RtpError ? { kind: 'failed', detail } : { kind: 'unreachable', detail };
     }
-    return { type: 'trying', at: this.#progress.now(), leftover };
+    return { type: 'trying', at: this.#progress.now(), sipCallId: this.#callId, leftover };
   }
 
   /** Sends the INVITE. */

@@ -96,7 +96,12 @@ export class LegRun implements CarriedLeg {
       const detail = error instanceof Error ? error.message : String(error);
       this.#trouble ??= { kind: 'failed', detail };
     }
-    return { type: 'trying', at: this.#progress.now(), leftover: this.#inviting() };
+    return {
+      type: 'trying',
+      at: this.#progress.now(),
+      sipCallId: this.#callId,
+      leftover: this.#inviting(),
+    };
   }
 
   /** Sends the INVITE. */

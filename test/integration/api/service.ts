@@ -14,6 +14,7 @@ import type { configSchema } from '../../../src/config-schema.ts';
 import { createLogger } from '../../../src/log.ts';
 import type { Playlist } from '../../../src/prompt/playlist.ts';
 import { SqliteStore } from '../../../src/store/sqlite.ts';
+import { CallTrace } from '../../../src/trace/call-trace.ts';
 import { VerificationService } from '../../../src/verification/service.ts';
 import { MASTER_KEY_BYTES, Vault } from '../../../src/verification/vault.ts';
 import type { MadeUpTts } from '../../support/made-up-tts.ts';
@@ -132,6 +133,7 @@ export async function startService(settings: Partial<Settings> = {}): Promise<Se
     engine,
     trunks: config.trunks,
     ways: { ...ways, callees: config.verification },
+    trace: new CallTrace(config.trace),
   });
   return {
     api,
