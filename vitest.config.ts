@@ -11,7 +11,7 @@ const layer = (name: string, testTimeout: number, more: object = {}) => ({
 export default defineConfig({
   test: {
     // Most tests wait for packets, not for the processor.
-    maxWorkers: Math.max(2, Math.floor(availableParallelism() / 2)),
+    maxWorkers: Math.max(3, Math.floor(availableParallelism() / 2)),
     projects: [
       layer('unit', 10_000),
       layer('contract', 60_000, { exclude: ON_SERVERS }),

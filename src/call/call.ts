@@ -174,9 +174,13 @@ function wasSeen({ ringingAt, answeredAt }: Attempt): boolean {
   return ringingAt !== null || answeredAt !== null;
 }
 
-/** Somebody picked up and sound was sent: an answer without a codec was hung up before that, a gate may stay shut. */
+/**
+ * Somebody picked up and sound was sent: an answer without a codec was hung up before that, and a gate may have stayed
+ * shut. Where not one packet was counted, nothing is known: whoever counts them may have crashed.
+ */
 function mayBeHeard({ answeredAt, codec, media }: Attempt): boolean {
-  return answeredAt !== null && codec !== null && media?.promptSentMs !== 0;
+  const unsaid = media !== null && media.packetsSent > 0 && media.promptSentMs === 0;
+  return answeredAt !== null && codec !== null && !unsaid;
 }
 
 /** Lengths of the parts of an attempt in milliseconds; null where a part did not happen or is not over. */

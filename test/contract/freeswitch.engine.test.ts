@@ -30,6 +30,7 @@ async function start(startServers: () => Promise<Servers>): Promise<EngineUnderT
   tellDying(servers);
   return {
     engine,
+    restartMs: 80,
     held: () => {
       const { legs, endpoints, dialogs, files } = engine.held();
       return legs + endpoints + dialogs + files;

@@ -78,16 +78,28 @@ describe.concurrent('the RTP worker', () => {
   });
 });
 
-describe.concurrent('a range of RTP ports', () => {
-  it('that is used up fails the call, says so, and serves again when ports are free', async () => {
-    const taken: Socket[] = [];
-    const portMin = 30_000 + 2 * Math.floor(Math.random() * 1000);
+/** Four ports in a row that were free, from an even one on. */
+async function takenPorts(): Promise<{ portMin: number; taken: Socket[] }> {
+  const taken: Socket[] = [];
+  const portMin = 30_000 + 2 * Math.floor(Math.random() * 1000);
+  try {
     for (let port = portMin; port < portMin + 4; port++) {
       const socket = createSocket('udp4');
       socket.bind(port, '127.0.0.1');
       await once(socket, 'listening');
       taken.push(socket);
     }
+    return { portMin, taken };
+  } catch {
+    // Somebody else has one of them.
+    for (const socket of taken) socket.close();
+    return takenPorts();
+  }
+}
+
+describe.concurrent('a range of RTP ports', () => {
+  it('that is used up fails the call, says so, and serves again when ports are free', async () => {
+    const { portMin, taken } = await takenPorts();
     const site = await newSite({
       settings: { rtp: { portMin, portMax: portMin + 3, drainMs: 0 }, calls: { maxConcurrent: 2 } },
     });
