@@ -208,6 +208,37 @@ export type LegEnd =
   /** A fault of our own: no free port, a broken worker, a dead link to a server of ours, a bug. */
   | { readonly kind: 'failed'; readonly detail: string };
 
+/** A request outside of calls: a sign of life asked for (OPTIONS, RFC 3261 §11), or a registration (REGISTER, §10). */
+export interface PlainRequest {
+  readonly method: 'OPTIONS' | 'REGISTER';
+  /** Of a REGISTER the registrar alone, such as `sip:carrier.example` (§10.2). */
+  readonly requestUri: string;
+  /** In To; of a REGISTER the address of record. */
+  readonly to: string;
+  /** In From. */
+  readonly from: string;
+  readonly nextHop: NextHop;
+  readonly credentials?: DigestCredentials;
+  readonly tls?: TlsTerms;
+  /** Of a REGISTER: what is asked for, in seconds; 0 takes the registration back. Without it, one is only asked about. */
+  readonly expiresSeconds?: number;
+}
+
+/** What came of a `PlainRequest`. Challenges (401, 407) were answered where there are credentials. */
+export type PlainAnswer =
+  | {
+      readonly kind: 'response';
+      readonly sip: SipResult;
+      /** Of a 200 to a REGISTER: how long our contact is kept (RFC 3261 §10.2.4). */
+      readonly expiresSeconds?: number;
+    }
+  /** Silence until Timer F, or until the signal was aborted. */
+  | { readonly kind: 'no_response' }
+  /** Nothing could be sent: no address, refused connection, a certificate that is not believed. */
+  | { readonly kind: 'unreachable'; readonly detail: string }
+  /** A fault of our own, such as a server of ours that is away. */
+  | { readonly kind: 'failed'; readonly detail: string };
+
 interface At {
   /** Epoch milliseconds; never smaller than that of the event before. */
   readonly at: number;
@@ -264,6 +295,8 @@ export interface Engine {
    * whoever stops reading early (`return()`) ends the call too.
    */
   originate(leg: Leg, signal: AbortSignal): AsyncGenerator<CallEvent, void, undefined>;
+  /** Sends one request outside of calls, and waits for its final response. Never rejects. */
+  request(request: PlainRequest, signal: AbortSignal): Promise<PlainAnswer>;
   /**
    * Ends a leg that a process before this one left up: CANCEL or BYE. True when the far end said that it is
    * over, false when it stayed silent. Never rejects. `tls` is what the leg had: a leftover holds no keys.
