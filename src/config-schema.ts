@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { speech } from './config-speech.ts';
-import { trunkTls } from './config-tls.ts';
+import { ringTimeoutMs, setupTimeoutMs, trunk } from './config-trunk.ts';
 import {
   address,
   host,
@@ -16,12 +16,7 @@ import {
   sipText,
 } from './config-values.ts';
 import { LOG_LEVELS } from './log.ts';
-import { rangeSize } from './trunk/cli-pool.ts';
-import { AMOUNT, INCREMENT, NUMBER_FORMAT, TRUNK_IDENTITIES } from './trunk/definition.ts';
 import { VOICEMAIL_RULES } from './verification/delivery.ts';
-
-/** Of calling numbers in one range of a pool. */
-const MAX_RANGE = 10_000;
 
 /** What stands for an API key in the configuration, as `createKey` makes it. */
 export const KEY_HASH = /^sha256:[0-9a-f]{64}$/;
@@ -42,6 +37,7 @@ const apiKey = z.strictObject({
   id: name,
   hash: z.string().regex(KEY_HASH, { error: EXPECTED_KEY_HASH }).optional(),
   hashFile: path.optional(),
+  operator: z.boolean().optional(),
 });
 
 const api = section({
@@ -83,6 +79,12 @@ const serverKeys = {
   weight: z.int().min(1).max(100).default(1),
 };
 
+/** To be written by whoever knows it: drachtio cannot be told to compare them. */
+const names = z.literal('unchecked', {
+  error:
+    'expected `unchecked`: drachtio believes these authorities for every trunk, whatever name a certificate has',
+});
+
 const freeswitch = section({
   drachtioServers: z
     .array(z.strictObject({ ...serverKeys, port: port.default(9022) }))
@@ -108,94 +110,7 @@ const freeswitch = section({
   promptFolder: promptFolder.default('./data/prompts'),
   listenFolder: listenFolder.optional(),
   groupReadable: z.boolean().default(false),
-});
-
-const transport = z.enum(['udp', 'tcp', 'tls']);
-const setupTimeoutMs = milliseconds(500, 60_000);
-const ringTimeoutMs = milliseconds(1000, 180_000);
-
-const cli = z.string().regex(/^\+?[A-Za-z0-9_.-]{1,64}$/, {
-  error: 'expected a number such as `+4930123456`, or another user part of a SIP address',
-});
-
-const e164 = z.string().regex(/^\+[1-9][0-9]{6,14}$/, {
-  error: 'expected a number in E.164 form such as `+4930123456`',
-});
-
-const flashRange = z
-  .strictObject({
-    first: e164,
-    last: e164.optional(),
-    countries: z
-      .array(z.string().regex(/^[A-Z]{2}$/, { error: 'expected a country such as `DE`' }))
-      .min(1)
-      .max(300)
-      .optional(),
-  })
-  .refine((range) => rangeSize(range) >= 1 && rangeSize(range) <= MAX_RANGE, {
-    error: `expected 1 to ${MAX_RANGE} numbers of the same length`,
-  });
-
-const servedPrefix = z
-  .strictObject({
-    prefix: z.string().regex(/^\+(?:[1-9][0-9]{0,14})?$/, {
-      error: 'expected `+`, or the beginning of a number such as `+49`',
-    }),
-    price: z
-      .strictObject({
-        amount: z
-          .string()
-          .regex(AMOUNT, { error: 'expected a price a minute in quotes, such as `"0.0125"`' }),
-        increment: z
-          .string()
-          .regex(INCREMENT, { error: 'expected seconds such as `60/60`, `30/6` or `1/1`' })
-          .default('60/60'),
-      })
-      .optional(),
-    currency: z
-      .string()
-      .regex(/^[A-Z]{3}$/, { error: 'expected a currency such as `EUR`' })
-      .optional(),
-  })
-  .refine(({ price, currency }) => (price === undefined) === (currency === undefined), {
-    error: 'expected price and currency, or neither',
-  });
-
-const trunk = z.strictObject({
-  id: name,
-  host,
-  port: port.optional(),
-  transport: transport.default('udp'),
-  outboundProxy: z.strictObject({ host, port: port.optional(), transport: transport.optional() }).optional(),
-  username: sipText.optional(),
-  password: secret.optional(),
-  passwordFile: path.optional(),
-  cli,
-  allowedClis: z.array(cli).max(10_000).default([]),
-  flashPool: z.array(flashRange).max(100).default([]),
-  displayName: sipText.optional(),
-  codecs: z
-    .array(z.enum(['PCMU', 'PCMA']))
-    .min(1)
-    .max(2)
-    .default(['PCMU', 'PCMA']),
-  numberFormat: z
-    .string()
-    .regex(NUMBER_FORMAT, { error: 'expected `+E164`, `E164` or digits before it, such as `00E164`' })
-    .default('+E164'),
-  identity: z.enum(TRUNK_IDENTITIES).default('from'),
-  setupTimeoutMs: setupTimeoutMs.optional(),
-  ringTimeoutMs: ringTimeoutMs.optional(),
-  retryRejected: z.boolean().default(false),
-  prefixes: z.array(servedPrefix).max(1000).optional(),
-  priority: z.int().min(0).max(65_535).optional(),
-  weight: z.int().min(0).max(65_535).optional(),
-  cps: z.int().min(1).max(1000).optional(),
-  channels: z.int().min(1).max(100_000).optional(),
-  retry: z.record(z.string().regex(/^[3-6][0-9]{2}$/), z.enum(['next_trunk', 'never'])).optional(),
-  optionsIntervalSeconds: z.int().min(1).max(3600).optional(),
-  tls: trunkTls.optional(),
-  srtp: z.enum(['off', 'optional', 'required']).default('off'),
+  tls: z.strictObject({ caFile: path, names }).optional(),
 });
 
 const calls = section({
@@ -206,6 +121,7 @@ const calls = section({
   maxConcurrent: z.int().min(1).max(100_000).default(500),
   maxAttempts: z.int().min(1).max(10).default(3),
   deadlineMs: milliseconds(1000, 600_000).default(60_000),
+  attemptTimeoutMs: milliseconds(1000, 600_000).default(600_000),
   queueMs: milliseconds(0, 600_000).default(20_000),
   nextTrunkMs: milliseconds(0, 60_000).default(500),
   storePatienceMs: milliseconds(0, 60_000).default(2000),
@@ -268,12 +184,23 @@ const store = section({
   retentionDays: section({
     verifications: z.int().min(1).max(3650).default(30),
     calls: z.int().min(1).max(3650).default(90),
+    cdrs: z.int().min(1).max(36_500).optional(),
   }),
+});
+
+const hep = z.strictObject({
+  host,
+  port: port.default(9060),
+  captureId: z.int().min(0).max(4_294_967_295).default(2001),
+  password: secret.optional(),
+  passwordFile: path.optional(),
+  numbers: z.enum(['masked', 'whole']).default('masked'),
 });
 
 const trace = section({
   maxCalls: z.int().min(0).max(100_000).default(1000),
   maxBytes: z.int().min(0).max(4_000_000_000).default(64_000_000),
+  hep: hep.optional(),
 });
 
 const log = section({ level: z.enum(LOG_LEVELS).default('info') });

@@ -11,14 +11,27 @@ export type Report = (path: readonly PropertyKey[], message: string) => void;
 
 type WithSecret<Server> = Omit<Server, 'secret' | 'secretFile'> & { secret: Secret };
 
+interface CompleteApiKey {
+  id: string;
+  hash: string;
+  operator?: boolean;
+}
+
 /** The configuration with every secret in its place, wherever it was kept. */
-export type CompleteConfig = Omit<ParsedConfig, 'api' | 'trunks' | 'freeswitch' | 'speech'> & {
+export type CompleteConfig = Omit<ParsedConfig, 'api' | 'trunks' | 'freeswitch' | 'speech' | 'trace'> & {
   speech: Omit<ParsedConfig['speech'], 'providers'> & { providers: TtsProviderConfig[] };
-  api: Omit<ParsedConfig['api'], 'keys'> & { keys: { id: string; hash: string }[] };
+  api: Omit<ParsedConfig['api'], 'keys'> & { keys: CompleteApiKey[] };
   trunks: Trunk[];
-  freeswitch: Omit<ParsedConfig['freeswitch'], 'drachtioServers' | 'mediaServers'> & {
+  trace: Omit<ParsedConfig['trace'], 'hep'> & {
+    hep?: Omit<NonNullable<ParsedConfig['trace']['hep']>, 'password' | 'passwordFile'> & {
+      password?: Secret;
+    };
+  };
+  freeswitch: Omit<ParsedConfig['freeswitch'], 'drachtioServers' | 'mediaServers' | 'tls'> & {
     drachtioServers: WithSecret<ParsedConfig['freeswitch']['drachtioServers'][number]>[];
     mediaServers: WithSecret<ParsedConfig['freeswitch']['mediaServers'][number]>[];
+    /** Contents of the file, as PEM. */
+    tls?: { ca: string };
   };
 };
 
@@ -38,9 +51,10 @@ export function readSecrets(config: ParsedConfig, report: Report): CompleteConfi
     ...config,
     api: { ...config.api, keys: apiKeysOf(config, report) },
     trunks: trunksOf(config, report),
+    trace: traceOf(config, report),
     speech: { ...config.speech, providers: providersOf(config, report) },
     freeswitch: {
-      ...config.freeswitch,
+      ...withAuthorities(config.freeswitch, report),
       drachtioServers: config.freeswitch.drachtioServers.flatMap((server, index) =>
         withSecret(server, ['freeswitch', 'drachtioServers', index], report, drachtioComplaint),
       ),
@@ -51,14 +65,14 @@ export function readSecrets(config: ParsedConfig, report: Report): CompleteConfi
   };
 }
 
-function apiKeysOf({ api }: ParsedConfig, report: Report): { id: string; hash: string }[] {
-  return api.keys.flatMap(({ id, hash: given, hashFile: file }, index) => {
+function apiKeysOf({ api }: ParsedConfig, report: Report): CompleteApiKey[] {
+  return api.keys.flatMap(({ id, hash: given, hashFile: file, operator }, index) => {
     const owner = ['api', 'keys', index];
     const hash = required({ owner, key: 'hash', given, file, from: (line) => line, report });
     if (hash !== undefined && !KEY_HASH.test(hash)) {
       report([...owner, 'hashFile'], EXPECTED_KEY_HASH);
     }
-    return hash === undefined ? [] : [{ id, hash }];
+    return hash === undefined ? [] : [{ id, hash, ...(operator === undefined ? {} : { operator }) }];
   });
 }
 
@@ -76,6 +90,14 @@ function trunksOf({ trunks, calls }: ParsedConfig, report: Report): Trunk[] {
   });
 }
 
+function traceOf({ trace: { hep, ...rest } }: ParsedConfig, report: Report): CompleteConfig['trace'] {
+  if (hep === undefined) return rest;
+  const { password: given, passwordFile: file, ...server } = hep;
+  const from = (line: string) => new Secret(line);
+  const password = kept({ owner: ['trace', 'hep'], key: 'password', given, file, from, report });
+  return { ...rest, hep: { ...server, ...(password === undefined ? {} : { password }) } };
+}
+
 function providersOf({ speech }: ParsedConfig, report: Report): TtsProviderConfig[] {
   return speech.providers.map((provider, index) => {
     if (provider.type !== 'http') return provider;
@@ -84,6 +106,15 @@ function providersOf({ speech }: ParsedConfig, report: Report): TtsProviderConfi
     const key = kept({ owner: ['speech', 'providers', index], key: 'key', given, file, from, report });
     return { ...rest, ...(key === undefined ? {} : { key }) };
   });
+}
+
+function withAuthorities(
+  { tls, ...freeswitch }: ParsedConfig['freeswitch'],
+  report: Report,
+): Omit<ParsedConfig['freeswitch'], 'tls'> & Pick<CompleteConfig['freeswitch'], 'tls'> {
+  if (tls === undefined) return freeswitch;
+  const { ca } = tlsTerms({ caFile: tls.caFile, pins: [] }, ['freeswitch', 'tls'], report);
+  return ca === undefined ? freeswitch : { ...freeswitch, tls: { ca } };
 }
 
 /** The server with its secret; none where that is missing, which was reported then. */

@@ -7,6 +7,7 @@ import { configSchema } from './config-schema.ts';
 import type { CompleteConfig, Report } from './config-secrets.ts';
 import { readSecrets } from './config-secrets.ts';
 import type { DeepReadonly } from './config-values.ts';
+import { tlsTermsFault } from './engine/freeswitch/tls-terms.ts';
 import { readHosts } from './outbound/url-guard.ts';
 import { checkTemplate } from './prompt/templates.ts';
 
@@ -28,6 +29,8 @@ export class ConfigError extends Error {
 
 const PREFIX = 'VOICE_OTP_';
 const FILE_VARIABLE = `${PREFIX}CONFIG`;
+/** Variables that are no keys: the file, and what the commands read that ask a running service. */
+const NO_KEYS: ReadonlySet<string> = new Set([FILE_VARIABLE, `${PREFIX}URL`, `${PREFIX}KEY`]);
 
 /**
  * Reads the configuration: the file (`file`, else the one that VOICE_OTP_CONFIG names, else none), and over it
@@ -95,7 +98,7 @@ function overridden(fromFile: unknown, env: Environment): { input: unknown; vari
   const keys = new Map(leaves(configSchema).map((leaf) => [variableOf(leaf.path), leaf]));
   const problems: string[] = [];
   for (const [variable, text] of Object.entries(env)) {
-    if (!variable.startsWith(PREFIX) || variable === FILE_VARIABLE || text === undefined || text === '') {
+    if (!variable.startsWith(PREFIX) || NO_KEYS.has(variable) || text === undefined || text === '') {
       continue;
     }
     const leaf = keys.get(variable);
@@ -126,6 +129,7 @@ function checked(input: unknown, source: string, variables: ReadonlyMap<string, 
   };
   reportContradictions(parsed.data, report);
   const complete = readSecrets(parsed.data, report);
+  if (problems.length === 0) reportDistrust(complete, report);
   if (problems.length > 0) {
     throw new ConfigError(source, problems);
   }
@@ -147,12 +151,15 @@ function reportContradictions(config: ParsedConfig, report: Report): void {
     }
   }
   for (const [index, trunk] of trunks.entries()) {
-    const { id, username, password, passwordFile, flashPool, identity } = trunk;
+    const { id, username, password, passwordFile, flashPool, identity, register } = trunk;
     if (trunks.findIndex((other) => other.id === id) < index) {
       report(['trunks', index, 'id'], 'expected an id that no other trunk has');
     }
     if ((username === undefined) !== (password === undefined && passwordFile === undefined)) {
       report(['trunks', index, 'username'], 'expected together with `password` or `passwordFile`');
+    }
+    if (register !== undefined && username === undefined) {
+      report(['trunks', index, 'register'], 'expected together with `username` and a password');
     }
     if (flashPool.length > 0 && identity === 'pai_privacy') {
       report(
@@ -174,7 +181,6 @@ function reportContradictions(config: ParsedConfig, report: Report): void {
     case 'freeswitch':
       reportMissingServers(config, report);
       reportLocalhost(config, report);
-      reportPlain(config, report);
       break;
   }
   reportCallbackPorts(config, report);
@@ -216,15 +222,17 @@ function reportLocalhost({ trunks }: ParsedConfig, report: Report): void {
   }
 }
 
-/** A call that was to be encrypted must not go in the clear. */
-function reportPlain({ trunks }: ParsedConfig, report: Report): void {
-  for (const [index, { transport, outboundProxy, srtp }] of trunks.entries()) {
-    if (transport === 'tls' || outboundProxy?.transport === 'tls') {
-      report(['trunks', index, 'transport'], 'expected `udp` or `tcp`: TLS needs `engine: embedded` so far');
-    }
-    if (srtp !== 'off') {
-      report(['trunks', index, 'srtp'], 'expected `off`: SRTP needs `engine: embedded` so far');
-    }
+/** A call must not be less safe than its trunk says: drachtio has one trust for all of them. */
+function reportDistrust({ engine, trunks, freeswitch }: CompleteConfig, report: Report): void {
+  if (engine !== 'freeswitch') return;
+  for (const [index, { transport, outboundProxy, tls }] of trunks.entries()) {
+    if (transport !== 'tls' && outboundProxy?.transport !== 'tls') continue;
+    const fault = tlsTermsFault(tls, freeswitch.tls);
+    if (fault !== undefined)
+      report(
+        ['trunks', index, tls === undefined ? 'transport' : 'tls'],
+        `cannot be had with \`engine: freeswitch\`: ${fault}`,
+      );
   }
 }
 
@@ -315,6 +323,8 @@ function leaves(schema: z.core.$ZodType, path: readonly string[] = []): Leaf[] {
 }
 
 function unwrapped(schema: z.core.$ZodType): z.core.$ZodType {
+  // A secret is a text that is made into something else.
+  if (schema instanceof z.ZodPipe) return unwrapped(schema.in);
   return schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault || schema instanceof z.ZodOptional
     ? unwrapped(schema.unwrap())
     : schema;

@@ -19,6 +19,7 @@ export function engineOf(
       userAgent: sip.userAgent,
       onFault,
       onChange: (change) => logger.warn({ change }, 'a server of the engine'),
+      ...(onWire === undefined ? {} : { onWire }),
     });
   return new EmbeddedEngine({
     sip,

@@ -29,6 +29,7 @@ export const ERROR_TABLE = {
     message: 'The configuration does not allow this calling number.',
   },
   unauthorized: { status: 401, retryable: false, message: 'A valid API key is required.' },
+  forbidden: { status: 403, retryable: false, message: 'This needs the API key of an operator.' },
   not_found: { status: 404, retryable: false, message: 'There is no such resource.' },
   method_not_allowed: { status: 405, retryable: false, message: 'This method is not allowed here.' },
   not_pending: { status: 409, retryable: false, message: 'The verification is no longer pending.' },

@@ -118,6 +118,7 @@ function attemptAnswerOf(attempt: Attempt): AttemptAnswer {
     sipStatus: attempt.sipStatus,
     sipReason: attempt.sipReason,
     q850: attempt.q850,
+    redress: attempt.redress ?? null,
     disposition: attempt.disposition,
     blame: attempt.blame,
     hungUpBy: attempt.hungUpBy,

@@ -7,14 +7,22 @@ import { findClient } from './keys.ts';
 /** Who sent a request: a client's id, null where the API runs without keys, undefined for nobody we know. */
 const clients = new WeakMap<FastifyRequest, string | null>();
 
+/** Requests with the key of an operator, and all where the API runs without keys. */
+const byOperators = new WeakSet<FastifyRequest>();
+
 /** Longest key that is looked at; ours have 47 characters. */
 const MAX_KEY_LENGTH = 256;
 
-/** Notes the client of every request to `app`. Refuses nobody: some routes are open. */
+/**
+ * Notes the client of every request to `app`. Refuses nobody: some routes are open.
+ *
+ * @param keys looked at anew by each request: they may be replaced in their list
+ */
 export function identifyClients(app: FastifyInstance, keys: readonly ApiKey[]): void {
   app.addHook('onRequest', async (request) => {
     if (keys.length === 0) {
       clients.set(request, null);
+      byOperators.add(request);
       return;
     }
     const presented = /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '')?.[1];
@@ -22,6 +30,7 @@ export function identifyClients(app: FastifyInstance, keys: readonly ApiKey[]): 
       presented === undefined || presented.length > MAX_KEY_LENGTH ? undefined : findClient(keys, presented);
     if (client !== undefined) {
       clients.set(request, client);
+      if (keys.some(({ id, operator }) => id === client && operator === true)) byOperators.add(request);
     }
   });
 }
@@ -70,6 +79,16 @@ export function clientOf(request: FastifyRequest): string | null {
     throw new AppError('unauthorized');
   }
   return client;
+}
+
+/**
+ * Refuses a request that has no key of an operator. Where the API runs without keys, whoever uses this machine is
+ * one. Fails closed on an open route.
+ */
+export async function requireOperator(request: FastifyRequest): Promise<void> {
+  if (!byOperators.has(request)) {
+    throw new AppError('forbidden');
+  }
 }
 
 /** What requests are counted under: the client where it is known, otherwise the address. */

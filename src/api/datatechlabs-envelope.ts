@@ -25,6 +25,7 @@ export const DATATECHLABS_CODES = {
   not_pending: 1012,
   flash_unavailable: 1013,
   unauthorized: 2001,
+  forbidden: 2002,
   not_found: 3001,
   method_not_allowed: 3002,
   too_many_requests: 4001,

@@ -6,6 +6,7 @@ import type { Engine } from '../engine/engine.ts';
 import { AppError } from '../errors.ts';
 import type { Trunk } from '../trunk/definition.ts';
 import { mayShow } from '../trunk/definition.ts';
+import type { Routing } from '../trunk/routing.ts';
 import { iso, isoOrNull } from './answers.ts';
 import { clientOf } from './auth.ts';
 import { succeeded } from './datatechlabs-envelope.ts';
@@ -29,7 +30,7 @@ export interface DataTechLabsDependencies {
   readonly feed: CallFeed;
   readonly dialer: { draining(): boolean };
   readonly engine: Pick<Engine, 'missing'>;
-  readonly trunks: readonly Trunk[];
+  readonly ways: { readonly routing: Pick<Routing, 'trunks'> };
 }
 
 const tags = ['datatechlabs'];
@@ -41,7 +42,7 @@ export function dataTechLabsRoutes(api: Api, dependencies: DataTechLabsDependenc
   carrierRoute(api, dependencies);
 }
 
-function playRoute(api: Api, { calls, trunks }: DataTechLabsDependencies): void {
+function playRoute(api: Api, { calls, ways }: DataTechLabsDependencies): void {
   api.route({
     method: 'POST',
     url: '/voice/call/play',
@@ -58,7 +59,7 @@ function playRoute(api: Api, { calls, trunks }: DataTechLabsDependencies): void 
     },
     handler: async (request, reply) => {
       const { call, replayed } = await calls.start(
-        callRequestOf(request.body, trunks),
+        callRequestOf(request.body, ways.routing.trunks),
         clientOf(request),
         request.headers['idempotency-key'],
       );
@@ -88,7 +89,7 @@ function statusRoute(api: Api, { feed }: DataTechLabsDependencies): void {
   });
 }
 
-function carrierRoute(api: Api, { trunks, engine, dialer }: DataTechLabsDependencies): void {
+function carrierRoute(api: Api, { ways, engine, dialer }: DataTechLabsDependencies): void {
   api.route({
     method: 'GET',
     url: '/status/carrier/:id',
@@ -103,7 +104,7 @@ function carrierRoute(api: Api, { trunks, engine, dialer }: DataTechLabsDependen
     },
     handler: async (request) => {
       const { id } = request.params;
-      if (!trunks.some((trunk) => trunk.id === id)) {
+      if (!ways.routing.trunks.some((trunk) => trunk.id === id)) {
         throw new AppError('not_found', { message: 'There is no carrier with this id.' });
       }
       const available = engine.missing().length === 0 && !dialer.draining();

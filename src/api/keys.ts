@@ -5,6 +5,8 @@ export interface ApiKey {
   readonly id: string;
   /** `sha256:` and 64 hexadecimal digits. */
   readonly hash: string;
+  /** Whether it may read what is of all clients. */
+  readonly operator?: boolean;
 }
 
 const KEY_BYTES = 32;

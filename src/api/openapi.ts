@@ -35,6 +35,8 @@ export async function describeApi(api: Api, version: string): Promise<void> {
         { name: 'verifications', description: 'Proving a number' },
         { name: 'calls', description: 'Calls that say something, and those that verifications place' },
         { name: 'prompts', description: 'What calls say' },
+        { name: 'trunks', description: 'The ways by which calls go' },
+        { name: 'cdrs', description: 'Call detail records, for operators' },
         { name: 'datatechlabs', description: 'For programs that were written for DataTechLabs' },
         { name: 'service', description: 'For operators' },
       ],

@@ -134,6 +134,10 @@ const attemptAnswer = named(
     sipStatus: z.int().nullable(),
     sipReason: z.string().nullable(),
     q850: z.int().nullable(),
+    redress: z
+      .string()
+      .nullable()
+      .describe('Of a blocked call: whom to ask for redress, as the carrier says it (603+, RFC 8688)'),
     disposition: disposition.nullable(),
     blame: blame.nullable(),
     hungUpBy: hungUpBy.nullable(),

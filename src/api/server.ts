@@ -14,10 +14,10 @@ import type { Engine } from '../engine/engine.ts';
 import { AppError } from '../errors.ts';
 import type { Store } from '../store/store.ts';
 import type { CallTrace } from '../trace/call-trace.ts';
-import type { Trunk } from '../trunk/definition.ts';
 import type { VerificationService } from '../verification/service.ts';
 import { callerOf, identifyClients, refuseForeignHosts, requireClient } from './auth.ts';
 import { callRoutes } from './calls.ts';
+import { cdrRoutes } from './cdrs.ts';
 import { answerClientError } from './client-error.ts';
 import { dataTechLabsRoutes } from './datatechlabs.ts';
 import { dataTechLabsErrors } from './datatechlabs-envelope.ts';
@@ -58,7 +58,6 @@ export interface ApiDependencies {
   readonly dialer: { hangUp(callId: string): boolean; draining(): boolean };
   readonly store: Store;
   readonly engine: Pick<Engine, 'missing'>;
-  readonly trunks: readonly Trunk[];
   readonly ways: TrunkPorts;
   readonly trace: Pick<CallTrace, 'of'>;
 }
@@ -116,6 +115,7 @@ export async function buildServer(dependencies: ApiDependencies): Promise<Api> {
     newCallRoutes(closed, dependencies);
     traceRoutes(closed, dependencies);
     trunkRoutes(closed, dependencies.ways);
+    cdrRoutes(closed, dependencies.store);
     promptRoutes(closed, dependencies);
     if (config.dataTechLabs) {
       dataTechLabsRoutes(closed, dependencies);

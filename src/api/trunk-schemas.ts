@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import type { HealthState } from '../trunk/health.ts';
+import type { RegistrationState } from '../trunk/registrations.ts';
 import type { RouteGround, RouteObstacle } from '../trunk/route.ts';
 import type { TrunkCondition } from '../trunk/trunk-states.ts';
 import { callee, count, named, timestamp } from './schemas.ts';
@@ -6,7 +8,7 @@ import { callee, count, named, timestamp } from './schemas.ts';
 const condition = z
   .enum(['up', 'half_open', 'resting', 'open', 'down'] as const satisfies readonly TrunkCondition[])
   .describe(
-    '`up`: calls go by it; `half_open`: one at a time, to see whether it is back; `resting`: it asked for a rest (Retry-After); `open`: its calls failed; `down`: no sign of life (OPTIONS)',
+    '`up`: calls go by it; `half_open`: one at a time, to see whether it is back; `resting`: it asked for a rest (Retry-After); `open`: its calls failed; `down`: no sign of life (OPTIONS), or not registered',
   );
 const ratio = z.number().min(0).max(1);
 const approvals = z.object({ approved: count, of: count });
@@ -20,6 +22,26 @@ export const trunkAnswer = named(
     reasons: z
       .array(z.object({ condition, since: timestamp, until: timestamp.nullable(), detail: z.string() }))
       .describe('What speaks against it, the gravest first'),
+    health: z
+      .object({
+        state: z.enum(['unknown', 'up', 'down'] as const satisfies readonly HealthState[]),
+        since: timestamp,
+        detail: z.string().nullable().describe('What came of the last OPTIONS'),
+      })
+      .describe('By OPTIONS; `unknown` where none is sent, and before the first'),
+    registration: z
+      .object({
+        state: z.enum([
+          'none',
+          'pending',
+          'registered',
+          'failed',
+        ] as const satisfies readonly RegistrationState['state'][]),
+        since: timestamp,
+        until: timestamp.nullable().describe('The end of what was granted; it is renewed long before'),
+        detail: z.string().nullable().describe('What came of the last REGISTER'),
+      })
+      .describe('By REGISTER; `none` where the trunk wants none'),
     use: z.object({
       cps: count.nullable().describe('INVITEs in any second; null: no limit'),
       channels: count.nullable().describe('Calls at a time; null: no limit'),
@@ -44,6 +66,7 @@ export const routeQuery = z.strictObject({
   to: callee,
   carrierId: z.string().min(1).max(64).optional(),
   from: z.string().min(1).max(64).optional(),
+  channel: z.enum(['voice', 'flash']).default('voice').describe('What is to prove the number'),
 });
 
 export const routeAnswer = named(

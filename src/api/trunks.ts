@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import type { Capacity, CapacityUse } from '../trunk/capacity.ts';
+import type { HealthProbes } from '../trunk/health.ts';
+import type { Registrations } from '../trunk/registrations.ts';
 import type { TrunkResults } from '../trunk/results.ts';
 import type { Route } from '../trunk/route.ts';
 import { routeReason } from '../trunk/route.ts';
@@ -18,6 +20,8 @@ export interface TrunkPorts {
   readonly capacity: Pick<Capacity, 'use'>;
   readonly states: Pick<TrunkStates, 'of'>;
   readonly results: Pick<TrunkResults, 'figures'>;
+  readonly health: Pick<HealthProbes, 'of'>;
+  readonly registrations: Pick<Registrations, 'of'>;
   readonly callees: CalleeRules;
 }
 
@@ -57,9 +61,9 @@ export function trunkRoutes(api: Api, ports: TrunkPorts): void {
       },
     },
     handler: async (request) => {
-      const { carrierId, from } = request.query;
+      const { carrierId, from, channel } = request.query;
       const to = readCallee(request.query.to, ports.callees);
-      const found = ports.routing.find({ to, carrierId: carrierId ?? null, cli: from ?? null });
+      const found = ports.routing.find({ to, carrierId: carrierId ?? null, cli: from ?? null, channel });
       return { to, trunks: found.map(wayOf) };
     },
   });
@@ -68,8 +72,9 @@ export function trunkRoutes(api: Api, ports: TrunkPorts): void {
 function trunkAnswerOf(
   id: string,
   uses: readonly CapacityUse[],
-  { states, results }: TrunkPorts,
+  { states, results, health, registrations }: TrunkPorts,
 ): TrunkAnswer {
+  const [life, registration] = [health.of(id), registrations.of(id)];
   const state = states.of(id);
   const { cps, channels, inUse, invites, waiting } = uses.find(({ trunkId }) => trunkId === id) ?? NO_USE;
   const { attempts, answered, asr, acdMs, pddMs, approvals } = results.figures(id);
@@ -83,6 +88,13 @@ function trunkAnswerOf(
       until: isoOrNull(until),
       detail,
     })),
+    health: { state: life.state, since: iso(life.since), detail: life.detail },
+    registration: {
+      state: registration.state,
+      since: iso(registration.since),
+      until: isoOrNull(registration.until),
+      detail: registration.detail,
+    },
     use: { cps, channels, inUse, invites, waiting },
     figures: { attempts, answered, asr, acdMs, pddMs, approvals },
   };

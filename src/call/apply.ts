@@ -36,6 +36,9 @@ const MAX_KEY_PRESSES = 32;
 /** Texts of the far end are kept up to this length. */
 const MAX_FOREIGN_TEXT = 200;
 
+/** Longer than other texts of the far end: a part of an address is of no use. */
+const MAX_REDRESS = 2000;
+
 /** What a silent peer is shown as. */
 const TIMEOUT_STATUS = 408;
 
@@ -56,6 +59,8 @@ export function apply(call: Call, event: CallEvent, context: AttemptContext): Ca
   }
   const { at } = event;
   switch (event.type) {
+    case 'again':
+      return call;
     // Nothing that happened to the call: only the way to end it is better known.
     case 'sent':
       return changed(call, call.state, { leftover: event.leftover });
@@ -162,6 +167,7 @@ function begin(
     sipStatus: null,
     sipReason: null,
     q850: null,
+    redress: null,
     disposition: null,
     blame: null,
     hungUpBy: null,
@@ -204,6 +210,7 @@ function closed(call: Call, at: number, end: LegEnd, media: Attempt['media'], co
     sipStatus: end.kind === 'rejected' ? end.sip.status : silent ? TIMEOUT_STATUS : null,
     sipReason: end.kind === 'rejected' ? clipped(end.sip.reason) : null,
     q850: sip?.q850 ?? null,
+    redress: disposition === 'blocked' ? redressOf(sip) : null,
     disposition,
     blame,
     hungUpBy: end.kind === 'hung_up' ? end.by : null,
@@ -237,6 +244,11 @@ function deliveredBy(
 
 function sipOf(end: LegEnd): SipResult | undefined {
   return end.kind === 'rejected' || end.kind === 'hung_up' ? end.sip : undefined;
+}
+
+function redressOf(sip: SipResult | undefined): string | null {
+  const text = sip?.redressUri ?? sip?.reasonText ?? '';
+  return text === '' ? null : text.slice(0, MAX_REDRESS);
 }
 
 function updated(

@@ -27,6 +27,8 @@ export interface AttemptSettings {
   readonly maxAttempts: number;
   /** No further trunk is tried once this has passed since the round began. */
   readonly deadlineMs: number;
+  /** From the INVITE of one attempt to its answer: with `deadlineMs` it bounds the time until a call is answered or over. */
+  readonly attemptTimeoutMs: number;
   /** How long the first attempt may wait for room on a trunk. */
   readonly queueMs: number;
   /** How long a trunk without room is waited for as long as there is another one. */
@@ -121,12 +123,13 @@ export class Attempts {
     return result ?? NO_ROOM;
   }
 
-  #routeOf({ flash }: Round): Route {
+  #routeOf({ flash, channel }: Round): Route {
     const { to, wishes } = this.#call;
     return this.#ports.routing.find({
       to,
       carrierId: flash?.trunkId ?? wishes.trunkId,
       cli: flash === undefined ? wishes.cli : null,
+      channel,
     });
   }
 
@@ -144,7 +147,11 @@ export class Attempts {
       ...(speech.repeat === undefined ? {} : { repeat: speech.repeat }),
       ...(detection === undefined ? {} : { detection }),
       prompt: speech.prompt?.speech ?? null,
-      timeouts: { maxCallMs: settings.maxCallMs, lingerMs: settings.lingerMs },
+      timeouts: {
+        attemptMs: settings.attemptTimeoutMs,
+        maxCallMs: settings.maxCallMs,
+        lingerMs: settings.lingerMs,
+      },
     });
     return new Map(planned.map((one) => [one.trunk.id, one]));
   }
@@ -159,13 +166,16 @@ export class Attempts {
     const { engine, vault, log, onLeg, onAttempt } = this.#ports;
     const context = this.#contextOf(trunk, cli, way, round, speech);
     let end: LegEnd | undefined;
-    for await (const told of engine.originate(leg, this.#signal)) {
+    const over = permit.keep();
+    const wire = { sent: () => permit.sent(), over };
+    for await (const told of engine.originate(leg, this.#signal, wire)) {
       const event = round.channel === 'flash' ? withSealedLeftover(told, this.#call.id, vault) : told;
       if (event.type === 'gate_opened' && round.confirms) this.#onGateOpened();
       if (event.type === 'trying' && event.sipCallId !== undefined) onLeg(this.#call.id, event.sipCallId);
       await this.#record.take(event, context);
-      // The INVITE leaves when the event after this one is asked for.
-      if (event.type === 'trying') permit.sent();
+      // An INVITE leaves when the event after this one is asked for.
+      if (event.type === 'again') await permit.again(this.#signal);
+      if (event.type === 'trying' || event.type === 'again') permit.leaving();
       if (event.type === 'ringing' || event.type === 'answered') pass.end('carries');
       if (event.type === 'ended') end = event.end;
     }

@@ -1,8 +1,8 @@
 import { AppError } from '../errors.ts';
 import type { Playlist } from '../prompt/playlist.ts';
 import { Secret } from '../secret.ts';
-import type { Trunk } from '../trunk/definition.ts';
 import { mayShow } from '../trunk/definition.ts';
+import type { Routing } from '../trunk/routing.ts';
 import type { CalleeRules } from '../verification/callee.ts';
 import { readCallee } from '../verification/callee.ts';
 import type { Vault } from '../verification/vault.ts';
@@ -35,7 +35,7 @@ export interface StartedCall {
 
 export interface CallServiceOptions extends AcceptancePorts {
   readonly vault: Pick<Vault, 'seal' | 'fingerprint'>;
-  readonly trunks: readonly Trunk[];
+  readonly routing: Pick<Routing, 'trunks'>;
   readonly callees: CalleeRules;
   /** What of a playlist can be judged before anything is fetched or spoken. */
   readonly prompts: { check(playlist: Playlist): Promise<void> };
@@ -106,7 +106,7 @@ export class CallService {
   }
 
   #checkTrunk(carrierId: string | undefined, cli: string | null): void {
-    const { trunks } = this.#options;
+    const { trunks } = this.#options.routing;
     const usable = carrierId === undefined ? trunks : trunks.filter(({ id }) => id === carrierId);
     if (usable.length === 0) {
       throw new AppError('unknown_carrier');

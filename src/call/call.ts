@@ -69,6 +69,11 @@ export interface Attempt {
   readonly sipStatus: number | null;
   readonly sipReason: string | null;
   readonly q850: number | null;
+  /**
+   * Whom to ask for redress where the call was blocked: what the Reason header says (`v=analytics1;url=…;tel=…`,
+   * ATIS-1000099), or an address (RFC 8688). Null else. Absent in records of version 0.1.
+   */
+  readonly redress?: string | null;
   readonly disposition: Disposition | null;
   readonly blame: Blame | null;
   /** Who said BYE; null where nobody did. */
@@ -87,12 +92,17 @@ export interface Attempt {
   readonly leftover: Leftover | null;
 }
 
-/** An event as it is kept and shown: without what only an engine understands, `sent` above all. */
+/** An event as it is kept and shown: without `sent` and `again`: nothing that happened to the call. */
 export interface TimelineEntry {
   readonly at: number;
   /** Number of the attempt, from 1; 0 for what concerns the whole call. */
   readonly attempt: number;
-  readonly type: 'queued' | 'prepared' | 'prompt_failed' | 'waiting' | Exclude<CallEvent['type'], 'sent'>;
+  readonly type:
+    | 'queued'
+    | 'prepared'
+    | 'prompt_failed'
+    | 'waiting'
+    | Exclude<CallEvent['type'], 'sent' | 'again'>;
   readonly detail: Readonly<Record<string, string | number | boolean>>;
 }
 

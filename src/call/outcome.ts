@@ -65,10 +65,11 @@ const NO_KEY: Row = ['no_key', 'callee', 'never'];
 const MACHINE: Row = ['machine', 'callee', 'never'];
 const OUR_FAULT: Row = ['failed', 'us', 'never'];
 
-/** Final responses whose meaning is their own; 404, 408, 480 and 603 and the classes are looked at more closely. */
+/** Final responses whose meaning is their own; 408, 480 and 603 and the classes are looked at more closely. */
 const BY_STATUS: Readonly<Record<number, Row>> = {
   401: TRUNK_AUTH,
   403: REJECTED,
+  404: INVALID_NUMBER,
   407: TRUNK_AUTH,
   410: INVALID_NUMBER,
   428: IDENTITY_REJECTED,
@@ -86,7 +87,7 @@ const BY_STATUS: Readonly<Record<number, Row>> = {
   608: BLOCKED,
 };
 
-/** Q.850 causes that say more than a 5xx, or a 4xx that nobody knows. 18, 19, 20 and 31 are looked at more closely. */
+/** Q.850 causes that say more than a 5xx, and than a 4xx that nobody knows. 18, 19, 20 and 31 are looked at more closely. */
 const BY_CAUSE: Readonly<Record<number, Row>> = {
   1: INVALID_NUMBER,
   17: BUSY,
@@ -107,6 +108,14 @@ const BY_CAUSE: Readonly<Record<number, Row>> = {
   87: REJECTED,
   102: TRUNK_FAILURE,
   111: TRUNK_FAILURE,
+};
+
+/** Q.850 causes that say more than a 4xx that nobody knows, but not more than a 5xx: this call failed at the trunk. */
+const BY_CAUSE_OF_4XX: Readonly<Record<number, Row>> = {
+  2: NO_ROUTE,
+  3: NO_ROUTE,
+  16: CANCELED_THERE,
+  23: REDIRECTED,
 };
 
 /** Hang-ups of ours that are no answered call, or not a full one. */
@@ -189,16 +198,16 @@ function rowOf(end: LegEnd, history: LegHistory): Row {
 function responseRow(sip: SipResult, history: LegHistory): Row {
   const { status, q850 } = sip;
   switch (status) {
-    case 404:
-      return NO_ROUTE_CAUSES.includes(q850) ? NO_ROUTE : INVALID_NUMBER;
     case 408:
       return timeoutRow(history);
     case 480:
       return absentRow(history);
     case 603:
       return saysBlocked(sip) ? BLOCKED : DECLINED;
-    default:
-      return BY_STATUS[status] ?? classRow(status, q850, history);
+    default: {
+      const row = BY_STATUS[status] ?? classRow(status, q850, history);
+      return row === INVALID_NUMBER && NO_ROUTE_CAUSES.includes(q850) ? NO_ROUTE : row;
+    }
   }
 }
 
@@ -239,7 +248,8 @@ function classRow(status: number, q850: number | undefined, history: LegHistory)
   if (status >= 600) {
     return REFUSED_EVERYWHERE;
   }
-  return causeRow(q850, history) ?? (status < 500 ? REFUSED_THERE : TRUNK_FAILURE);
+  const told = causeRow(q850, history);
+  return told ?? (status < 500 ? (BY_CAUSE_OF_4XX[q850 ?? 0] ?? REFUSED_THERE) : TRUNK_FAILURE);
 }
 
 /**

@@ -36,7 +36,7 @@ export interface PlanInput {
   readonly repeat?: RepeatTerms;
   readonly detection?: DetectionTerms;
   readonly prompt: Speech | null;
-  readonly timeouts: Pick<LegTimeouts, 'maxCallMs' | 'lingerMs'>;
+  readonly timeouts: Pick<LegTimeouts, 'attemptMs' | 'maxCallMs' | 'lingerMs'>;
 }
 
 /** A leg that may be dialled, and the trunk that it belongs to. */
@@ -74,12 +74,13 @@ export function plan(input: PlanInput): readonly PlannedLeg[] {
 }
 
 /**
- * The leg with the codecs first that a trunk before it did not offer: after a 488 there is no use in saying
- * the same again.
+ * The leg with the codecs first that a trunk before it did not offer, and of those that one did, the last one first:
+ * after a 488 there is no use in saying the same again.
  */
 export function withOtherCodecs(leg: Leg, offered: readonly Codec[]): Leg {
   const others = leg.codecs.filter((codec) => !offered.includes(codec));
-  return { ...leg, codecs: [...others, ...leg.codecs.filter((codec) => offered.includes(codec))] };
+  const again = leg.codecs.filter((codec) => offered.includes(codec));
+  return { ...leg, codecs: [...others, ...again.toReversed()] };
 }
 
 /** The password for a call by a trunk: none where a host that an API client chose would be told it. */

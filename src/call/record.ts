@@ -132,6 +132,7 @@ export class CallRecord {
       case 'detected':
       case 'tone_heard':
       case 'prompt_finished':
+      case 'again':
       case 'ended':
         return;
     }

@@ -40,8 +40,7 @@ export async function closeInterrupted(calls: readonly Call[], ports: RecoveryPo
   );
   const worker = async (): Promise<void> => {
     for (let one = waiting.shift(); one !== undefined; one = waiting.shift()) {
-      await closeOne(one.call, ports);
-      one.permit?.release();
+      await closeOne(one.call, () => one.permit?.release(), ports);
     }
   };
   await Promise.all(Array.from({ length: Math.min(MAX_PARALLEL, calls.length) }, worker));
@@ -52,9 +51,10 @@ async function occupied(call: Call, { capacity }: RecoveryPorts): Promise<Permit
   return attempt === undefined || attempt.leftover === null ? undefined : capacity.occupy(attempt.trunkId);
 }
 
-async function closeOne(call: Call, ports: RecoveryPorts): Promise<void> {
+/** @param over is told when the leg has gone, however long after the call was closed that is */
+async function closeOne(call: Call, over: () => void, ports: RecoveryPorts): Promise<void> {
   const { store, now, log } = ports;
-  const legEnded = await endLeg(call, ports);
+  const legEnded = await endLeg(call, over, ports);
   try {
     const ended = endCall(call, now(), 'interrupted', 'us');
     await store.finishCall(ended, !mayProve(ended), now());
@@ -65,21 +65,28 @@ async function closeOne(call: Call, ports: RecoveryPorts): Promise<void> {
 }
 
 /** Null where there was no leg. */
-async function endLeg(call: Call, { engine, vault, trunks, log }: RecoveryPorts): Promise<boolean | null> {
+async function endLeg(
+  call: Call,
+  over: () => void,
+  { engine, vault, trunks, log }: RecoveryPorts,
+): Promise<boolean | null> {
   const attempt = call.attempts.at(-1);
   const leftover = attempt?.leftover ?? null;
   if (attempt === undefined || leftover === null) {
+    over();
     return null;
   }
   const trunk = trunks.find(({ id }) => id === attempt.trunkId);
   const timer = new AbortController();
+  const end = async (): Promise<boolean> =>
+    engine.endLeftover(
+      openLeftover(leftover, call.id, vault),
+      trunk === undefined ? undefined : callCredentials(call.to, trunk),
+      trunk === undefined ? undefined : tlsOf(call.to, trunk).tls,
+    );
   try {
     return await Promise.race([
-      engine.endLeftover(
-        openLeftover(leftover, call.id, vault),
-        trunk === undefined ? undefined : callCredentials(call.to, trunk),
-        trunk === undefined ? undefined : tlsOf(call.to, trunk).tls,
-      ),
+      end().finally(over),
       sleep(LEG_PATIENCE_MS, false, { signal: timer.signal }).catch(() => false),
     ]);
   } catch (error) {

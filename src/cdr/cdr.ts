@@ -57,8 +57,10 @@ export interface CdrContent {
   readonly promptFinished: boolean;
   readonly sipStatus: number | null;
   readonly sipReason: string | null;
-  /** Text of the Reason header: 603+ and 608 name there whom to ask for redress. */
+  /** Text of the Reason header. */
   readonly reasonText: string | null;
+  /** Of a call that was blocked: whom to ask for redress. */
+  readonly redress: string | null;
   readonly q850: number | null;
   readonly disposition: Disposition;
   readonly blame: Blame;
@@ -131,6 +133,7 @@ function cdrOf(call: Call, attempt: Attempt, number: number): CdrContent {
     sipStatus: attempt.sipStatus,
     sipReason: attempt.sipReason,
     reasonText: reasonTextOf(call, number),
+    redress: attempt.redress ?? null,
     q850: attempt.q850,
     disposition,
     blame,

@@ -131,10 +131,9 @@ function otherThanNoted({ seq, hash }: ChainMark, noted: ChainMark): ChainBreak 
 }
 
 function missingEnd(last: ChainMark, { head, noted }: ChainKnowledge): ChainBreak | null {
-  const seq = last.seq + 1;
   for (const due of [head, noted]) {
     if (due !== undefined && due.seq > last.seq) {
-      return { seq, why: 'tail', expected: `rows up to ${due.seq}`, found: `rows up to ${last.seq}` };
+      return tailBreak(last.seq, due.seq);
     }
   }
   if (head !== undefined && (head.seq !== last.seq || head.hash !== last.hash)) {
@@ -146,6 +145,11 @@ function missingEnd(last: ChainMark, { head, noted }: ChainKnowledge): ChainBrea
     };
   }
   return null;
+}
+
+/** Rows at the end are missing. @param last the number of the last that is there */
+export function tailBreak(last: number, due: number): ChainBreak {
+  return { seq: last + 1, why: 'tail', expected: `rows up to ${due}`, found: `rows up to ${last}` };
 }
 
 function malformed(seq: number): ChainBreak {

@@ -41,6 +41,7 @@ const COLUMNS: readonly (readonly [name: string, cell: (cdr: CdrRow) => Cell])[]
   ['sipStatus', ({ sipStatus }) => sipStatus],
   ['sipReason', ({ sipReason }) => sipReason],
   ['reasonText', ({ reasonText }) => reasonText],
+  ['redress', ({ redress }) => redress],
   ['q850', ({ q850 }) => q850],
   ['disposition', ({ disposition }) => disposition],
   ['blame', ({ blame }) => blame],

@@ -1,6 +1,6 @@
 import type { CdrLedger, LedgerRow, LedgerSpan } from '../store/cdr-ledger.ts';
 import type { ChainKnowledge, ChainMark, ChainReport, ChainRow } from './chain.ts';
-import { formatLine, readLine, verifyChain } from './chain.ts';
+import { formatLine, readLine, tailBreak, verifyChain } from './chain.ts';
 import { CSV_HEADER, csvLine } from './csv.ts';
 
 export const CDR_FORMATS = ['ndjson', 'csv'] as const;
@@ -65,6 +65,41 @@ export async function verifyLedger(
       if (!(error instanceof CdrsGone)) throw error;
     }
   }
+}
+
+/**
+ * Whether the rows that were written within a range are what was written, and follow the row before them.
+ *
+ * @throws AppError store_unavailable
+ */
+export async function verifyRange(
+  ledger: Pick<CdrLedger, 'ends' | 'span' | 'page'>,
+  { from, to }: CdrRange,
+): Promise<ChainReport> {
+  for (;;) {
+    const { anchor: start } = await ledger.ends();
+    const span = await ledger.span(from, to);
+    try {
+      const anchor = await markOf(ledger, span.after, start);
+      const report = await verifyChain(rowsOf(ledger, span, start), { anchor });
+      const end = report.head?.seq ?? span.after;
+      if (report.broken !== null || end >= span.upTo) return report;
+      return { ...report, broken: tailBreak(end, span.upTo) };
+    } catch (error) {
+      if (!(error instanceof CdrsGone)) throw error;
+    }
+  }
+}
+
+/** A row by its number; undefined where it is gone. */
+async function markOf(
+  ledger: Pick<CdrLedger, 'page'>,
+  seq: number,
+  anchor: ChainMark,
+): Promise<ChainMark | undefined> {
+  if (seq === anchor.seq) return anchor;
+  const [row] = await ledger.page({ after: seq - 1, upTo: seq }, 1);
+  return row === undefined ? undefined : { seq, hash: row.hash };
 }
 
 /** Rows of the ledger; ends early where they are missing for any other reason than that retention deleted them. */

@@ -8,6 +8,7 @@ import { createLogger } from '../log.ts';
 import { formatWav } from '../media/wav.ts';
 import type { WireMessage } from '../sip/transport.ts';
 import { request } from './api-client.ts';
+import { command } from './command.ts';
 import type { DemoStage } from './demo-stage.ts';
 import { callLine, place, say } from './demo-stage.ts';
 import { LAB_LOCALE, LAB_PREFIX, startLabSite } from './lab-site.ts';
@@ -17,9 +18,15 @@ const ANSWERS = `${LAB_PREFIX}200`;
 const BUSY = `${LAB_PREFIX}486`;
 const RINGS = `${LAB_PREFIX}180`;
 
-/** `demo`: a verification by voice from end to end, a busy number, and a flash call. Exit code 0 only if all of it happened. */
-export async function demo(): Promise<number> {
-  const screen = new Screen();
+/** `demo`: a verification by voice from end to end, a busy number, and a flash call. */
+export const demo = command({
+  options: {},
+  about: `All of it is real but the network: HTTP, SIP and RTP on this machine, and a lab phone that hears the code.
+Exit code 0: all of it happened. 1: not all of it did.`,
+  run: ({ out }) => show(new Screen(out)),
+});
+
+async function show(screen: Screen): Promise<number> {
   screen.line(
     'voice-otp: a real call on this machine. HTTP in, SIP and RTP out, and a phone that hears the code.',
   );

@@ -1,16 +1,30 @@
 import { randomBytes } from 'node:crypto';
 import { createKey } from '../api/keys.ts';
+import { command, JSON_OPTION, UsageError } from './command.ts';
+import { writeJson } from './screen.ts';
 
-/** `key`: prints a new API key once, and the line for the configuration. Answers the exit code. */
-export function key(id: string): number {
-  if (!/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/.test(id)) {
-    process.stderr.write(
-      'The id has 1 to 64 letters, digits, `_`, `.` or `-`, the first a letter or digit.\n',
-    );
-    return 2;
-  }
-  const made = createKey(id, randomBytes);
-  process.stdout.write(`The key, shown only now:\n  ${made.key}\n\nFor the configuration:\n`);
-  process.stdout.write(`  api:\n    keys:\n      - { id: ${made.id}, hash: '${made.hash}' }\n`);
-  return 0;
-}
+/** `key`: shows a new API key once, and the line for the configuration. */
+export const key = command({
+  options: {
+    operator: { type: 'boolean', gist: 'may read the call detail records of all clients' },
+    ...JSON_OPTION,
+  },
+  about: 'The key belongs to the client; the configuration has its hash.',
+  run: ({ values, positionals: [id = ''], out }) => {
+    if (!/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/.test(id)) {
+      throw new UsageError(
+        'The id has 1 to 64 letters, digits, `_`, `.` or `-`, the first a letter or digit.',
+      );
+    }
+    const made = createKey(id, randomBytes);
+    const operator = values.operator ? { operator: true } : {};
+    if (values.json) {
+      writeJson(out, { ...made, ...operator });
+      return 0;
+    }
+    const entry = `{ id: ${made.id}, hash: '${made.hash}'${values.operator ? ', operator: true' : ''} }`;
+    out.write(`The key, shown only now:\n  ${made.key}\n\nFor the configuration:\n`);
+    out.write(`  api:\n    keys:\n      - ${entry}\n`);
+    return 0;
+  },
+});

@@ -6,7 +6,7 @@ import type { LabCall } from '../lab/carrier.ts';
 import type { Recogniser } from '../lab/recogniser.ts';
 import { formatWav } from '../media/wav.ts';
 import { LAB_PREFIX } from './lab-site.ts';
-import type { Screen } from './screen.ts';
+import { Screen, writeJson } from './screen.ts';
 
 /** The lab's numbers and what they do. */
 export function showNumbers(screen: Screen): void {
@@ -14,21 +14,43 @@ export function showNumbers(screen: Screen): void {
   for (const [suffix, what] of listBehaviours()) screen.line(`  ${suffix.padEnd(8)} ${what}`);
 }
 
+/** Shows calls of the lab's phones. */
+export interface CallReport {
+  readonly recogniser: Recogniser;
+  /** Of recordings. */
+  readonly folder: string;
+  readonly out: NodeJS.WriteStream;
+  readonly json: boolean;
+}
+
 /** Waits until a call is over, then says how it ended and what the phone heard, and keeps the recording. */
-export async function reportCall(
-  call: LabCall,
-  { screen, recogniser, folder }: { screen: Screen; recogniser: Recogniser; folder: string },
-): Promise<void> {
-  const caller = shownCaller(call.invite) ?? 'no number';
-  screen.line(`☎ ${call.number}: called by ${caller}; ${behaviourOf(call.number).what}`);
+export async function reportCall(call: LabCall, report: CallReport): Promise<void> {
+  const screen = new Screen(report.out);
+  const { number } = call;
+  const caller = shownCaller(call.invite) ?? null;
+  if (!report.json) {
+    screen.line(`☎ ${number}: called by ${caller ?? 'no number'}; ${behaviourOf(number).what}`);
+  }
   await call.phone.over;
   const { end, packets } = call.phone.record;
-  if (packets === 0) return screen.line(`☎ ${call.number}: over (${end}), heard nothing`);
-  const recording = call.phone.heard;
-  const file = join(folder, `heard-${call.number.replace('+', '')}-${Date.now()}.wav`);
-  await writeFile(file, formatWav(recording), { mode: 0o600 });
-  const { groups } = recogniser.recognise(recording);
+  const { groups, recording } = packets === 0 ? { groups: [], recording: null } : await heardBy(call, report);
+  if (report.json) {
+    writeJson(report.out, { number, caller, end, packets, heard: groups, recording });
+    return;
+  }
+  if (recording === null) return screen.line(`☎ ${number}: over (${end}), heard nothing`);
   const digits =
     groups.length === 0 ? 'no digits' : groups.map((group) => screen.paint('green', group)).join(', ');
-  screen.line(`☎ ${call.number}: over (${end}), heard ${digits}; recording ${file}`);
+  screen.line(`☎ ${number}: over (${end}), heard ${digits}; recording ${recording}`);
+}
+
+/** The digits that a phone heard, and the file with all of it. */
+async function heardBy(
+  { number, phone }: LabCall,
+  { recogniser, folder }: CallReport,
+): Promise<{ groups: readonly string[]; recording: string }> {
+  const { heard } = phone;
+  const recording = join(folder, `heard-${number.replace('+', '')}-${Date.now()}.wav`);
+  await writeFile(recording, formatWav(heard), { mode: 0o600 });
+  return { groups: recogniser.recognise(heard).groups, recording };
 }

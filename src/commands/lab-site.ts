@@ -9,6 +9,7 @@ import { type LabCall, LabCarrier } from '../lab/carrier.ts';
 import { VoiceServer } from '../lab/voice-server.ts';
 import { Secret } from '../secret.ts';
 import type { WireMessage } from '../sip/transport.ts';
+import { UsageError } from './command.ts';
 
 /** Lab numbers: a range that Ofcom keeps for drama, so that none of them is anybody's. */
 export const LAB_PREFIX = '+442079460';
@@ -19,6 +20,20 @@ export const LAB_LOCALE = 'en-US';
 const LAB_TRUNK = '74445609';
 const VOICE_HOST = 'server.domain.com';
 const VOICES = fileURLToPath(new URL('../../sounds/en-US/slt', import.meta.url));
+
+/** Where the lab listens. */
+export const LAB_OPTIONS = {
+  host: { type: 'string', value: 'HOST', gist: 'where it listens; default 127.0.0.1' },
+  port: { type: 'string', value: 'PORT', gist: 'and on which port; 0: any that is free' },
+  json: { type: 'boolean', gist: 'a line of JSON once it listens, and one for each call that is over' },
+} as const;
+
+/** @throws UsageError */
+export function readPort(text: string | undefined, preset: number): number {
+  const port = text === undefined ? preset : Number(text);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new UsageError('--port is 0 to 65535');
+  return port;
+}
 
 export interface LabSite {
   readonly app: App;

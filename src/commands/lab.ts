@@ -1,35 +1,46 @@
 import type { LabCall } from '../lab/carrier.ts';
 import { Recogniser } from '../lab/recogniser.ts';
 import { createLogger } from '../log.ts';
+import { command } from './command.ts';
 import { reportCall, showNumbers } from './lab-report.ts';
-import { LAB_LOCALE, LAB_PREFIX, startLabSite } from './lab-site.ts';
-import { Screen } from './screen.ts';
+import type { LabSite } from './lab-site.ts';
+import { LAB_LOCALE, LAB_OPTIONS, LAB_PREFIX, readPort, startLabSite } from './lab-site.ts';
+import { Screen, writeJson } from './screen.ts';
 import { untilStopped } from './stopping.ts';
 
 const API_PORT = 8080;
 
-/** `lab`: the service and the lab carrier, until it is stopped. Answers the exit code. */
-export async function lab({
-  host,
-  port,
-}: {
-  host: string | undefined;
-  port: number | undefined;
-}): Promise<number> {
-  const screen = new Screen();
-  let onCall: (call: LabCall) => void = () => {};
-  const site = await startLabSite({
-    apiHost: host ?? '127.0.0.1',
-    apiPort: port ?? API_PORT,
-    logger: createLogger({ level: 'warn' }),
-    onCall: (call) => onCall(call),
-  });
-  const recogniser = new Recogniser(site.app.library.clips(LAB_LOCALE));
-  onCall = (call) => {
-    reportCall(call, { screen, recogniser, folder: site.folder }).catch((error: unknown) =>
-      screen.line(String(error)),
-    );
-  };
+/** `lab`: the service and the lab carrier, until it is stopped. */
+export const lab = command({
+  options: LAB_OPTIONS,
+  about: `HOST and PORT are those of the API, by default 127.0.0.1 and ${API_PORT}. All of it is on loopback, and gone afterwards.
+Exit code 0: it was stopped, with Ctrl-C or SIGTERM. 1: it cannot start.`,
+  run: async ({ values: { host = '127.0.0.1', port, json }, out }) => {
+    let onCall: (call: LabCall) => void = () => {};
+    const site = await startLabSite({
+      apiHost: host,
+      apiPort: readPort(port, API_PORT),
+      logger: createLogger({ level: 'warn' }),
+      onCall: (call) => onCall(call),
+    });
+    const recogniser = new Recogniser(site.app.library.clips(LAB_LOCALE));
+    const screen = new Screen(out);
+    onCall = (call) => {
+      reportCall(call, { recogniser, folder: site.folder, out, json }).catch((error: unknown) =>
+        new Screen(process.stderr).line(String(error)),
+      );
+    };
+    // Before anybody can know that it listens.
+    const stopped = untilStopped();
+    if (json) writeJson(out, { url: site.app.url, carrier: { host: '127.0.0.1', port: site.carrier.port } });
+    else showSite(screen, site);
+    await stopped;
+    await site.close();
+    return 0;
+  },
+});
+
+function showSite(screen: Screen, site: LabSite): void {
   screen.line(
     `API at ${site.app.url}, its pages at ${site.app.url}/docs, lab carrier at 127.0.0.1:${site.carrier.port}.\n`,
   );
@@ -44,7 +55,4 @@ export async function lab({
   screen.line(
     `  curl -s ${site.app.url}/v1/verifications -H 'content-type: application/json' -d '{"to":"${LAB_PREFIX}180","channel":"flash"}'\n`,
   );
-  await untilStopped();
-  await site.close();
-  return 0;
 }

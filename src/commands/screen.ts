@@ -2,13 +2,22 @@ import { styleText } from 'node:util';
 
 type Colour = 'green' | 'red' | 'cyan' | 'gray' | 'yellow';
 
-/** Where a command shows its progress: colours and a line that is written over only on a terminal. */
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Where a command shows its progress: colours and a line that is written over only on a terminal, and no colours
+ * where NO_COLOR says so (https://no-color.org).
+ */
 export class Screen {
   readonly #out: NodeJS.WriteStream;
+  readonly #isTerminal: boolean;
+  readonly #isColourful: boolean;
   #live = false;
 
-  constructor(out: NodeJS.WriteStream = process.stdout) {
+  constructor(out: NodeJS.WriteStream = process.stdout, env: Environment = process.env) {
     this.#out = out;
+    this.#isTerminal = out.isTTY && env['TERM'] !== 'dumb';
+    this.#isColourful = this.#isTerminal && (env['NO_COLOR'] ?? '') === '';
   }
 
   heading(text: string): void {
@@ -23,7 +32,7 @@ export class Screen {
 
   /** A line that the next one replaces; off a terminal it is not shown at all. */
   live(text: string): void {
-    if (!this.#out.isTTY) return;
+    if (!this.#isTerminal) return;
     this.#out.write(`\r\x1b[K${text}`);
     this.#live = true;
   }
@@ -38,8 +47,14 @@ export class Screen {
   }
 
   #styled(style: Colour | 'bold', text: string): string {
-    return this.#out.isTTY ? styleText(style, text) : text;
+    // Which stream it is for is known here better.
+    return this.#isColourful ? styleText(style, text, { validateStream: false }) : text;
   }
+}
+
+/** A value as a line of JSON: what a command says to a script. */
+export function writeJson(out: NodeJS.WriteStream, value: unknown): void {
+  out.write(`${JSON.stringify(value)}\n`);
 }
 
 const BAR = 30;

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { isSetLocale } from '../prompt/sound-set.ts';
-import { Screen } from './screen.ts';
+import { command, JSON_OPTION, UsageError } from './command.ts';
+import { Screen, writeJson } from './screen.ts';
 import { checkSounds, showCheck } from './sounds-check.ts';
 import { ImportError, importSet, showImport } from './sounds-import.ts';
 
@@ -10,94 +10,73 @@ const SOUNDS = fileURLToPath(new URL('../../sounds', import.meta.url));
 const VOICE = /^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$/;
 const SET = /^[A-Za-z0-9-]+\/[A-Za-z0-9][A-Za-z0-9_-]*$/;
 
-const USAGE = `sounds import FOLDER --locale LOCALE --voice NAME   makes a set from recordings (WAV)
-    [--into FOLDER]           the sounds folder; default: the one that comes with the service
-    [--map FILE.yaml]         which recording is which clip: "greeting: [hello.wav, my-code-is.wav]"
-    [--phrases-from SET]      takes phrases that are not there from another set of the language: en-US/slt
-    [--allow-incomplete]      writes a set that cannot be used yet
-    [--replace]               in the place of the set of this name that is there
-    [--json]
-sounds check [FOLDER] [--json]                       what each set lacks, and which clips are not as they should be
-`;
+/** `sounds check`: what each set lacks, and which clips are not as they should be. */
+export const soundsCheck = command({
+  options: JSON_OPTION,
+  about: `FOLDER holds sets, LOCALE/NAME; default: the sounds that come with the service.
+Exit code 0: all sets can be used. 1: some cannot, or there are none.`,
+  run: async ({ values, positionals: [folder = SOUNDS], out }) => {
+    const report = await checkSounds(folder);
+    if (values.json) writeJson(out, report);
+    else showCheck(report, new Screen(out));
+    return report.usable ? 0 : 1;
+  },
+});
 
-/** What was typed makes no sense. */
-class UsageError extends Error {}
-
-/** `sounds`: makes sets of sounds from recordings, and checks sets. Answers the exit code. */
-export async function sounds(
-  args: readonly string[],
-  out: NodeJS.WriteStream = process.stdout,
-): Promise<number> {
-  const [verb, ...rest] = args;
-  try {
-    if (args.some((arg) => arg === '--help' || arg === '-h')) {
-      out.write(USAGE);
-      return 0;
-    }
-    if (verb === 'import') return await runImport(rest, out);
-    if (verb === 'check') return await runCheck(rest, out);
-    throw new UsageError(USAGE);
-  } catch (error) {
-    const mistyped = error instanceof UsageError || isParseArgsError(error);
-    if (!mistyped && !(error instanceof ImportError)) throw error;
-    process.stderr.write(`${error.message.trimEnd()}\n`);
-    if (isParseArgsError(error)) process.stderr.write(`\n${USAGE}`);
-    return mistyped ? 2 : 1;
-  }
-}
-
-async function runImport(args: string[], out: NodeJS.WriteStream): Promise<number> {
-  const { values, positionals } = parseArgs({
-    args,
-    allowPositionals: true,
-    options: {
-      locale: { type: 'string' },
-      voice: { type: 'string' },
-      into: { type: 'string', default: SOUNDS },
-      map: { type: 'string' },
-      'phrases-from': { type: 'string' },
-      'allow-incomplete': { type: 'boolean', default: false },
-      replace: { type: 'boolean', default: false },
-      json: { type: 'boolean', default: false },
+/** `sounds import`: makes a set of sounds from recordings. */
+export const soundsImport = command({
+  options: {
+    locale: { type: 'string', value: 'LOCALE', gist: 'its language, and perhaps country: it, pt-BR; needed' },
+    voice: { type: 'string', value: 'NAME', gist: 'its name; needed' },
+    into: {
+      type: 'string',
+      value: 'FOLDER',
+      gist: 'the sounds folder; default: the one that comes with the service',
     },
-  });
-  const [from] = positionals;
-  const { locale, voice, into, map, json, replace } = values;
-  const phrasesFrom = values['phrases-from'];
-  if (from === undefined || positionals.length > 1 || locale === undefined || voice === undefined) {
-    throw new UsageError(USAGE);
-  }
-  if (!VOICE.test(voice)) throw new UsageError('The voice has 1 to 32 letters, digits, `_` or `-`.');
-  if (phrasesFrom !== undefined && !SET.test(phrasesFrom)) {
-    throw new UsageError('--phrases-from names a set: en-US/slt.');
-  }
-  const report = await importSet({
-    from,
-    into,
-    locale: canonical(locale),
-    voice,
-    allowIncomplete: values['allow-incomplete'],
-    replace,
-    ...(map === undefined ? {} : { map }),
-    ...(phrasesFrom === undefined ? {} : { phrasesFrom: phraseFolder(phrasesFrom, into, locale) }),
-  });
-  if (json) out.write(`${JSON.stringify(report, null, 2)}\n`);
-  else showImport(report, new Screen(out));
-  return report.written ? 0 : 1;
-}
-
-async function runCheck(args: string[], out: NodeJS.WriteStream): Promise<number> {
-  const { values, positionals } = parseArgs({
-    args,
-    allowPositionals: true,
-    options: { json: { type: 'boolean', default: false } },
-  });
-  if (positionals.length > 1) throw new UsageError(USAGE);
-  const report = await checkSounds(positionals[0] ?? SOUNDS);
-  if (values.json) out.write(`${JSON.stringify(report, null, 2)}\n`);
-  else showCheck(report, new Screen(out));
-  return report.usable ? 0 : 1;
-}
+    map: {
+      type: 'string',
+      value: 'FILE',
+      gist: 'which recording is which clip: "greeting: [hello.wav, my-code-is.wav]"',
+    },
+    'phrases-from': {
+      type: 'string',
+      value: 'SET',
+      gist: 'takes phrases that are not there from another set of the language: en-US/slt',
+    },
+    'allow-incomplete': { type: 'boolean', gist: 'writes a set that cannot be used yet' },
+    replace: { type: 'boolean', gist: 'in the place of the set of this name that is there' },
+    ...JSON_OPTION,
+  },
+  about: 'Exit code 0: the set was written. 1: it was not, and the reasons are told.',
+  run: async ({ values, positionals: [from = ''], out }) => {
+    const { locale, voice, into = SOUNDS, map, json, replace, 'phrases-from': phrasesFrom } = values;
+    if (locale === undefined || voice === undefined) throw new UsageError('--locale and --voice are needed');
+    if (!VOICE.test(voice)) throw new UsageError('The voice has 1 to 32 letters, digits, `_` or `-`.');
+    if (phrasesFrom !== undefined && !SET.test(phrasesFrom)) {
+      throw new UsageError('--phrases-from names a set: en-US/slt.');
+    }
+    const wish = {
+      from,
+      into,
+      locale: canonical(locale),
+      voice,
+      allowIncomplete: values['allow-incomplete'],
+      replace,
+      ...(map === undefined ? {} : { map }),
+      ...(phrasesFrom === undefined ? {} : { phrasesFrom: phraseFolder(phrasesFrom, into, locale) }),
+    };
+    try {
+      const report = await importSet(wish);
+      if (json) writeJson(out, report);
+      else showImport(report, new Screen(out));
+      return report.written ? 0 : 1;
+    } catch (error) {
+      if (!(error instanceof ImportError)) throw error;
+      process.stderr.write(`${error.message.trimEnd()}\n`);
+      return 1;
+    }
+  },
+});
 
 /** `pt-br` as `pt-BR`. */
 function canonical(locale: string): string {
@@ -118,8 +97,4 @@ function phraseFolder(set: string, into: string, locale: string): string {
     throw new UsageError('--phrases-from names a set of another language.');
   }
   return join(into, set);
-}
-
-function isParseArgsError(error: unknown): error is Error {
-  return error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
 }

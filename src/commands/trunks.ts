@@ -1,61 +1,43 @@
-import { parseArgs } from 'node:util';
 import type { RouteAnswer, TrunkAnswer } from '../api/trunk-schemas.ts';
-import { Screen } from './screen.ts';
-import { ask, serviceAccess } from './service-access.ts';
+import { command, JSON_OPTION } from './command.ts';
+import { Screen, writeJson } from './screen.ts';
+import { ask, SERVICE_NOTE, SERVICE_OPTIONS, serviceAccess } from './service-access.ts';
 
-export const TRUNKS_USAGE = `voice-otp trunks [--url URL] [--json]
-voice-otp routes NUMBER [--carrier ID] [--from NUMBER] [--url URL] [--json]
+/** `trunks`: state, use and figures, a line a trunk. @throws ServiceError */
+export const trunks = command({
+  options: { ...SERVICE_OPTIONS, ...JSON_OPTION },
+  about: `Exit code 0, whatever their state is; 2: the service cannot be asked.\n${SERVICE_NOTE}`,
+  run: async ({ values, out }) => {
+    const access = serviceAccess(values.url, process.env);
+    const found = await ask<{ trunks: readonly TrunkAnswer[] }>(access, 'GET', '/v1/trunks');
+    if (values.json) writeJson(out, found);
+    else for (const trunk of found.trunks) showTrunk(new Screen(out), trunk);
+    return 0;
+  },
+});
 
-Asks a running service (VOICE_OTP_URL, VOICE_OTP_KEY) how its trunks are, and which a call to a number would try.
-`;
-
-/** `trunks`: state, use and figures, a line a trunk. Answers the exit code. @throws ServiceError; ERR_PARSE_ARGS_… */
-export async function trunks(args: readonly string[]): Promise<number> {
-  const { values, positionals } = parseArgs({
-    args: [...args],
-    allowPositionals: true,
-    options: { url: { type: 'string' }, json: { type: 'boolean' }, help: { type: 'boolean' } },
-  });
-  if (values.help === true || positionals.length > 0) return usage(values.help === true);
-  const found = await ask<{ trunks: readonly TrunkAnswer[] }>(
-    serviceAccess(values.url, process.env),
-    'GET',
-    '/v1/trunks',
-  );
-  if (values.json === true) process.stdout.write(`${JSON.stringify(found)}\n`);
-  else for (const trunk of found.trunks) showTrunk(new Screen(), trunk);
-  return 0;
-}
-
-/** `routes`: where a call would go, and why. Exit code 1: nowhere. @throws ServiceError; ERR_PARSE_ARGS_… */
-export async function routes(args: readonly string[]): Promise<number> {
-  const { values, positionals } = parseArgs({
-    args: [...args],
-    allowPositionals: true,
-    options: {
-      carrier: { type: 'string' },
-      from: { type: 'string' },
-      url: { type: 'string' },
-      json: { type: 'boolean' },
-      help: { type: 'boolean' },
-    },
-  });
-  const [to, ...more] = positionals;
-  if (values.help === true || to === undefined || more.length > 0) return usage(values.help === true);
-  const query = new URLSearchParams({
-    to,
-    ...(values.carrier === undefined ? {} : { carrierId: values.carrier }),
-    ...(values.from === undefined ? {} : { from: values.from }),
-  });
-  const route = await ask<RouteAnswer>(
-    serviceAccess(values.url, process.env),
-    'GET',
-    `/v1/routes?${query.toString()}`,
-  );
-  if (values.json === true) process.stdout.write(`${JSON.stringify(route)}\n`);
-  else for (const way of route.trunks) showWay(new Screen(), way);
-  return route.trunks.some(({ place }) => place !== null) ? 0 : 1;
-}
+/** `routes`: where a call would go, and why. @throws ServiceError */
+export const routes = command({
+  options: {
+    carrier: { type: 'string', value: 'ID', gist: 'as a request names it by carrierId' },
+    from: { type: 'string', value: 'NUMBER', gist: 'calling number that is to be shown' },
+    ...SERVICE_OPTIONS,
+    ...JSON_OPTION,
+  },
+  about: `Exit code 0: some trunk would be tried. 1: none. 2: the service cannot be asked.\n${SERVICE_NOTE}`,
+  run: async ({ values, positionals: [to = ''], out }) => {
+    const query = new URLSearchParams({
+      to,
+      ...(values.carrier === undefined ? {} : { carrierId: values.carrier }),
+      ...(values.from === undefined ? {} : { from: values.from }),
+    });
+    const access = serviceAccess(values.url, process.env);
+    const route = await ask<RouteAnswer>(access, 'GET', `/v1/routes?${query.toString()}`);
+    if (values.json) writeJson(out, route);
+    else for (const way of route.trunks) showWay(new Screen(out), way);
+    return route.trunks.some(({ place }) => place !== null) ? 0 : 1;
+  },
+});
 
 function showTrunk(screen: Screen, { id, condition, reasons, use, figures }: TrunkAnswer): void {
   const limits = `${use.inUse}/${use.channels ?? '∞'} channels, ${use.invites}/${use.cps ?? '∞'} a second, ${use.waiting} waiting`;
@@ -79,9 +61,4 @@ function percent(share: number | null): string {
 
 function seconds(ms: number | null): string {
   return ms === null ? '-' : `${(ms / 1000).toFixed(1)} s`;
-}
-
-function usage(asked: boolean): number {
-  (asked ? process.stdout : process.stderr).write(TRUNKS_USAGE);
-  return asked ? 0 : 2;
 }

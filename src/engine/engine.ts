@@ -127,6 +127,8 @@ export interface LegTimeouts {
   readonly setupMs: number;
   /** From the first 180 (or, without one, from the first other provisional) to the answer. */
   readonly ringMs: number;
+  /** From the first INVITE to the answer, whatever comes meanwhile; without it the other two alone are the limits. */
+  readonly attemptMs?: number;
   /** From the answer to the hang-up, whatever else happens. */
   readonly maxCallMs: number;
   /** Silence between the last sample of the prompt and our BYE. */
@@ -160,6 +162,8 @@ export interface SipResult {
   readonly q850?: number;
   /** The `text` of that Reason header: 603+ and 608 put the redress contact there. */
   readonly reasonText?: string;
+  /** Where whoever blocked the call can be asked for redress: Call-Info with `purpose=jwscard` (RFC 8688 §3.1). */
+  readonly redressUri?: string;
   /** Seconds of the Retry-After header. */
   readonly retryAfterSeconds?: number;
 }
@@ -258,6 +262,12 @@ export type CallEvent = At &
      * that learn it then tell it, before any event of the far end.
      */
     | { readonly type: 'sent'; readonly leftover: Leftover }
+    /**
+     * One more INVITE is due: for a challenge (401, 407), a 422, or another address of the trunk. As the first, it leaves
+     * only when the consumer asks for the event after this one; the time until then is nobody's. What UDP sends again
+     * of the same INVITE (RFC 3261 §17.1.1.2) is not told.
+     */
+    | { readonly type: 'again' }
     /** A provisional response other than 100, 180, and 183 with SDP: 181 says forwarded (RFC 3261 §21.1.3). */
     | { readonly type: 'progress'; readonly status: number }
     | { readonly type: 'ringing'; readonly leftover: Leftover }
@@ -284,6 +294,17 @@ export type CallEvent = At &
     | { readonly type: 'ended'; readonly end: LegEnd; readonly media?: MediaStats }
   );
 
+/** What becomes of a leg on the wire, for whoever counts it. Either may be told after the last event of the leg too. */
+export interface LegWire {
+  /** An INVITE has left: the first, or one of which `again` has told. */
+  sent(): void;
+  /**
+   * Told once of each leg: the far end has nothing of it any more, since it gave a final response to the INVITE or to the
+   * BYE, or since none will come (Timer B, Timer F), or since no INVITE ever left.
+   */
+  over(): void;
+}
+
 export interface Engine {
   readonly name: 'embedded' | 'freeswitch';
   start(): Promise<void>;
@@ -294,7 +315,7 @@ export interface Engine {
    * sends CANCEL before the answer and BYE after it. `trying` is first, exactly one `ended` is last, and
    * whoever stops reading early (`return()`) ends the call too.
    */
-  originate(leg: Leg, signal: AbortSignal): AsyncGenerator<CallEvent, void, undefined>;
+  originate(leg: Leg, signal: AbortSignal, wire?: LegWire): AsyncGenerator<CallEvent, void, undefined>;
   /** Sends one request outside of calls, and waits for its final response. Never rejects. */
   request(request: PlainRequest, signal: AbortSignal): Promise<PlainAnswer>;
   /**

@@ -13,6 +13,7 @@ import type { WireMessage } from '../sip/transport.ts';
 import { parseUri } from '../sip/uri.ts';
 import { type Behaviour, behaviourOf } from './behaviour.ts';
 import { Phone } from './phone.ts';
+import { LabRegistrar } from './registrar.ts';
 
 export interface LabCarrierOptions {
   readonly host: string;
@@ -30,6 +31,8 @@ export interface LabCarrierOptions {
   readonly t1Ms?: number;
   /** RTP goes here and the phones stay deaf: for load runs with a receiver of their own. */
   readonly mediaSink?: { readonly address: string; readonly port: number };
+  /** What the phone of a number does; `behaviourOf` says it of those that this leaves undefined. */
+  readonly behaviours?: (number: string) => Behaviour | undefined;
   readonly onFault: (error: unknown) => void;
   readonly onWire?: (message: WireMessage) => void;
   readonly onCall?: (call: LabCall) => void;
@@ -50,6 +53,9 @@ const MAX_KEPT_CALLS = 5000;
 
 /** A carrier and its subscribers on one SIP port: what the trunk of a test, a demo or a lab leads to. */
 export class LabCarrier {
+  /** The status that an OPTIONS gets. May be changed at any time. */
+  optionsAnswer: number | 'silent' = 200;
+  readonly registrar: LabRegistrar;
   readonly #options: LabCarrierOptions;
   readonly #endpoint: SipEndpoint;
   readonly #calls: LabCall[] = [];
@@ -57,6 +63,7 @@ export class LabCarrier {
 
   constructor(options: LabCarrierOptions) {
     this.#options = options;
+    this.registrar = new LabRegistrar(options);
     this.#endpoint = new SipEndpoint({
       host: options.host,
       port: options.port,
@@ -103,7 +110,13 @@ export class LabCarrier {
     if (request.method === 'INVITE') return this.#invite(handle);
     const toTag = 'lab';
     if (request.method === 'OPTIONS') {
-      return handle.respond(responseTo(request, 200, { toTag, headers: [['Allow', ALLOW]] }));
+      const status = this.optionsAnswer;
+      if (status === 'silent') return handle.ignore();
+      return handle.respond(responseTo(request, status, { toTag, headers: [['Allow', ALLOW]] }));
+    }
+    if (request.method === 'REGISTER') {
+      const response = this.registrar.answer(request);
+      return response === undefined ? handle.ignore() : handle.respond(response);
     }
     handle.respond(
       responseTo(request, request.method === 'BYE' ? 481 : 405, { toTag, headers: [['Allow', ALLOW]] }),
@@ -113,7 +126,7 @@ export class LabCarrier {
   #invite(handle: ServerHandle): void {
     const { request, peer } = handle;
     const number = decodeURIComponentSafely(parseUri(request.uri)?.user ?? '').replace(/[^0-9+]/g, '');
-    const behaviour = behaviourOf(number);
+    const behaviour = this.#options.behaviours?.(number) ?? behaviourOf(number);
     if (behaviour.silent === true) return handle.ignore();
     if (behaviour.challenge !== undefined && !this.#authorized(request, behaviour.challenge)) {
       return this.#challenge(handle, behaviour.challenge);

@@ -49,6 +49,9 @@ export interface PhoneRecord {
   readonly srtpDropped: number;
 }
 
+/** What a phone does so long after the INVITE, milliseconds. */
+type Step = readonly [afterMs: number, act: () => void];
+
 /** One call at a lab phone: acts out its behaviour towards one INVITE. */
 export class Phone {
   readonly #options: PhoneOptions;
@@ -111,8 +114,9 @@ export class Phone {
     });
     this.#handle.onCancel = () => this.#canceled();
     this.#handle.respond(responseTo(request, 100));
-    const { final } = behaviour;
-    if (final === 'never' || final.status < 300) {
+    const { final, provisionals } = behaviour;
+    // One that refuses at once needs no description; early media does, whatever comes after it.
+    if (final === 'never' || final.status < 300 || provisionals.some(({ sdp }) => sdp === true)) {
       try {
         if (mediaSink === undefined) this.#media = await openMedia(localAddress, behaviour);
         this.#prepareAnswer();
@@ -121,9 +125,9 @@ export class Phone {
         return this.#refuse(488);
       }
     }
-    for (const provisional of behaviour.provisionals)
-      this.#after(provisional.afterMs, () => this.#provisional(provisional));
-    if (final !== 'never') this.#after(final.afterMs, () => this.#final(final));
+    const responses = provisionals.map((one): Step => [one.afterMs, () => this.#provisional(one)]);
+    if (final !== 'never') responses.push([final.afterMs, () => this.#final(final)]);
+    this.#inTurn(responses.sort(([a], [b]) => a - b));
   }
 
   /** Ends the call as the person holding the phone would. */
@@ -139,6 +143,16 @@ export class Phone {
       if (this.#record.end === null) act();
     }, ms);
     this.#timers.add(timer);
+  }
+
+  /** In this order whatever happens: of timers that are late, a longer one can come before a shorter one. */
+  #inTurn([next, ...rest]: readonly Step[], begunAt = performance.now()): void {
+    if (next === undefined) return;
+    const [afterMs, act] = next;
+    this.#after(Math.ceil(Math.max(0, begunAt + afterMs - performance.now())), () => {
+      act();
+      this.#inTurn(rest, begunAt);
+    });
   }
 
   #prepareAnswer(): void {

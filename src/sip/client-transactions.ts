@@ -14,6 +14,8 @@ import type { Peer } from './transport.ts';
 
 /** What the user of a client transaction is told; each call may be the last one but the first two. */
 export interface ClientListener {
+  /** The request was handed to the network: the first time, and each time that it is sent again. */
+  sent?(): void;
   response(response: SipResponse): void;
   /** No final response in time (Timer B or F). */
   timeout(): void;
@@ -146,7 +148,10 @@ export class ClientTransactions {
   }
 
   #transmit(key: string, entry: Entry, request: SipRequest): void {
-    this.#send(request, entry.peer).catch((error: unknown) => {
+    const sent = (): void => {
+      if (request === entry.request) entry.listener.sent?.();
+    };
+    this.#send(request, entry.peer).then(sent, (error: unknown) => {
       const cause = error instanceof Error ? error : new Error(String(error));
       if (this.#entries.get(key) === entry) this.#input(key, { type: 'transport_error' }, undefined, cause);
     });

@@ -143,6 +143,13 @@ export function parseReason(message: SipMessage): { q850?: number; text?: string
   return found;
 }
 
+/** The address of the first Call-Info header (RFC 3261 §20.9) with this purpose. */
+export function callInfoOf(message: SipMessage, purpose: string): string | undefined {
+  return headerList(message, 'Call-Info')
+    .map(parseNameAddress)
+    .find((info) => info?.params.get('purpose')?.toLowerCase() === purpose)?.uri;
+}
+
 const REQUIRED = ['Via', 'From', 'To', 'Call-ID', 'CSeq'] as const;
 
 /**

@@ -39,6 +39,10 @@ export type InviteFailure =
   | { readonly kind: 'transport'; readonly error: Error };
 
 export interface InviteListener {
+  /** An INVITE was handed to the network: each of them, and each time that it is sent again. */
+  sent?(): void;
+  /** One more INVITE is due: it leaves when `leave` is called. Without this it leaves at once. */
+  again?(leave: () => void): void;
   provisional(response: SipResponse, dialog: Dialog | undefined): void;
   /** Once, and then never `failed`. The ACK is on its way (`acked`). A CANCEL of ours may have crossed it: `canceled` tells. */
   answered(answer: Answer): void;
@@ -82,8 +86,12 @@ export class Invite {
   #sessionInterval: number | undefined;
   #handle: ClientHandle | undefined;
   #provisional = false;
+  /** A 180 came. */
+  #rang = false;
   #cancelWanted = false;
   #cancelSent = false;
+  /** One more INVITE is due, and none is out. */
+  #due = false;
   #settled = false;
   readonly #dismissed = new Map<string, Promise<Outgoing>>();
   #winner: { readonly tag: string; readonly ack: Promise<Outgoing> } | undefined;
@@ -151,7 +159,8 @@ export class Invite {
   cancel(): void {
     if (this.#settled || this.#cancelWanted) return;
     this.#cancelWanted = true;
-    if (this.#provisional) this.#sendCancel();
+    if (this.#due) this.#fail({ kind: 'gone' });
+    else if (this.#provisional) this.#sendCancel();
     else this.#handle?.hush();
   }
 
@@ -184,6 +193,7 @@ export class Invite {
 
   #transactionListener() {
     return {
+      sent: () => this.#options.listener.sent?.(),
       response: (response: SipResponse) => this.#response(response),
       timeout: () => this.#nextOr({ kind: 'timeout' }),
       transportError: (error: Error) => this.#nextOr({ kind: 'transport', error }),
@@ -221,13 +231,21 @@ export class Invite {
     return false;
   }
 
-  /** The same call, one CSeq further, in a new transaction. */
+  /** The same call, one CSeq further, in a new transaction. A phone that has rung is not rung once more for it. */
   #again(): boolean {
-    if (this.#retriesLeft-- <= 0) return false;
+    if (this.#rang || this.#retriesLeft-- <= 0) return false;
     this.#cseq++;
     this.#provisional = false;
     this.#early.clear();
-    this.send();
+    this.#due = true;
+    const leave = (): void => {
+      if (!this.#due || this.#settled) return;
+      this.#due = false;
+      this.send();
+    };
+    const { listener } = this.#options;
+    if (listener.again === undefined) leave();
+    else listener.again(leave);
     return true;
   }
 
@@ -241,6 +259,7 @@ export class Invite {
   #provisionalResponse(response: SipResponse): void {
     const first = !this.#provisional;
     this.#provisional = true;
+    this.#rang ||= response.status === 180;
     if (first && this.#cancelWanted) this.#sendCancel();
     const dialog = response.status === 100 ? undefined : this.#earlyDialog(response);
     if (dialog === 'again') return;

@@ -23,6 +23,7 @@ const REASONS: Readonly<Record<number, string>> = {
   416: 'Unsupported URI Scheme',
   420: 'Bad Extension',
   422: 'Session Interval Too Small',
+  423: 'Interval Too Brief',
   428: 'Use Identity Header',
   480: 'Temporarily Unavailable',
   481: 'Call/Transaction Does Not Exist',

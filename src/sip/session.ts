@@ -80,23 +80,28 @@ export class Session {
 
   #allowsUpdate = false;
 
-  /** Sends a request and waits for its final response; a challenge is answered once. */
+  /**
+   * Sends a request and waits for its final response; a challenge is answered once.
+   *
+   * @param left hears when it leaves, which may be after a look-up
+   */
   async send(
     method: string,
     parts: { headers?: readonly SipHeader[]; body?: string } = {},
+    left: () => void = () => {},
   ): Promise<Answered> {
-    const first = await this.#attempt(method, parts);
+    const first = await this.#attempt(method, parts, left);
     if (!('response' in first) || (first.response.status !== 401 && first.response.status !== 407))
       return first;
     if (this.#options.authorization?.challenged(first.response) !== true) return first;
     return this.#attempt(method, parts);
   }
 
-  /** Hangs up. True: the peer answered, whatever it said. Further calls do nothing. */
-  async bye(headers: readonly SipHeader[] = []): Promise<boolean> {
+  /** Hangs up. True: the peer answered, whatever it said. Further calls do nothing. `left` is that of `send`. */
+  async bye(left?: () => void): Promise<boolean> {
     if (this.#ended) return true;
     this.#end();
-    return 'response' in (await this.send('BYE', { headers }));
+    return 'response' in (await this.send('BYE', {}, left));
   }
 
   /** Stops all timers, without a word to the peer. */
@@ -223,6 +228,7 @@ export class Session {
   async #attempt(
     method: string,
     parts: { headers?: readonly SipHeader[]; body?: string },
+    left: () => void = () => {},
   ): Promise<Answered> {
     const { endpoint, authorization, localAddress } = this.#options;
     const [dialog, bare] = requestIn(this.#dialog, method, parts);
@@ -233,6 +239,7 @@ export class Session {
     const invite = method === 'INVITE';
     this.#inviting ||= invite;
     let ack: SipRequest | undefined;
+    left();
     return new Promise<Answered>((resolve) => {
       const settle = (answered: Answered) => {
         if (invite) this.#inviting = false;

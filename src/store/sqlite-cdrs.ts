@@ -6,6 +6,9 @@ import type { CdrLedger, LedgerEnds, LedgerRow, LedgerSpan } from './cdr-ledger.
 import type { SqliteDatabase } from './sqlite-database.ts';
 import type { Row } from './sqlite-rows.ts';
 
+/** What reads and writes a database file. */
+type Statements = Pick<SqliteDatabase, 'read' | 'write' | 'get' | 'all' | 'run'>;
+
 const SELECT_ENDS = 'SELECT * FROM cdr_ends WHERE id = 1';
 const INSERT_CDR = 'INSERT INTO cdrs (seq, record, hash) VALUES (?, ?, ?)';
 const MOVE_HEAD = 'UPDATE cdr_ends SET head_seq = ?, head_hash = ?, head_recorded_at = ? WHERE id = 1';
@@ -20,9 +23,9 @@ const DROP_ROWS = 500;
 
 /** The call detail records in a SQLite file. */
 export class SqliteCdrs implements CdrLedger {
-  readonly #database: SqliteDatabase;
+  readonly #database: Statements;
 
-  constructor(database: SqliteDatabase) {
+  constructor(database: Statements) {
     this.#database = database;
   }
 

@@ -12,17 +12,40 @@ export interface CapacityWish {
   readonly waitMs: number;
 }
 
-/** What a trunk has given to one call: a channel, and one INVITE. */
+/**
+ * What a trunk has given to one call: a channel, and one INVITE. What is sent again of an INVITE because UDP may have
+ * lost it (RFC 3261 §17.1.1.2) is no INVITE of its own, to carriers as to us.
+ */
 export interface Permit {
   readonly trunkId: string;
   /** How long it was waited for. */
   readonly waitedMs: number;
   /**
-   * The INVITE leaves now: its second begins. Until this is said the INVITE counts as about to leave, so that one that
-   * is late does not leave together with the next ones. To be said directly before it is sent.
+   * The INVITE may leave from now on: whether it has is known only when `sent` is said, or later. To be said before it
+   * is given to whoever sends it.
+   */
+  leaving(): void;
+  /**
+   * The INVITE has left: its second begins, at the latest. Until this is said it counts as about to leave, so that one
+   * that is late, wherever it is held up, does not leave together with the next ones. To be said after it was sent.
    */
   sent(): void;
-  /** The call is over, or does not take place. Later calls do nothing. An INVITE that never left counts no more. */
+  /**
+   * One more INVITE of the same call, such as the one that answers a challenge: waits for its moment, before all calls
+   * that have sent none, and ends early where the signal is aborted. Never rejects. `leaving` and `sent` are to
+   * be said of it then.
+   */
+  again(signal: AbortSignal): Promise<void>;
+  /**
+   * The carrier may have something of the call for longer than it lasts here, such as an INVITE without a final response:
+   * the channel stays in use, and an INVITE that is `leaving` counts, after `release` too, until what this answers is
+   * called. Later calls of that do nothing.
+   */
+  keep(): () => void;
+  /**
+   * The call is over, or does not take place. Later calls do nothing. An INVITE that was never `leaving` counts no more;
+   * one of which `sent` was not said counts as sent now, unless it is kept.
+   */
   release(): void;
 }
 
@@ -50,7 +73,7 @@ export interface Capacity {
   /**
    * Waits for a channel and for the moment of an INVITE: in the order of priority and of coming, without exception.
    * Never rejects. A permit that was given when the signal was aborted is still to be released. A trunk that has no
-   * limits, or is not known, gives one at once.
+   * limits, or was never known, gives one at once; one that is not configured any more gives none.
    */
   acquire(wish: CapacityWish, signal: AbortSignal): Promise<CapacityAnswer>;
   /** A channel for a leg that is up already, such as one of an earlier process: it counts, whatever the limit is. */

@@ -113,7 +113,22 @@ export interface Trunk {
   readonly srtp?: SrtpPolicy | undefined;
   /** From one OPTIONS to the next, 1–3600 s. Without it none is sent, and the trunk counts as alive. */
   readonly optionsIntervalSeconds?: number | undefined;
+  /** Where it is set, we register with the trunk, and calls go by it only while we are registered. */
+  readonly register?: TrunkRegistration | undefined;
 }
+
+/** What is registered with a trunk (RFC 3261 §10). Challenges are answered with the trunk's credentials. */
+export interface TrunkRegistration {
+  /** Where, if not at the trunk's host and port; see `REGISTRAR`. REGISTER goes there, or to the outbound proxy. */
+  readonly registrar?: string | undefined;
+  /** What is asked for: 60–86,400 s. The registrar may grant less. */
+  readonly expiresSeconds: number;
+  /** User part of the address of record. Without it the trunk's `username`. */
+  readonly user?: string | undefined;
+}
+
+/** What a `registrar` looks like: `carrier.example`, `carrier.example:5070`, `[2001:db8::1]`. */
+export const REGISTRAR = /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::([1-9]\d{0,4}))?$/;
 
 interface OutboundProxy {
   readonly host: string;
@@ -154,6 +169,15 @@ export function trunkCredentials(trunk: Trunk): DigestCredentials | undefined {
 export function trunkNextHop(trunk: Trunk): NextHop {
   const { host, port, transport = trunk.transport } = trunk.outboundProxy ?? trunk;
   return { host, transport, ...(port === undefined ? {} : { port }) };
+}
+
+/** Where the trunk's registrar is: the one that it names, or its host. */
+export function trunkRegistrar(trunk: Trunk): NextHop {
+  const { host, port, transport, register } = trunk;
+  const [, v6, name, named] = REGISTRAR.exec(register?.registrar ?? '') ?? [];
+  const registrar = v6 ?? name;
+  if (registrar === undefined) return { host, transport, ...(port === undefined ? {} : { port }) };
+  return { host: registrar, transport, ...(named === undefined ? {} : { port: Number(named) }) };
 }
 
 /** `carrier.example`, `carrier.example:5070`, `[2001:db8::1]:5070`: host and port as a SIP URI has them. */

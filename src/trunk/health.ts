@@ -10,9 +10,10 @@ export interface ProbeAnswer {
 
 /**
  * Asks a trunk for a sign of life. Where it rejects, or has not settled by the time the signal is aborted, the trunk
- * is not alive.
+ * is not alive. Null: nothing was learnt, since a fault of our own kept us from asking. That counts neither for nor
+ * against the trunk, and what was known of it stays.
  */
-export type Probe = (trunk: Trunk, signal: AbortSignal) => Promise<ProbeAnswer>;
+export type Probe = (trunk: Trunk, signal: AbortSignal) => Promise<ProbeAnswer | null>;
 
 export interface HealthRules {
   /** Probes in a row without a sign of life after which a trunk is down: 1–100. */
@@ -141,7 +142,7 @@ export class HealthProbes {
       if (signal.aborted || trunk === undefined) return;
       const answer = await this.#ask(trunk, signal);
       if (signal.aborted) return;
-      this.#note(id, answer);
+      if (answer !== null) this.#note(id, answer);
       await wait(this.#intervalOf(trunk), signal);
     }
   }
@@ -163,7 +164,7 @@ export class HealthProbes {
   }
 
   /** Never rejects, and settles in time whatever the probe does. */
-  async #ask(trunk: Trunk, stopped: AbortSignal): Promise<ProbeAnswer> {
+  async #ask(trunk: Trunk, stopped: AbortSignal): Promise<ProbeAnswer | null> {
     const { probe, wait } = this.#options;
     const over = new AbortController();
     const end = (): void => over.abort();

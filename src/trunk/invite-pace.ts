@@ -3,15 +3,17 @@ const SECOND_MS = 1000;
 
 /** An INVITE that may leave, and whether it has. */
 export interface InviteSlot {
-  /** When it left; null while it is about to. */
+  /** When it left at the latest; null while it is about to. */
   sentAt: number | null;
+  /** It may leave at any moment, or have left already. */
+  leaving: boolean;
 }
 
 export interface PaceOptions {
   /** INVITEs within any second: a whole number from 1. */
   readonly cps: number;
   /**
-   * How much later or earlier an INVITE is on the wire than was said: the limit holds within a second less this.
+   * How much closer together than they left INVITEs may reach the carrier: a second is counted as so much longer.
    * 0–500 ms.
    */
   readonly guardMs: number;
@@ -50,7 +52,7 @@ export class InvitePace {
 
   /** An INVITE of an earlier process, or one that had no limit then. */
   remember(sentAt: number): void {
-    this.#slots.push({ sentAt });
+    this.#slots.push({ sentAt, leaving: true });
     this.#dueAt = Math.max(this.#dueAt, sentAt + this.#gapMs);
   }
 
@@ -67,20 +69,27 @@ export class InvitePace {
 
   /** Permits one; only where `freeAt` is not later than now. */
   permit(now: number): InviteSlot {
-    const slot: InviteSlot = { sentAt: null };
+    const slot: InviteSlot = { sentAt: null, leaving: false };
     this.#slots.push(slot);
     const late = now - this.#dueAt > this.#options.catchUpMs;
     this.#dueAt = (late ? now : this.#dueAt) + this.#gapMs;
     return slot;
   }
 
+  /** It may leave from now on. */
+  leaving(slot: InviteSlot): void {
+    slot.leaving = true;
+  }
+
+  /** It has left by now. */
   sent(slot: InviteSlot, now: number): void {
     slot.sentAt ??= now;
   }
 
-  /** It will not leave. */
-  drop(slot: InviteSlot): void {
-    if (slot.sentAt === null) this.#slots = this.#slots.filter((one) => one !== slot);
+  /** It will not leave any more: one that may have left has done so now, for all that is known. */
+  drop(slot: InviteSlot, now: number): void {
+    if (slot.leaving) this.sent(slot, now);
+    else if (slot.sentAt === null) this.#slots = this.#slots.filter((one) => one !== slot);
   }
 
   /** Those that count now. */

@@ -12,13 +12,13 @@ export interface LocalCapacityOptions {
    * that is not known, as after a crash, and the first second is waited.
    */
   readonly recent?: ReadonlyMap<string, readonly number[]>;
-  /** By how much the times on the wire may differ from those that `Permit.sent` tells: 0–500 ms. */
+  /** See `PaceOptions.guardMs`. */
   readonly guardMs?: number;
   /** Calls that wait for one trunk at most: 1–1,000,000. */
   readonly maxWaiting?: number;
 }
 
-/** What a busy event loop delays a packet by; it costs 2 % of the calls per second. */
+/** What networks delay one packet more than another by; it costs 2 % of the calls per second. */
 const GUARD_MS = 20;
 /** Timers come late by about this, which is made up for. */
 const CATCH_UP_MS = 20;
@@ -27,7 +27,7 @@ const MAX_WAITING = 20_000;
 /** Limits of trunks as one process keeps them: in memory. */
 export class LocalCapacity implements Capacity {
   readonly #lines = new Map<string, TrunkLine>();
-  /** Of trunks that are not configured any more, and still carry calls. */
+  /** Of trunks that are not configured any more: they take no calls, and may still carry some. */
   readonly #gone = new Map<string, TrunkLine>();
   readonly #options: TrunkLineOptions;
 
@@ -41,8 +41,8 @@ export class LocalCapacity implements Capacity {
   }
 
   /**
-   * New limits, as of a new configuration. Those who wait for a trunk that is gone are refused; its calls go on, and
-   * count again should it come back. A trunk that gets its first `cps` waits for a second, since what has just left
+   * New limits, as of a new configuration. Those who wait for a trunk that is gone are refused, as is whoever comes;
+   * its calls go on, and count again should it come back. A trunk that gets its first `cps` waits for a second, since what has just left
    * for it was not counted.
    */
   limit(trunks: readonly TrunkLimits[]): void {
@@ -59,18 +59,18 @@ export class LocalCapacity implements Capacity {
       this.#lines.set(trunk.id, line ?? new TrunkLine(trunk, undefined, this.#options));
       this.#gone.delete(trunk.id);
     }
-    for (const [id, line] of this.#gone) if (line.idle) this.#gone.delete(id);
   }
 
   async acquire(wish: CapacityWish, signal: AbortSignal): Promise<CapacityAnswer> {
-    const line = this.#lines.get(wish.trunkId);
+    const line = this.#lines.get(wish.trunkId) ?? this.#gone.get(wish.trunkId);
     return line === undefined
       ? { kind: 'permit', permit: unlimited(wish.trunkId) }
       : line.acquire(wish, signal);
   }
 
   async occupy(trunkId: string): Promise<Permit> {
-    return this.#lines.get(trunkId)?.occupy() ?? unlimited(trunkId);
+    const line = this.#lines.get(trunkId) ?? this.#gone.get(trunkId);
+    return line?.occupy() ?? unlimited(trunkId);
   }
 
   async use(): Promise<readonly CapacityUse[]> {
@@ -94,5 +94,13 @@ function wakeByTimer(ms: number, work: () => void): () => void {
 }
 
 function unlimited(trunkId: string): Permit {
-  return { trunkId, waitedMs: 0, sent: () => undefined, release: () => undefined };
+  return {
+    trunkId,
+    waitedMs: 0,
+    leaving: () => undefined,
+    sent: () => undefined,
+    again: async () => undefined,
+    keep: () => () => undefined,
+    release: () => undefined,
+  };
 }

@@ -39,9 +39,14 @@ export interface TrunkFigures {
   readonly approvals: Approvals & { readonly rate: number | null };
 }
 
+/** A number that is to be read off a phone and a code that is said fail for different reasons. */
+type Channel = 'voice' | 'flash';
+
 /** What a verification says of a trunk. */
 export interface Proven {
   readonly trunkId: string;
+  /** By which of them it was to be proven; `voice` unless told. */
+  readonly channel?: Channel;
   readonly to: string;
   /** Whether it was, so far. */
   readonly approved: boolean;
@@ -72,6 +77,7 @@ interface Window {
 
 interface Verdict {
   readonly trunkId: string;
+  readonly channel: Channel;
   readonly at: number;
   /** Null where it says nothing after all. */
   approved: boolean | null;
@@ -84,7 +90,7 @@ const MAX_AGE_MS = 86_400_000;
 const RIPE_MS = 120_000;
 /** Of a window; more are passed over, approved or not, until some of them count. */
 const MAX_UNRIPE = 1000;
-/** Windows of trunk and prefix; of more, those that were used longest ago go. Full, they take some 20 MB. */
+/** Windows of trunk, channel and prefix; of more, those that were used longest ago go. Full, they take some 20 MB. */
 const MAX_WINDOWS = 1000;
 /** Verifications of which something may still be told: as many as 100 calls a second leave in a quarter of an hour. */
 const MAX_TOLD = 90_000;
@@ -97,8 +103,9 @@ const NOT_CARRIED: readonly (Disposition | null)[] = ['trunk_failure', 'trunk_ti
 
 /**
  * What a verification says of the trunk of the attempt that proved it, or else of the last one; undefined where it says
- * nothing of a trunk: its call is not over, or it was canceled, or no trunk has carried its call. One that is pending
- * after its call was not approved so far: to wait until it expires would be to learn of a bad trunk ten minutes late.
+ * nothing of a trunk: its call is not over, or no trunk has carried its call, or it was canceled before all was said. One
+ * that is pending after its call was not approved so far: to wait until it expires would be to learn of a bad trunk ten
+ * minutes late. One that is canceled then was not approved either: whoever has heard nothing asks for another call.
  */
 export function provenBy(
   { to, attempts }: Pick<Call, 'to' | 'attempts'>,
@@ -107,15 +114,24 @@ export function provenBy(
   const approved = status === 'approved';
   const last =
     (approved ? attempts.findLast((one) => mayHave(one, approvedBy)) : undefined) ?? attempts.at(-1);
-  if (last === undefined || status === 'canceled') return undefined;
+  if (last === undefined || (status === 'canceled' && !isDelivered(last))) return undefined;
   if (status === 'pending' && last.endedAt === null) return undefined;
   if (!approved && !wasCarried(last)) return undefined;
-  return { trunkId: last.trunkId, to, approved, at: last.startedAt };
+  return { trunkId: last.trunkId, channel: channelOf(last), to, approved, at: last.startedAt };
+}
+
+function channelOf({ channel }: Attempt): Channel {
+  return channel ?? 'voice';
 }
 
 function mayHave(attempt: Attempt, proof: Proof | null): boolean {
-  if (proof === 'caller_id') return attempt.channel === 'flash' && wasReached(attempt);
-  return attempt.channel !== 'flash' && attempt.answeredAt !== null;
+  if (proof === 'caller_id') return channelOf(attempt) === 'flash' && wasReached(attempt);
+  return channelOf(attempt) === 'voice' && attempt.answeredAt !== null;
+}
+
+/** Whether it did all that it was for, as far as our side can tell. */
+function isDelivered({ promptFinished, disposition }: Attempt): boolean {
+  return promptFinished || disposition === 'rang';
 }
 
 /** One that is still up counts as well: a verification may be final before its call is over. */
@@ -129,7 +145,7 @@ function wasReached({ ringingAt, answeredAt }: Attempt): boolean {
   return ringingAt !== null || answeredAt !== null;
 }
 
-/** What the last calls of each trunk were like, by prefix: in memory, the last ones of a day. */
+/** What the last calls of each trunk were like, by channel and prefix: in memory, the last ones of a day. */
 export class TrunkResults {
   readonly #now: () => number;
   readonly #trunks: () => readonly Trunk[];
@@ -160,14 +176,15 @@ export class TrunkResults {
   attempt(to: string, attempt: Attempt): void {
     if (attempt.endedAt === null || OURS.includes(attempt.disposition)) return;
     const { pddMs, talkMs } = durations(attempt);
+    const channel = channelOf(attempt);
     const seizure = {
       at: attempt.endedAt,
-      voice: attempt.channel !== 'flash',
+      voice: channel === 'voice',
       answered: attempt.answeredAt !== null,
       pddMs,
       talkMs,
     };
-    keep(this.#window(attempt.trunkId, to).seizures, seizure, this.#attempts);
+    keep(this.#window(attempt.trunkId, channel, to).seizures, seizure, this.#attempts);
   }
 
   /**
@@ -177,19 +194,20 @@ export class TrunkResults {
   verification(id: string, proven: Proven | undefined): void {
     const told = this.#told.get(id);
     if (told !== undefined) {
-      const same = told.trunkId === proven?.trunkId;
+      const same = told.trunkId === proven?.trunkId && told.channel === (proven.channel ?? 'voice');
       told.approved = same ? proven.approved : null;
       if (same) return;
     }
     if (proven === undefined) return;
-    const { trunkId, to, approved, at } = proven;
-    const window = this.#window(trunkId, to);
+    const { trunkId, channel = 'voice', to, approved, at } = proven;
+    const window = this.#window(trunkId, channel, to);
     this.#ripen(window);
+    const verdict: Verdict = { trunkId, channel, at, approved };
+    // One that is passed over stays so: those that are approved are told again, and would have a second chance.
+    this.#told.set(id, verdict);
     if (window.unripe.length >= MAX_UNRIPE) return;
     const due = Math.max(at + this.#ripeMs, window.unripe.at(-1)?.due ?? 0);
-    const verdict: Verdict = { trunkId, at, approved };
     window.unripe.push({ verdict, due });
-    this.#told.set(id, verdict);
   }
 
   /** Takes note of ended calls of earlier times, in any order, such as those of the store at the start. */
@@ -211,11 +229,12 @@ export class TrunkResults {
     for (const { at, take } of notes.toSorted((a, b) => a.at - b.at)) if (this.#counts(at)) take();
   }
 
-  /** Approvals of each trunk, by its id, for numbers like this one. */
-  approvals(to: string): (trunkId: string) => Approvals {
+  /** Approvals of each trunk, by its id, for numbers like this one and what is to prove them. */
+  approvals(to: string, channel: Channel = 'voice'): (trunkId: string) => Approvals {
     const country = countryPrefix(to);
     return (trunkId) => {
-      const window = this.#windows.get(this.#keyOf(trunkId, to, country));
+      const prefix = this.#prefixOf(trunkId, to, country);
+      const window = this.#windows.get(keyOf(trunkId, channel, prefix));
       return this.#approvals(window === undefined ? [] : [window]);
     };
   }
@@ -235,10 +254,8 @@ export class TrunkResults {
 
   /** The prefixes of a trunk of which there are results, in their order. */
   prefixes(trunkId: string): readonly string[] {
-    return [...this.#windows.values()]
-      .filter((window) => window.trunkId === trunkId)
-      .map(({ prefix }) => prefix)
-      .toSorted();
+    const own = [...this.#windows.values()].filter((window) => window.trunkId === trunkId);
+    return [...new Set(own.map(({ prefix }) => prefix))].toSorted();
   }
 
   #approvals(windows: readonly Window[]): Approvals {
@@ -263,25 +280,24 @@ export class TrunkResults {
     return at > this.#now() - this.#maxAgeMs;
   }
 
-  #keyOf(trunkId: string, to: string, country?: string): string {
+  #prefixOf(trunkId: string, to: string, country?: string): string {
     const trunk = this.#trunks().find(({ id }) => id === trunkId);
-    return `${trunkId} ${resultPrefix(trunk, to, country)}`;
+    return resultPrefix(trunk, to, country);
   }
 
-  #window(trunkId: string, to: string): Window {
-    const key = this.#keyOf(trunkId, to);
+  #window(trunkId: string, channel: Channel, to: string): Window {
+    const prefix = this.#prefixOf(trunkId, to);
+    const key = keyOf(trunkId, channel, prefix);
     const known = this.#windows.get(key);
     if (known !== undefined) return known;
-    const window: Window = {
-      trunkId,
-      prefix: key.slice(trunkId.length + 1),
-      seizures: [],
-      verdicts: [],
-      unripe: [],
-    };
+    const window: Window = { trunkId, prefix, seizures: [], verdicts: [], unripe: [] };
     this.#windows.set(key, window);
     return window;
   }
+}
+
+function keyOf(trunkId: string, channel: Channel, prefix: string): string {
+  return `${trunkId} ${channel} ${prefix}`;
 }
 
 /** The last ones, so many at most. */

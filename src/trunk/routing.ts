@@ -12,6 +12,8 @@ export interface RouteWish {
   readonly carrierId: string | null;
   /** Calling number that has to be shown; null: the trunk's own. */
   readonly cli: string | null;
+  /** What is to prove the number: approvals by it alone count. `voice` unless told. */
+  readonly channel?: 'voice' | 'flash';
 }
 
 export interface RoutingPorts {
@@ -42,9 +44,9 @@ export class Routing {
   }
 
   /** Every trunk with its place, or why it has none. */
-  find({ to, carrierId, cli }: RouteWish): Route {
+  find({ to, carrierId, cli, channel }: RouteWish): Route {
     const { states, results, random } = this.#ports;
-    const approvals = results.approvals(to);
+    const approvals = results.approvals(to, channel);
     return route({
       to,
       carrierId,

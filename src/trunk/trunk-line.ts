@@ -28,6 +28,14 @@ interface Waiting {
   readonly answer: (answer: CapacityAnswer) => void;
 }
 
+/** Lets one more INVITE of a call that has a channel leave. */
+type Repeat = (slot: PacedSlot | undefined) => void;
+
+interface PacedSlot {
+  readonly pace: InvitePace;
+  readonly slot: InviteSlot;
+}
+
 /** Longer than this no timer is set; it wakes once more. */
 const LONGEST_WAKE_MS = 3_600_000;
 
@@ -36,6 +44,8 @@ export class TrunkLine {
   readonly #trunkId: string;
   readonly #options: TrunkLineOptions;
   readonly #waiting = new WaitingLine<Waiting>();
+  /** In the order in which they came; before all that wait for a channel. */
+  readonly #repeats = new Set<Repeat>();
   #channels = Number.POSITIVE_INFINITY;
   #pace: InvitePace | undefined;
   #cps: number | undefined;
@@ -48,11 +58,6 @@ export class TrunkLine {
     this.#trunkId = limits.id;
     this.#options = options;
     this.limit(limits, recent);
-  }
-
-  /** Whether nothing of it counts for whoever comes next. */
-  get idle(): boolean {
-    return this.#inUse === 0 && this.use().invites === 0;
   }
 
   /** What is in use stays so; new limits hold for whoever comes next. One that was closed is open again. */
@@ -125,10 +130,14 @@ export class TrunkLine {
   #serve(): void {
     const now = this.#options.elapsed();
     this.#expire((deadline) => deadline < now);
-    while (this.#inUse < this.#channels && (this.#pace?.freeAt(now) ?? now) <= now) {
+    for (const repeat of this.#repeats) {
+      if (this.#freeAt(now) > now) break;
+      repeat(this.#slot(now));
+    }
+    while (this.#inUse < this.#channels && this.#freeAt(now) <= now) {
       const next = this.#waiting.first();
       if (next === undefined) break;
-      const permit = this.#permit(this.#pace, now - next.item.since);
+      const permit = this.#permit(this.#slot(now), now - next.item.since);
       this.#settle(next, { kind: 'permit', permit });
     }
     this.#expire((deadline) => deadline <= now);
@@ -146,9 +155,12 @@ export class TrunkLine {
     this.#callOff?.();
     this.#callOff = undefined;
     const urgent = this.#waiting.mostUrgent();
-    if (urgent === undefined) return;
-    const free = this.#inUse < this.#channels ? (this.#pace?.freeAt(now) ?? now) : Number.POSITIVE_INFINITY;
-    const inMs = Math.min(Math.min(urgent.deadline, free) - now, LONGEST_WAKE_MS);
+    const wanted = this.#repeats.size > 0 || (urgent !== undefined && this.#inUse < this.#channels);
+    const free = wanted ? this.#freeAt(now) : Number.POSITIVE_INFINITY;
+    const at = Math.min(urgent?.deadline ?? Number.POSITIVE_INFINITY, free);
+    // Whatever else it waits for comes here by itself.
+    if (at === Number.POSITIVE_INFINITY) return;
+    const inMs = Math.min(at - now, LONGEST_WAKE_MS);
     this.#callOff = this.#options.wake(Math.max(1, Math.ceil(inMs)), () => this.#serve());
   }
 
@@ -163,28 +175,91 @@ export class TrunkLine {
     waiter.item.answer(answer);
   }
 
-  #permit(pace: InvitePace | undefined, waitedMs: number): Permit {
+  #freeAt(now: number): number {
+    return this.#pace?.freeAt(now) ?? now;
+  }
+
+  #slot(now: number): PacedSlot | undefined {
+    const pace = this.#pace;
+    return pace === undefined ? undefined : { pace, slot: pace.permit(now) };
+  }
+
+  #permit(first: PacedSlot | undefined, waitedMs: number): Permit {
     const { elapsed } = this.#options;
-    const slot: InviteSlot | undefined = pace?.permit(elapsed());
+    let paced = first;
     let held = true;
+    /** Who needs the channel: the call here, and whatever of it the carrier has. */
+    let users = 1;
+    const leave = (): void => {
+      users -= 1;
+      if (users === 0) {
+        this.#inUse -= 1;
+        paced?.pace.drop(paced.slot, elapsed());
+      }
+      this.#serve();
+    };
     this.#inUse += 1;
     return {
       trunkId: this.#trunkId,
       waitedMs,
+      leaving: () => {
+        if (held) paced?.pace.leaving(paced.slot);
+      },
       sent: () => {
-        if (!held || slot === undefined || slot.sentAt !== null) return;
-        pace?.sent(slot, elapsed());
+        // Also after its release, as long as it may still leave.
+        if (users === 0 || paced === undefined || paced.slot.sentAt !== null) return;
+        paced.pace.sent(paced.slot, elapsed());
         this.#serve();
+      },
+      again: async (signal) => {
+        if (!held) return;
+        // What was permitted before and not sent is not sent any more.
+        paced?.pace.drop(paced.slot, elapsed());
+        paced = await this.#repeat(signal);
+        // It was given back meanwhile.
+        if (!held) paced?.pace.drop(paced.slot, elapsed());
+      },
+      keep: () => {
+        if (!held) return () => undefined;
+        users += 1;
+        return once(leave);
       },
       release: () => {
         if (!held) return;
         held = false;
-        this.#inUse -= 1;
-        if (slot !== undefined) pace?.drop(slot);
-        this.#serve();
+        if (paced?.slot.leaving === false) paced.pace.drop(paced.slot, elapsed());
+        leave();
       },
     };
   }
+
+  /** Undefined where there is no pace, or nobody waits for it any more. */
+  #repeat(signal: AbortSignal): Promise<PacedSlot | undefined> {
+    return new Promise((resolve) => {
+      const leave: Repeat = (slot) => {
+        this.#repeats.delete(leave);
+        signal.removeEventListener('abort', giveUp);
+        resolve(slot);
+      };
+      const giveUp = (): void => {
+        leave(undefined);
+        this.#serve();
+      };
+      if (signal.aborted) return resolve(undefined);
+      signal.addEventListener('abort', giveUp, { once: true });
+      this.#repeats.add(leave);
+      this.#serve();
+    });
+  }
+}
+
+function once(work: () => void): () => void {
+  let done = false;
+  return () => {
+    if (done) return;
+    done = true;
+    work();
+  };
 }
 
 async function refused(why: CapacityRefusal): Promise<CapacityAnswer> {

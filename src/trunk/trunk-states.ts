@@ -2,10 +2,12 @@ import type { BreakerPass, BreakerReport, BreakerRules } from './breaker.ts';
 import { BREAKER_RULES, Breaker } from './breaker.ts';
 import type { TrunkClock } from './clock.ts';
 import type { TrunkHealth } from './health.ts';
+import type { RegistrationState } from './registrations.ts';
 
 /**
  * Whether calls should go by a trunk. `up`: yes; `half_open`: one, to see whether it is back; `resting`: it asked to
- * be left alone (Retry-After); `open`: its calls failed; `down`: it gives no sign of life (OPTIONS).
+ * be left alone (Retry-After); `open`: its calls failed; `down`: it gives no sign of life (OPTIONS), or wants us to
+ * register and we are not.
  */
 export type TrunkCondition = 'up' | 'half_open' | 'resting' | 'open' | 'down';
 
@@ -35,6 +37,8 @@ export interface TrunkStatesOptions {
   readonly clock: TrunkClock;
   /** What OPTIONS tell (`HealthProbes.of`); without it, every trunk is taken to be alive. */
   readonly health?: (trunkId: string) => TrunkHealth;
+  /** What became of registering (`Registrations.of`); without it, no trunk is taken to want that. */
+  readonly registration?: (trunkId: string) => RegistrationState;
   readonly rules?: BreakerRules;
 }
 
@@ -69,12 +73,13 @@ export class TrunkStates {
       const trial = first.condition === 'half_open' && (breaker?.admits() ?? false);
       return { condition: first.condition, since: first.since, reasons, trial };
     }
-    const health = this.#options.health?.(trunkId);
+    const { health, registration } = this.#options;
     const since = Math.max(
       this.#born,
       this.#upSince.get(trunkId) ?? 0,
       breaker?.report().since ?? 0,
-      health?.since ?? 0,
+      health?.(trunkId).since ?? 0,
+      registration?.(trunkId).since ?? 0,
     );
     return { condition: 'up', since, reasons, trial: false };
   }
@@ -110,8 +115,10 @@ export class TrunkStates {
     const health = this.#options.health?.(trunkId);
     const breaker = this.#breakers.get(trunkId)?.report();
     const rest = this.#restOf(trunkId);
+    const registration = this.#options.registration?.(trunkId);
     return [
       ...(health?.state === 'down' ? [downReason(health)] : []),
+      ...(registration === undefined ? [] : unregisteredReason(registration)),
       ...(breaker?.state === 'open' ? [breakerReason(breaker, 'open')] : []),
       ...(rest === undefined ? [] : [this.#restReason(rest)]),
       ...(breaker?.state === 'half_open' ? [breakerReason(breaker, 'half_open')] : []),
@@ -140,6 +147,12 @@ export class TrunkStates {
 
 function downReason({ since, detail }: TrunkHealth): TrunkReason {
   return { condition: 'down', since, until: null, detail: `no sign of life: ${detail ?? 'no response'}` };
+}
+
+function unregisteredReason({ state, since, until, detail }: RegistrationState): readonly TrunkReason[] {
+  if (state === 'none' || state === 'registered') return [];
+  const why = detail ?? 'no answer so far';
+  return [{ condition: 'down', since, until, detail: `not registered: ${why}` }];
 }
 
 function breakerReason(

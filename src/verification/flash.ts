@@ -33,8 +33,12 @@ export interface FlashSettings {
 export interface FlashPorts {
   readonly store: Pick<Store, 'takeCli'>;
   readonly vault: Pick<Vault, 'digest'>;
-  /** In the order in which they are to be tried. */
   readonly trunks: readonly Trunk[];
+  /**
+   * Ids of the trunks that a call to a number may go by, in the order in which they are to be tried; without it, all
+   * of them as they are configured.
+   */
+  readonly order?: (to: string) => readonly string[];
   /** Cryptographic, 0 to 1 (exclusive). */
   readonly random: () => number;
   /** Until when no flash call may go to a number, epoch milliseconds; undefined where it may go now. */
@@ -66,7 +70,7 @@ export async function chooseFlash(
   request: FlashRequest,
   checks: number,
   settings: FlashSettings,
-  { store, vault, trunks, random, pausedUntil }: FlashPorts,
+  { store, vault, trunks, order, random, pausedUntil }: FlashPorts,
   now: number,
 ): Promise<FlashChoice> {
   const { ringHoldMs, maxRingMs } = ringOf(request, settings);
@@ -81,7 +85,7 @@ export async function chooseFlash(
   }
   const fewest = numbersNeeded(checks, settings.maxGuessProbability);
   let best = 0;
-  for (const trunk of trunks) {
+  for (const trunk of inOrder(trunks, order?.(to))) {
     for (const group of shuffled(cliGroups(trunk, to, settings.hiddenDigits), random)) {
       best = Math.max(best, group.clis.length);
       if (group.clis.length < fewest) continue;
@@ -102,6 +106,10 @@ export async function chooseFlash(
     }
   }
   throw best < fewest ? tooFew(checks, best, settings.maxGuessProbability) : exhausted(settings);
+}
+
+function inOrder(trunks: readonly Trunk[], ids: readonly string[] | undefined): readonly Trunk[] {
+  return ids === undefined ? trunks : ids.flatMap((id) => trunks.filter((trunk) => trunk.id === id));
 }
 
 function detailsOf(

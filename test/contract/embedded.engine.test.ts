@@ -4,6 +4,8 @@ import { detectionContract } from './detection-contract.ts';
 import { type EngineUnderTest, engineContract } from './engine-contract.ts';
 import { flashContract } from './flash-contract.ts';
 import { gateContract } from './gate-contract.ts';
+import { paceContract } from './pace-contract.ts';
+import { requestContract } from './request-contract.ts';
 
 describe('embedded engine', () => {
   engineContract(start, './embedded-dying.ts');
@@ -19,6 +21,14 @@ describe('embedded engine: a gate before the prompt', () => {
 
 describe('embedded engine: who answered', () => {
   detectionContract(start);
+});
+
+describe('embedded engine: when INVITEs leave', () => {
+  paceContract(start);
+});
+
+describe('embedded engine: requests outside of calls', () => {
+  requestContract(start);
 });
 
 async function start(): Promise<EngineUnderTest> {

@@ -6,6 +6,8 @@ import { detectionContract } from './detection-contract.ts';
 import { type EngineUnderTest, engineContract } from './engine-contract.ts';
 import { flashContract } from './flash-contract.ts';
 import { gateContract } from './gate-contract.ts';
+import { paceContract } from './pace-contract.ts';
+import { requestContract } from './request-contract.ts';
 
 describeWithServers('freeswitch engine', (startServers) => {
   engineContract(() => start(startServers), './freeswitch-dying-process.ts');
@@ -21,6 +23,14 @@ describeWithServers('freeswitch engine: a gate before the prompt', (startServers
 
 describeWithServers('freeswitch engine: who answered', (startServers) => {
   detectionContract(() => start(startServers));
+});
+
+describeWithServers('freeswitch engine: when INVITEs leave', (startServers) => {
+  paceContract(() => start(startServers));
+});
+
+describeWithServers('freeswitch engine: requests outside of calls', (startServers) => {
+  requestContract(() => start(startServers));
 });
 
 async function start(startServers: () => Promise<Servers>): Promise<EngineUnderTest> {

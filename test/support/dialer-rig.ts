@@ -7,17 +7,19 @@ import type { Call } from '../../src/call/call.ts';
 import type { DialerOptions } from '../../src/call/dialer.ts';
 import { Dialer } from '../../src/call/dialer.ts';
 import { CallFeed } from '../../src/call/feed.ts';
+import type { Engine } from '../../src/engine/engine.ts';
 import { AppError } from '../../src/errors.ts';
 import { NO_MARKS } from '../../src/prompt/delivered.ts';
 import type { PreparedPrompt, PromptPort } from '../../src/prompt/prepared-prompt.ts';
 import { Secret } from '../../src/secret.ts';
 import { SqliteStore } from '../../src/store/sqlite.ts';
 import type { Store } from '../../src/store/store.ts';
+import { TrunkResults } from '../../src/trunk/results.ts';
 import { Vault } from '../../src/verification/vault.ts';
 import { eventually } from './eventually.ts';
 import { acceptedPair, SOME_PROMPT, someTrunk } from './records.ts';
 import { routed } from './routed.ts';
-import type { ScriptedEngine, Step } from './scripted-engine.ts';
+import type { Step } from './scripted-engine.ts';
 
 export const CODE = '493817';
 
@@ -56,6 +58,8 @@ export class DialerRig {
   readonly store: SqliteStore;
   readonly vault = new Vault(Buffer.alloc(32, 3), randomBytes);
   readonly logged: string[] = [];
+  /** Of all its dialers; nobody tells it anything. */
+  readonly results = new TrunkResults({ now: Date.now, trunks: () => THREE_TRUNKS });
   readonly #folder: string;
   readonly #dialers: Dialer[] = [];
 
@@ -75,7 +79,7 @@ export class DialerRig {
   }
 
   dialer(
-    engine: ScriptedEngine,
+    engine: Engine,
     change: Partial<DialerOptions> = {},
     settings: Partial<DialerOptions['settings']> = {},
   ): Dialer {
@@ -85,7 +89,7 @@ export class DialerRig {
       store,
       engine,
       vault,
-      ...routed(THREE_TRUNKS),
+      ...routed(THREE_TRUNKS, this.results),
       feed: this.feed(),
       prompts: SHORT_PROMPTS,
       now: Date.now,
@@ -94,6 +98,7 @@ export class DialerRig {
         maxConcurrent: 10,
         maxAttempts: 3,
         deadlineMs: 60_000,
+        attemptTimeoutMs: 600_000,
         queueMs: 60_000,
         nextTrunkMs: 500,
         maxCallMs: 60_000,

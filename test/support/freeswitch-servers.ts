@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,6 +19,8 @@ export interface TestServer {
   readonly host: string;
   /** Of drachtio's admin port, or of FreeSWITCH's event socket. */
   readonly port: number;
+  /** Where it takes SIP over UDP and TCP. */
+  readonly sipPort: number;
   readonly secret: Secret;
   readonly process: PeerProcess;
   /** Of a FreeSWITCH: configuration, logs and databases; null for drachtio, which writes to its output alone. */
@@ -28,27 +30,50 @@ export interface TestServer {
   stop(): Promise<void>;
 }
 
+/** SIP over TLS for drachtio, by files. */
+export interface DrachtioTlsFiles {
+  /** Its own certificate, and the key of that. */
+  readonly certificate: string;
+  readonly key: string;
+  /** The authorities that it believes. */
+  readonly ca: string;
+  /** Whether it verifies certificates; it does not unless told. */
+  readonly verifies: boolean;
+}
+
 /** Starts drachtio with the configuration of deploy/. */
 export async function startDrachtio(
-  options: { logLevel?: string; config?: string } = {},
+  options: { logLevel?: string; config?: string; tls?: DrachtioTlsFiles } = {},
 ): Promise<TestServer> {
   const secret = randomBytes(12).toString('hex');
+  const { tls } = options;
   for (;;) {
     const [port, sipPort] = [await freePorts(1), await freePorts(1)];
+    const secured =
+      tls === undefined
+        ? []
+        : [
+            ...['--contact', `sips:${HOST}:${await freePorts(1)};transport=tls`],
+            ...['--cert-file', tls.certificate, '--key-file', tls.key, '--chain-file', tls.ca],
+          ];
     const args = [
       ...['--file', options.config ?? DRACHTIO_CONFIG],
       ...['--address', HOST, '--port', String(port)],
       ...['--contact', `sip:${HOST}:${sipPort};transport=udp,tcp`],
+      ...secured,
       ...['--loglevel', options.logLevel ?? 'notice'],
     ];
     const start = () =>
       PeerProcess.start('drachtio', args, {
         cwd: tmpdir(),
-        env: { DRACHTIO_SECRET: secret },
+        env: {
+          DRACHTIO_SECRET: secret,
+          ...(tls?.verifies === true ? { DRACHTIO_TLS_VERIFY_CLIENT_CERT: '1' } : {}),
+        },
         ready: () => assertListens(port),
       });
     try {
-      return serverOf(port, secret, await start(), start);
+      return serverOf({ port, sipPort }, secret, await start(), start);
     } catch (error) {
       if (!(error instanceof PeerGone)) throw error;
     }
@@ -57,13 +82,19 @@ export async function startDrachtio(
 
 /** Starts FreeSWITCH with the configuration of deploy/, except vars.xml, which is what differs between machines. */
 export async function startFreeswitch(
-  options: { rtpPorts?: number; logLevel?: string } = {},
+  options: {
+    rtpPorts?: number;
+    logLevel?: string;
+    /** Extensions of the dialplan for calls that are not the engine's, as XML. */
+    extensions?: string;
+  } = {},
 ): Promise<TestServer> {
   const secret = randomBytes(12).toString('hex');
   const folder = await mkdtemp(join(tmpdir(), 'voice-otp-freeswitch-'));
   await cp(join(DEPLOY, 'freeswitch'), join(folder, 'conf'), { recursive: true });
   for (const name of ['log', 'db', 'run', 'cache', 'storage', 'recordings', 'certs'])
     await mkdir(join(folder, name));
+  if (options.extensions !== undefined) await extendDialplan(join(folder, 'conf'), options.extensions);
   for (;;) {
     const rtpPorts = options.rtpPorts ?? RTP_PORTS;
     const [port, sipPort] = [await freePorts(1), await freePorts(1)];
@@ -96,7 +127,7 @@ export async function startFreeswitch(
     const start = () =>
       PeerProcess.start('freeswitch', args, { cwd: folder, ready: () => assertProfileRuns(port, secret) });
     try {
-      return serverOf(port, secret, await start(), start, folder);
+      return serverOf({ port, sipPort }, secret, await start(), start, folder);
     } catch (error) {
       if (error instanceof PeerGone) continue;
       await rm(folder, { recursive: true, force: true });
@@ -106,7 +137,7 @@ export async function startFreeswitch(
 }
 
 function serverOf(
-  port: number,
+  ports: Pick<TestServer, 'port' | 'sipPort'>,
   secret: string,
   first: PeerProcess,
   start: () => Promise<PeerProcess>,
@@ -115,7 +146,7 @@ function serverOf(
   let current = first;
   return {
     host: HOST,
-    port,
+    ...ports,
     secret: new Secret(secret),
     folder: folder ?? null,
     get process() {
@@ -130,6 +161,12 @@ function serverOf(
       if (folder !== undefined) await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+async function extendDialplan(conf: string, extensions: string): Promise<void> {
+  const file = join(conf, 'dialplan/drachtio.xml');
+  const context = '<context name="drachtio">';
+  await writeFile(file, (await readFile(file, 'utf8')).replace(context, `${context}\n${extensions}`));
 }
 
 function variables(values: Readonly<Record<string, string | number>>): string {

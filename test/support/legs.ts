@@ -62,10 +62,10 @@ export function gistOf(events: readonly CallEvent[]): string {
   return end.kind === 'hung_up' ? `hung_up by ${end.by}: ${end.why}` : end.kind;
 }
 
-/** The types of the events in their order, with blanks between them; without `sent`, which not every engine tells. */
+/** The types of the events in their order, with blanks between them; without `sent`, which not every engine tells, and `again`. */
 export function courseOf(events: readonly CallEvent[]): string {
   return events
     .map(({ type }) => type)
-    .filter((type) => type !== 'sent')
+    .filter((type) => type !== 'sent' && type !== 'again')
     .join(' ');
 }

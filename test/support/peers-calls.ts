@@ -177,7 +177,7 @@ async function callAll(
 function tally(calls: readonly (readonly CallEvent[])[]): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const events of calls) {
-    const types = events.map(({ type }) => type).filter((type) => type !== 'sent');
+    const types = events.map(({ type }) => type).filter((type) => type !== 'sent' && type !== 'again');
     const course = courseOf(types.join(' '), endOf(events).end);
     counts[course] = (counts[course] ?? 0) + 1;
   }

@@ -1,5 +1,14 @@
 import { once } from 'node:events';
-import type { CallEvent, Engine, Leftover, Leg, LegEnd } from '../../src/engine/engine.ts';
+import type {
+  CallEvent,
+  Engine,
+  Leftover,
+  Leg,
+  LegEnd,
+  LegWire,
+  PlainAnswer,
+  PlainRequest,
+} from '../../src/engine/engine.ts';
 
 type Timeless<T> = T extends unknown ? Omit<T, 'at'> : never;
 
@@ -32,6 +41,13 @@ export class ScriptedEngine implements Engine {
   readonly leftovers: Leftover[] = [];
   /** What `endLeftover` does. */
   ending: () => Promise<boolean> = async () => true;
+  /** What was asked outside of calls. */
+  readonly requests: PlainRequest[] = [];
+  /** What `request` does. */
+  answering: (request: PlainRequest, signal: AbortSignal) => Promise<PlainAnswer> = async () => ({
+    kind: 'response',
+    sip: { status: 200, reason: 'OK' },
+  });
   readonly #scripts: Readonly<Record<string, readonly Step[]>>;
 
   constructor(scripts: Readonly<Record<string, readonly Step[]>>) {
@@ -44,7 +60,11 @@ export class ScriptedEngine implements Engine {
     return [];
   }
 
-  async *originate(leg: Leg, signal: AbortSignal): AsyncGenerator<CallEvent, void, undefined> {
+  async *originate(
+    leg: Leg,
+    signal: AbortSignal,
+    wire?: LegWire,
+  ): AsyncGenerator<CallEvent, void, undefined> {
     let at = Date.now();
     let answered = false;
     this.up += 1;
@@ -64,13 +84,20 @@ export class ScriptedEngine implements Engine {
         at = Math.max(at + 1, Date.now());
         answered ||= step.type === 'answered';
         yield { ...step, at };
+        if (step.type === 'trying' || step.type === 'again') wire?.sent();
         if (step.type === 'trying') {
           this.invited.push(leg);
         }
       }
     } finally {
       this.up -= 1;
+      wire?.over();
     }
+  }
+
+  async request(request: PlainRequest, signal: AbortSignal): Promise<PlainAnswer> {
+    this.requests.push(request);
+    return this.answering(request, signal);
   }
 
   async endLeftover(leftover: Leftover): Promise<boolean> {

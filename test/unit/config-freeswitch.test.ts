@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { z } from 'zod';
 import { ConfigError, configFrom, loadConfig } from '../../src/config.ts';
 import type { configSchema } from '../../src/config-schema.ts';
+import { Authority } from '../support/certificates.ts';
 
 type Settings = z.input<typeof configSchema>;
 type Freeswitch = NonNullable<Settings['freeswitch']>;
@@ -271,5 +272,76 @@ describe('api.keys', () => {
     expect(problemsOf({ api: { host: '0.0.0.0', keys }, trunks: [TRUNK] })).toEqual([
       `api.keys.0.${problem}`,
     ]);
+  });
+});
+
+describe('TLS and SRTP with drachtio and FreeSWITCH', () => {
+  const [ours, other] = [new Authority('Ours'), new Authority('Other')];
+  const secure = (tls: object, more: object = {}) => ({ ...TRUNK, transport: 'tls' as const, tls, ...more });
+  const pem = (name: string, text: string): string => {
+    const file = join(folder, name);
+    writeFileSync(file, text);
+    return file;
+  };
+  const believed = () => ({ tls: { caFile: pem('believed.pem', ours.cert), names: 'unchecked' as const } });
+
+  it('are taken where a trunk asks for what drachtio does', () => {
+    const trunks = [
+      secure({ caFile: pem('same.pem', `# the same\n${ours.cert}\n`) }, { srtp: 'required' }),
+      { ...TRUNK, id: 'second', transport: 'tls' as const },
+      { ...TRUNK, id: 'third', srtp: 'optional' as const },
+    ];
+    expect(configFrom(settingsWith(believed(), { trunks })).freeswitch.tls).toEqual({ ca: ours.cert });
+  });
+
+  it.each<[string, () => Settings, RegExp]>([
+    [
+      'without a word on whom drachtio believes',
+      () => settingsWith({}, { trunks: [{ ...TRUNK, transport: 'tls' }] }),
+      /^trunks\.0\.transport: .*nobody has said whom drachtio believes/,
+    ],
+    [
+      'towards an outbound proxy',
+      () =>
+        settingsWith({}, { trunks: [{ ...TRUNK, outboundProxy: { host: 'p.example', transport: 'tls' } }] }),
+      /^trunks\.0\.transport: .*nobody has said/,
+    ],
+    [
+      'with pins',
+      () => settingsWith(believed(), { trunks: [secure({ pins: ['00'.repeat(32)] })] }),
+      /^trunks\.0\.tls: .*cannot pin/,
+    ],
+    [
+      'with another name',
+      () => settingsWith(believed(), { trunks: [secure({ serverName: 'sbc.example' })] }),
+      /^trunks\.0\.tls: .*does not compare the name/,
+    ],
+    [
+      'with a certificate of ours',
+      () => {
+        const { cert, key } = ours.issue({ names: [] });
+        const files = { certificateFile: pem('cert.pem', cert), keyFile: pem('key.pem', key.reveal()) };
+        return settingsWith(believed(), { trunks: [secure(files)] });
+      },
+      /^trunks\.0\.tls: .*one certificate to all trunks/,
+    ],
+    [
+      'with other authorities',
+      () => settingsWith(believed(), { trunks: [secure({ caFile: pem('other.pem', other.cert) })] }),
+      /^trunks\.0\.tls: .*other authorities/,
+    ],
+  ])('are refused %s', (_, settings, problem) => {
+    expect(problemsOf(settings())).toEqual([expect.stringMatching(problem)]);
+  });
+
+  it('ask for the word that names are not compared', () => {
+    const { caFile } = believed().tls;
+    const tls = { caFile } as unknown as NonNullable<Freeswitch['tls']>;
+    expect(problemsOf(settingsWith({ tls }))).toEqual([
+      expect.stringMatching(/^freeswitch\.tls\.names: expected `unchecked`/),
+    ]);
+    expect(
+      problemsOf(settingsWith({ tls: { caFile: join(folder, 'none.pem'), names: 'unchecked' } })),
+    ).toEqual(['freeswitch.tls.caFile: expected a file that can be read']);
   });
 });

@@ -183,10 +183,10 @@ describe('FreeSWITCH', () => {
   test('the dialplan reads the headers that the engine and drachtio-fsmrf send', () => {
     const dialplan = readFileSync(join(FREESWITCH, 'dialplan/drachtio.xml'), 'utf8');
     const headers = [...dialplan.matchAll(/field="\$\{sip_h_([^}]+)\}"/g)].map(([, header]) => header);
-    expect(headers).toEqual(['X-max-seconds', 'X-esl-outbound']);
+    expect(headers).toEqual(['X-max-seconds', 'X-srtp', 'X-esl-outbound']);
     const engine = join(ROOT, 'src/engine/freeswitch');
     const sources = readdirSync(engine).map((file) => readFileSync(join(engine, file), 'utf8'));
-    expect(sources.join('\n')).toContain("'X-max-seconds'");
+    for (const header of ['X-max-seconds', 'X-srtp']) expect(sources.join('\n')).toContain(`'${header}'`);
     const fsmrf = join(ROOT, 'node_modules/drachtio-fsmrf/lib/mediaserver.js');
     expect(readFileSync(fsmrf, 'utf8')).toContain("'X-esl-outbound'");
   });

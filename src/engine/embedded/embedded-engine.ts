@@ -7,10 +7,22 @@ import { ALLOW } from '../../sip/session.ts';
 import { timersFor } from '../../sip/timers.ts';
 import type { TlsListener } from '../../sip/tls.ts';
 import type { WireMessage } from '../../sip/transport.ts';
-import type { CallEvent, DigestCredentials, Engine, Leftover, Leg, TlsTerms } from '../engine.ts';
+import type {
+  CallEvent,
+  DigestCredentials,
+  Engine,
+  Leftover,
+  Leg,
+  LegWire,
+  PlainAnswer,
+  PlainRequest,
+  TlsTerms,
+} from '../engine.ts';
 import { carryLeg, endLegs } from '../leg/carry-leg.ts';
+import { RegistrationSeries } from '../leg/request-series.ts';
 import { endLeftover } from './leftover.ts';
 import { LegRun } from './leg-run.ts';
+import { plainRequest } from './plain-request.ts';
 
 export interface EmbeddedEngineOptions {
   readonly sip: {
@@ -47,6 +59,9 @@ export class EmbeddedEngine implements Engine {
   readonly #endpoint: SipEndpoint;
   readonly #rtp: Rtp;
   readonly #runs = new Set<LegRun>();
+  readonly #series = new RegistrationSeries();
+  /** Under way: aborted, they are given up. */
+  readonly #requests = new Set<AbortController>();
   #started = false;
 
   constructor(options: EmbeddedEngineOptions) {
@@ -97,16 +112,32 @@ export class EmbeddedEngine implements Engine {
     return missing;
   }
 
-  originate(leg: Leg, signal: AbortSignal): AsyncGenerator<CallEvent, void, undefined> {
+  originate(leg: Leg, signal: AbortSignal, wire?: LegWire): AsyncGenerator<CallEvent, void, undefined> {
     const { sip, rtp } = this.#options;
     const run = new LegRun(leg, {
       endpoint: this.#endpoint,
       rtp: this.#rtp,
       userAgent: sip.userAgent,
+      wire,
       mediaAddress:
         rtp.externalAddress ?? sip.externalAddress ?? (isWildcard(rtp.host) ? undefined : rtp.host),
     });
     return carryLeg(run, this.#runs, signal);
+  }
+
+  async request(request: PlainRequest, signal: AbortSignal): Promise<PlainAnswer> {
+    if (!this.#started) return { kind: 'failed', detail: 'the engine is not started' };
+    const { userAgent } = this.#options.sip;
+    const around = { endpoint: this.#endpoint, series: this.#series, userAgent };
+    const given = new AbortController();
+    const giveUp = (): void => given.abort();
+    if (signal.aborted) giveUp();
+    signal.addEventListener('abort', giveUp, { once: true });
+    this.#requests.add(given);
+    const answer = await plainRequest(request, around, given.signal);
+    this.#requests.delete(given);
+    signal.removeEventListener('abort', giveUp);
+    return this.#started ? answer : { kind: 'failed', detail: 'the engine was closed' };
   }
 
   async endLeftover(leftover: Leftover, credentials?: DigestCredentials, tls?: TlsTerms): Promise<boolean> {
@@ -120,6 +151,7 @@ export class EmbeddedEngine implements Engine {
 
   async close(signal: AbortSignal): Promise<void> {
     this.#started = false;
+    for (const request of this.#requests) request.abort();
     await endLegs(this.#runs, signal);
     await Promise.all([this.#rtp.close(), this.#endpoint.close()]);
   }

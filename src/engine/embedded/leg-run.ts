@@ -14,7 +14,7 @@ import type { ServerHandle } from '../../sip/server-transactions.ts';
 import { ALLOW, Session } from '../../sip/session.ts';
 import type { Peer } from '../../sip/transport.ts';
 import { formatHost } from '../../sip/uri.ts';
-import type { CallEvent, Codec, Leftover, Leg, LegEnd } from '../engine.ts';
+import type { CallEvent, Codec, Leftover, Leg, LegEnd, LegWire } from '../engine.ts';
 import type { CarriedLeg } from '../leg/carry-leg.ts';
 import { within } from '../leg/deadline.ts';
 import { isMute, LegDescription } from '../leg/leg-description.ts';
@@ -30,6 +30,7 @@ export interface LegSurroundings {
   readonly userAgent: string;
   /** What the SDP names instead of the address that SIP uses. */
   readonly mediaAddress: string | undefined;
+  readonly wire: LegWire | undefined;
 }
 
 type HungUp = Extract<LegEnd, { kind: 'hung_up' }>;
@@ -52,6 +53,7 @@ export class LegRun implements CarriedLeg {
   /** The end that we are working towards, from the moment that we want it. */
   #wanted: LegEnd | undefined;
   #ended = false;
+  #forgotten = false;
   #over: Promise<void>;
   #markOver: () => void = () => {};
 
@@ -96,11 +98,12 @@ export class LegRun implements CarriedLeg {
   begin(): void {
     if (this.#ended) return;
     if (this.#trouble !== undefined) return this.#finish(this.#trouble);
-    this.#progress.timers.start('setup', this.#leg.timeouts.setupMs, () =>
-      this.#giveUp({ kind: 'setup_timeout' }),
-    );
     this.#progress.begun();
     this.#invite?.send();
+  }
+
+  repeat(): void {
+    this.#progress.repeat();
   }
 
   next(): Promise<CallEvent> {
@@ -164,6 +167,8 @@ export class LegRun implements CarriedLeg {
       peers: this.#peers,
       authorization,
       listener: {
+        sent: () => this.#around.wire?.sent(),
+        again: (leave) => this.#progress.again(leave),
         provisional: (response, dialog) => this.#provisional(response, dialog),
         answered: (answer) => this.#answered(answer, localAddress, contact, authorization),
         failed: (failure) => this.#failed(failure),
@@ -219,7 +224,10 @@ export class LegRun implements CarriedLeg {
     const sent = this.#invite?.sent !== undefined;
     this.#invite?.cancel();
     if (!sent) this.#forget();
-    if (!sent || !this.#progress.made) this.#finish(wanted);
+    if (sent && this.#progress.made) return;
+    if (sent && this.#progress.tried && wanted.kind === 'setup_timeout')
+      this.#progress.awaitCrossing(() => this.#finish(wanted));
+    else this.#finish(wanted);
   }
 
   #failed(failure: InviteFailure): void {
@@ -234,6 +242,8 @@ export class LegRun implements CarriedLeg {
     authorization: Authorization | undefined,
   ): void {
     const { endpoint } = this.#around;
+    // What follows takes its time, and the call is charged from here on.
+    const at = this.#progress.now();
     const session = new Session({
       endpoint,
       dialog: answer.dialog,
@@ -257,15 +267,15 @@ export class LegRun implements CarriedLeg {
     if (this.#ended) return void session.bye().then(() => this.#forget());
     const leftover = upLeftover(answer.dialog, answer.peer);
     if (this.#invite?.canceled === true) {
-      this.#progress.tell({ type: 'answered', codec: null, leftover });
+      this.#progress.tell({ type: 'answered', codec: null, leftover }, at);
       return this.#hangUp('crossed_cancel');
     }
     if (this.#media === undefined) {
-      this.#progress.tell({ type: 'answered', codec: null, leftover });
+      this.#progress.tell({ type: 'answered', codec: null, leftover }, at);
       return this.#hangUp('flash_answered');
     }
     const played = this.#play(answer.sdp);
-    this.#progress.tell({ type: 'answered', codec: played.codec, leftover });
+    this.#progress.tell({ type: 'answered', codec: played.codec, leftover }, at);
     if (played.refused !== undefined)
       return this.#hangUp('aborted', { kind: 'media_rejected', detail: played.refused });
     session.obeySessionTimer(answer.response);
@@ -293,9 +303,12 @@ export class LegRun implements CarriedLeg {
       this.#wanted = undefined;
       return this.#giveUp(end);
     }
-    const at = this.#progress.now();
+    let at = this.#progress.now();
+    const left = (): void => {
+      at = this.#progress.now();
+    };
+    void session.bye(left).then(() => this.#finish(end, at));
     void this.#media?.close();
-    void session.bye().then(() => this.#finish(end, at));
   }
 
   #finish(end: LegEnd, at = this.#progress.now()): void {
@@ -317,9 +330,13 @@ export class LegRun implements CarriedLeg {
     this.#markOver();
   }
 
+  /** The far end has nothing of it any more. */
   #forget(): void {
     this.#disown?.();
     this.#disown = undefined;
+    if (this.#forgotten) return;
+    this.#forgotten = true;
+    this.#around.wire?.over();
   }
 }
 

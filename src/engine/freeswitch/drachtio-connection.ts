@@ -2,7 +2,8 @@ import { setMaxListeners } from 'node:events';
 import { isIP, type Socket } from 'node:net';
 import type { Secret } from '../../secret.ts';
 import { parseMessage, type SipResponse } from '../../sip/message.ts';
-import { parseHostPort } from '../../sip/uri.ts';
+import { formatHost, parseHostPort } from '../../sip/uri.ts';
+import type { NextHop, TlsTerms } from '../engine.ts';
 import { untilAborted, within } from '../leg/deadline.ts';
 import {
   createSrf,
@@ -16,11 +17,16 @@ import {
   type UacListener,
   type UacOptions,
 } from './srf.ts';
+import { beStranger } from './stranger.ts';
+import { type DrachtioTls, tlsTermsFault } from './tls-terms.ts';
+import type { DrachtioWire } from './wire.ts';
 
 export interface ServerAddress {
   readonly host: string;
   readonly port: number;
   readonly secret: Secret;
+  /** Whom this drachtio believes over TLS; without it nothing is sent over TLS. */
+  readonly tls?: DrachtioTls | undefined;
 }
 
 /** drachtio refused a request, or cannot be asked any more. */
@@ -35,12 +41,23 @@ export class DrachtioError extends Error {
   }
 }
 
+/** A request that got its final response. */
+export interface Exchange {
+  /** As it left. */
+  readonly sent: SrfMessage;
+  readonly answer: SrfResponse;
+  /** What the answer says. */
+  readonly response: SipResponse;
+}
+
 /** Until the connection stands and the secret was taken. */
 const CONNECT_MS = 5000;
 /** drachtio answers from memory; longer means that it hangs. */
 const REPLY_MS = 3000;
 /** More than any SIP message: who sends it without an end is no drachtio. */
 const MAX_BUFFERED_BYTES = 2 ** 20;
+/** From our request to drachtio's handshake with us. */
+const TRIAL_MS = 5000;
 /** What drachtio says of itself. */
 const MESSAGE_TYPES: ReadonlySet<string | undefined> = new Set([
   'sip',
@@ -59,19 +76,34 @@ const RESPONSE_MS = 34_000;
 export class DrachtioConnection {
   readonly #srf: SrfApp = createSrf();
   readonly #onFault: (error: unknown) => void;
+  readonly #wire: DrachtioWire | undefined;
   readonly #lost = new AbortController();
   #socket: Socket | undefined;
   #sipAddresses: readonly string[] = [];
+  readonly #tls: DrachtioTls | undefined;
+  /** It was seen to refuse a certificate. */
+  #verifies = false;
+  #trial: Promise<string | undefined> | undefined;
 
-  private constructor(onFault: (error: unknown) => void) {
+  private constructor(
+    tls: DrachtioTls | undefined,
+    onFault: (error: unknown) => void,
+    wire: DrachtioWire | undefined,
+  ) {
+    this.#tls = tls;
     this.#onFault = onFault;
+    this.#wire = wire;
     // Every call that is up listens.
     setMaxListeners(0, this.#lost.signal);
   }
 
   /** Connects and shows the secret. Rejects with DrachtioError. */
-  static async open(server: ServerAddress, onFault: (error: unknown) => void): Promise<DrachtioConnection> {
-    const connection = new DrachtioConnection(onFault);
+  static async open(
+    server: ServerAddress,
+    onFault: (error: unknown) => void,
+    wire?: DrachtioWire,
+  ): Promise<DrachtioConnection> {
+    const connection = new DrachtioConnection(server.tls, onFault, wire);
     try {
       await within(CONNECT_MS, connection.#connect(server), 'no answer from drachtio');
     } catch (error) {
@@ -94,6 +126,26 @@ export class DrachtioConnection {
   /** Where drachtio itself is reached, as it says in a Contact to this peer; undefined where it has nothing of the family. */
   sipAddress(peerAddress: string): string | undefined {
     return this.#sipAddresses.find((address) => isIP(address) === isIP(peerAddress));
+  }
+
+  /**
+   * Why nothing may be sent there by this drachtio: its TLS would not be what the trunk's terms say. Undefined where it
+   * may. Never rejects.
+   */
+  async distrust({ nextHop, tls }: { nextHop: NextHop; tls?: TlsTerms }): Promise<string | undefined> {
+    return nextHop.transport === 'tls' ? (tlsTermsFault(tls, this.#tls) ?? this.tlsFault()) : undefined;
+  }
+
+  /**
+   * Why nothing may be sent over TLS at all. Nobody can ask drachtio whether it verifies certificates: it is asked to
+   * connect to us, where it finds one that it cannot know. What was seen holds as long as the connection.
+   */
+  async tlsFault(): Promise<string | undefined> {
+    if (this.#verifies) return undefined;
+    this.#trial ??= this.#try().finally(() => {
+      this.#trial = undefined;
+    });
+    return this.#trial;
   }
 
   close(): void {
@@ -123,6 +175,8 @@ export class DrachtioConnection {
     callback: (error: (Error & { status?: number; res?: SrfResponse }) | null, dialog?: SrfDialog) => void,
   ): void {
     if (this.#lost.signal.aborted) return queueMicrotask(() => callback(gone()));
+    if (isTls(options.proxy) && !this.#verifies) return queueMicrotask(() => callback(unproven()));
+    this.#wire?.asked(options);
     try {
       // drachtio-srf writes into both.
       this.#srf.createUAC(uri, { ...options, headers: { ...options.headers } }, listener, callback);
@@ -149,20 +203,30 @@ export class DrachtioConnection {
    * Sends a request and waits for its final response; a 2xx to an INVITE gets its ACK. Rejects with DrachtioError.
    */
   async request(options: SrfRequestOptions): Promise<SipResponse> {
+    return (await this.exchange(options)).response;
+  }
+
+  /** The same, with both messages as drachtio has them. */
+  async exchange(options: SrfRequestOptions): Promise<Exchange> {
+    if (isTls(options.proxy) && (await this.tlsFault()) !== undefined) throw unproven();
+    return this.#exchange(options);
+  }
+
+  async #exchange(options: SrfRequestOptions): Promise<Exchange> {
     const { signal } = this.#lost;
-    const response = new Promise<SipResponse>((resolve, reject) => {
+    const exchange = new Promise<Exchange>((resolve, reject) => {
       this.#ask(options, (error, request) => {
         if (error !== null || request === undefined) return reject(refused(error));
         request.on('response', (answer, ack) => {
           if (answer.status < 200) return;
           if (options.method === 'INVITE') ack();
-          const read = sipResponse(answer);
-          if (read === undefined) reject(new DrachtioError('refused', 'a response that cannot be read'));
-          else resolve(read);
+          const response = sipResponse(answer);
+          if (response === undefined) reject(new DrachtioError('refused', 'a response that cannot be read'));
+          else resolve({ sent: request, answer, response });
         });
       });
     });
-    return within(RESPONSE_MS, untilAborted(signal, response, gone()), `no response to ${options.method}`);
+    return within(RESPONSE_MS, untilAborted(signal, exchange, gone()), `no response to ${options.method}`);
   }
 
   /** Hands a request to drachtio and waits until it took it: a CANCEL, whose response it keeps. */
@@ -170,6 +234,22 @@ export class DrachtioConnection {
     await this.#reply(`no answer to ${options.method}`, (settle) =>
       this.#ask(options, (error) => settle(error)),
     );
+  }
+
+  async #try(): Promise<string | undefined> {
+    const address = (this.#socket?.localAddress ?? '').replace(/^::ffff:/, '');
+    if (this.#tls === undefined) return 'nobody has said whom drachtio believes over TLS';
+    const verdict = await beStranger(address, TRIAL_MS, (port) => {
+      const place = `${formatHost(address)}:${port}`;
+      const [uri, proxy] = [`sip:stranger@${place}`, `sip:${place};transport=tls`];
+      return this.#exchange({ method: 'OPTIONS', uri, proxy, headers: { To: `<${uri}>` } });
+    });
+    this.#verifies = verdict === 'refused';
+    if (verdict === 'believed')
+      return 'drachtio believes any certificate (DRACHTIO_TLS_VERIFY_CLIENT_CERT=1)';
+    return this.#verifies
+      ? undefined
+      : `drachtio did not connect to ${address} by TLS, so that nobody knows whether it verifies certificates`;
   }
 
   async #connect({ host, port, secret }: ServerAddress): Promise<void> {
@@ -203,6 +283,7 @@ export class DrachtioConnection {
       try {
         // drachtio-srf would write it to the console, with all that it holds.
         if (type === 'sip') readAsSrf(message.slice(message.indexOf('\r\n') + 2));
+        this.#trace(message);
         for (const listener of listeners) listener(socket, message);
       } catch (error) {
         this.#onFault(new Error('drachtio-srf could not take a message', { cause: error }));
@@ -225,6 +306,15 @@ export class DrachtioConnection {
     });
   }
 
+  /** A trace that fails costs no call. */
+  #trace(message: string): void {
+    try {
+      this.#wire?.take(message);
+    } catch (error) {
+      this.#onFault(error);
+    }
+  }
+
   get #agent(): SrfAgent {
     return this.#srf.app.client;
   }
@@ -235,6 +325,7 @@ export class DrachtioConnection {
 
   #ask(options: SrfRequestOptions, callback: Parameters<SrfAgent['request']>[1]): void {
     if (this.#lost.signal.aborted) return callback(gone());
+    this.#wire?.asked(options);
     try {
       this.#agent.request({ ...options, headers: { ...options.headers } }, callback);
     } catch (error) {
@@ -266,6 +357,14 @@ function addressesIn(places: string): string[] {
     .split(',')
     .map((place) => parseHostPort(place.slice(place.indexOf('/') + 1))?.host ?? '')
     .filter((host) => isIP(host) !== 0);
+}
+
+function isTls(proxy: string | undefined): boolean {
+  return proxy?.includes(';transport=tls') === true;
+}
+
+function unproven(): DrachtioError {
+  return new DrachtioError('refused', 'drachtio was not seen to verify certificates');
 }
 
 function gone(): DrachtioError {

@@ -1,10 +1,22 @@
-import type { CallEvent, DigestCredentials, Engine, Leftover, Leg } from '../engine.ts';
+import type { WireMessage } from '../../sip/transport.ts';
+import type {
+  CallEvent,
+  DigestCredentials,
+  Engine,
+  Leftover,
+  Leg,
+  LegWire,
+  PlainAnswer,
+  PlainRequest,
+} from '../engine.ts';
 import { carryLeg, endLegs } from '../leg/carry-leg.ts';
+import { RegistrationSeries } from '../leg/request-series.ts';
 import type { ServerAddress } from './drachtio-connection.ts';
 import { endLeftover, leftChannel } from './leftover.ts';
 import { LegRun } from './leg-run.ts';
 import { ListenFolder } from './listen-folder.ts';
 import { PromptFolder } from './prompt-folder.ts';
+import { plainRequest } from './request.ts';
 import {
   type DrachtioServer,
   drachtioServer,
@@ -12,9 +24,13 @@ import {
   mediaServer,
   type SeenFolders,
 } from './servers.ts';
+import type { DrachtioTls } from './tls-terms.ts';
+import { DrachtioWire } from './wire.ts';
 
 export interface FreeswitchEngineOptions {
-  readonly drachtioServers: readonly (ServerAddress & { readonly weight: number })[];
+  readonly drachtioServers: readonly (Omit<ServerAddress, 'tls'> & { readonly weight: number })[];
+  /** Whom the drachtio servers believe over TLS; without it no trunk is reached over TLS. */
+  readonly tls?: DrachtioTls | undefined;
   readonly mediaServers: readonly (ServerAddress & SeenFolders & { readonly weight: number })[];
   /** The SIP profile of FreeSWITCH that drachtio reaches. */
   readonly profile: string;
@@ -34,6 +50,8 @@ export interface FreeswitchEngineOptions {
   readonly onFault: (error: unknown) => void;
   /** A server was connected or lost, or calls are carried without detection. */
   readonly onChange: (text: string) => void;
+  /** The SIP between drachtio and the trunks, as far as drachtio tells it (see `DrachtioWire`). */
+  readonly onWire?: (message: WireMessage) => void;
 }
 
 /** Files of other hosts that are older than any call are left over. */
@@ -51,13 +69,17 @@ export class FreeswitchEngine implements Engine {
   readonly #folder: PromptFolder;
   readonly #listenFolder: ListenFolder;
   readonly #runs = new Set<LegRun>();
+  readonly #series = new RegistrationSeries();
   #sweeping: NodeJS.Timeout | undefined;
   #started = false;
 
   constructor(options: FreeswitchEngineOptions) {
     this.#options = options;
-    const { callback, profile, promptFolder, listenFolder, groupReadable } = options;
-    this.#drachtioServers = options.drachtioServers.map((one) => drachtioServer(one, options));
+    const { callback, profile, promptFolder, listenFolder, groupReadable, onWire } = options;
+    const wire = onWire === undefined ? undefined : new DrachtioWire(onWire);
+    this.#drachtioServers = options.drachtioServers.map((one) =>
+      drachtioServer({ ...one, tls: options.tls }, options, wire),
+    );
     this.#mediaServers = options.mediaServers.map((one, index) => {
       const port = callback.port === 0 ? 0 : callback.port + index;
       const seen = listenFolder === undefined ? { ...one, listenFolder: one.promptFolder } : one;
@@ -107,15 +129,22 @@ export class FreeswitchEngine implements Engine {
     return missing;
   }
 
-  originate(leg: Leg, signal: AbortSignal): AsyncGenerator<CallEvent, void, undefined> {
+  originate(leg: Leg, signal: AbortSignal, wire?: LegWire): AsyncGenerator<CallEvent, void, undefined> {
     const run = new LegRun(leg, {
       drachtioServers: this.#drachtioServers,
       mediaServers: this.#mediaServers,
       folder: this.#folder,
       listenFolder: this.#listenFolder,
       userAgent: this.#options.userAgent,
+      wire,
     });
     return carryLeg(run, this.#runs, signal);
+  }
+
+  async request(request: PlainRequest, signal: AbortSignal): Promise<PlainAnswer> {
+    const { userAgent } = this.#options;
+    const around = { drachtioServers: this.#drachtioServers, series: this.#series, userAgent };
+    return plainRequest(request, around, signal);
   }
 
   async endLeftover(leftover: Leftover, credentials?: DigestCredentials): Promise<boolean> {

@@ -1,7 +1,7 @@
 import type { SipHeader } from '../../sip/message.ts';
 import { ALLOW } from '../../sip/session.ts';
 import { formatHost, parseHostPort, parseUri } from '../../sip/uri.ts';
-import type { Leg } from '../engine.ts';
+import type { Leg, PlainRequest } from '../engine.ts';
 
 /** What an INVITE says that is not in its leg. */
 export interface InviteIdentity {
@@ -65,6 +65,18 @@ export function checkLeg(leg: Leg): string | undefined {
       ? 'the next hop is not a host name or an address'
       : undefined) ??
     checkHeaders(leg.headers)
+  );
+}
+
+/** The same of a request outside of calls. */
+export function checkRequest({ requestUri, to, from, nextHop }: PlainRequest): string | undefined {
+  return (
+    checkCallee(requestUri) ??
+    checkCallee(to) ??
+    checkCaller({ uri: from }) ??
+    (parseHostPort(formatHost(nextHop.host)) === undefined
+      ? 'the next hop is not a host name or an address'
+      : undefined)
   );
 }
 

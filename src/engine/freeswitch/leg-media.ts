@@ -1,17 +1,18 @@
-import { join } from 'node:path';
 import type { AnswerFinding } from '../../media/answer-detector.ts';
 import { maySend, type Negotiated, SdpError } from '../../media/sdp.ts';
-import type { Speech } from '../../media/speech.ts';
 import type { Codec, Leg, MediaStats } from '../engine.ts';
 import { LegDescription } from '../leg/leg-description.ts';
 import type { Said } from '../leg/leg-speech.ts';
 import type { DrachtioConnection } from './drachtio-connection.ts';
 import { unansweredMs } from './invite-headers.ts';
 import type { Channel } from './leftover.ts';
+import { LegSound } from './leg-sound.ts';
 import type { ListenFolder } from './listen-folder.ts';
 import { Listening } from './listening.ts';
+import type { ChannelWishes } from './media-connection.ts';
 import type { MediaEndpoint } from './media-endpoint.ts';
-import type { PromptFile, PromptFolder } from './prompt-folder.ts';
+import type { PromptFolder } from './prompt-folder.ts';
+import { SaidFiles } from './said-files.ts';
 import { type Allocated, allocate, type MediaServer } from './servers.ts';
 
 export interface LegMediaListener {
@@ -40,22 +41,6 @@ const MAX_MOVES = 3;
 /** FreeSWITCH ends a channel this long after the call should have been over, if nobody else did. */
 const CHANNEL_MARGIN_SECONDS = 60;
 
-const NOTHING: Speech = { sampleRate: 8000, parts: [] };
-/** What FreeSWITCH plays without an end. */
-const SILENCE = 'silence_stream://-1';
-
-/** What is to be said in a leg, each in a file of its own. */
-type SaidFiles = Readonly<Partial<Record<Said, PromptFile>>>;
-
-/** What FreeSWITCH plays, or has played last. */
-interface Sound {
-  readonly said: Said;
-  readonly endpoint: MediaEndpoint;
-  readonly sinceMs: number;
-  /** That the endpoint had sent before; undefined where it could not be asked. */
-  readonly packetsBefore: Promise<number | undefined>;
-}
-
 /**
  * The media of one leg: files with what is to be said, and the endpoint of FreeSWITCH that plays them. When that is
  * lost, another one takes its place: the phone is told by a re-INVITE, and what was being said starts again.
@@ -63,36 +48,39 @@ interface Sound {
 export class LegMedia {
   readonly #options: LegMediaOptions;
   readonly #files: SaidFiles;
+  readonly #sound: LegSound;
+  readonly #description: LegDescription;
   #allocated: Promise<Allocated>;
   #current: Allocated;
-  readonly #description: LegDescription;
+  /** Whether the next endpoint encrypts. */
+  #secure: boolean;
   /** Changes are told to FreeSWITCH one after the other. */
   #changes: Promise<void> = Promise.resolve();
-  /** Wakes who waits for the phone to listen, or for something to do. */
-  #wake: () => void = () => {};
   #moves = 0;
   /** That the phone was told of. */
   #introduced: Allocated | undefined;
-  #said: Said = 'prompt';
-  /** Counts what was to be said so far; the last of those that were said to their end. */
-  #turn = 0;
-  #finishedTurn: number | undefined;
   /** Why there is no endpoint any more, where none was needed. */
   #lost: string | undefined;
-  #sound: Sound | undefined;
-  /** Something is being said now. */
-  #speaks = false;
   #listening: Listening | undefined;
-  #promptSentMs = 0;
   #closing: Promise<MediaStats> | undefined;
 
   private constructor(options: LegMediaOptions, files: SaidFiles, allocated: Allocated) {
+    const { leg, listener } = options;
+    const { keys } = allocated.endpoint;
     this.#options = options;
     this.#files = files;
     this.#current = allocated;
     this.#allocated = Promise.resolve(allocated);
-    this.#description = new LegDescription(options.leg.codecs, placeOf(allocated));
-    if (options.leg.detection !== undefined) this.#listening = this.#ear(options);
+    this.#secure = keys !== undefined;
+    const srtp = keys === undefined ? 'off' : { required: leg.srtp === 'required', keys };
+    this.#description = new LegDescription(leg.codecs, placeOf(allocated), srtp);
+    this.#sound = new LegSound({
+      files,
+      untilHeard: (at) => this.#untilHeard(at),
+      packetMs: () => this.#description.negotiated?.ptimeMs ?? 20,
+      onFinished: listener.onFinished,
+    });
+    if (leg.detection !== undefined) this.#listening = this.#ear(options);
     this.#listening?.at(allocated);
   }
 
@@ -104,15 +92,16 @@ export class LegMedia {
       onDtmf: options.listener.onDtmf,
       onLost: (detail: string) => media?.lost(detail),
     };
-    const writing = writeFiles(folder, leg);
-    const allocating = allocate(servers, via, channelSeconds(leg), listener);
+    const secure = leg.srtp !== undefined && leg.srtp !== 'off';
+    const writing = SaidFiles.write(folder, leg);
+    const allocating = allocate(servers, via, wishesOf(leg, secure), listener);
     const [files, allocated] = await Promise.allSettled([writing, allocating]);
     if (files.status === 'fulfilled' && allocated.status === 'fulfilled') {
       media = new LegMedia(options, files.value, allocated.value);
       if (!allocated.value.endpoint.alive) media.lost('the media endpoint went at once');
       return media;
     }
-    if (files.status === 'fulfilled') await removeFiles(files.value);
+    if (files.status === 'fulfilled') await files.value.remove();
     if (allocated.status === 'fulfilled') void allocated.value.endpoint.release();
     throw (files.status === 'rejected' ? files.reason : (allocated as PromiseRejectedResult).reason) as Error;
   }
@@ -128,11 +117,13 @@ export class LegMedia {
     return this.#description.text;
   }
 
-  /** Takes the answer to our offer, and begins to say this. Throws SdpError. */
+  /** Takes the answer to our offer, and begins to say this. Throws SdpError, also where SRTP is required and missing. */
   start(answer: string, what: Said): Codec {
-    const { codec } = this.#description.answered(answer);
-    this.#said = what;
+    const { codec, srtp } = this.#description.answered(answer);
+    this.#description.settleSrtp();
+    this.#sound.first(what);
     this.#listening?.answered();
+    if (this.#secure && srtp === undefined) this.#goPlain();
     void this.#run();
     return codec;
   }
@@ -141,11 +132,10 @@ export class LegMedia {
   say(what: Said): void {
     const lost = this.#lost;
     this.#lost = undefined;
-    this.#said = what;
-    this.#turn++;
+    this.#sound.next(what);
     if (lost === undefined) this.#stop();
     else this.lost(lost);
-    this.#wake();
+    this.#sound.wake();
   }
 
   /** Answers an offer within the call; undefined where nothing in it can be used. Speech pauses on hold. */
@@ -168,18 +158,35 @@ export class LegMedia {
   lost(detail: string): void {
     if (this.#closing !== undefined) return;
     // The prompt was said: nobody needs another one, unless it is to be said again.
-    if (this.#isQuiet && this.#said === 'prompt') {
+    if (this.#sound.isQuiet && this.#sound.said === 'prompt') {
       this.#lost = detail;
       return;
     }
+    if (this.#moves++ >= MAX_MOVES) return this.#options.listener.onFailed(detail);
+    this.#takeAnother(detail);
+  }
+
+  /** Stops the sound, gives back the endpoint and removes the files; may be called again. Never rejects. */
+  close(): Promise<MediaStats> {
+    this.#closing ??= this.#close();
+    this.#sound.wake();
+    return this.#closing;
+  }
+
+  /** The phone has no SRTP, and need not: FreeSWITCH encrypts on a channel always or never, so it takes another one. */
+  #goPlain(): void {
+    this.#secure = false;
+    this.#takeAnother('the phone has no SRTP');
+  }
+
+  #takeAnother(detail: string): void {
     const { leg, servers, via, listener } = this.#options;
-    if (this.#moves++ >= MAX_MOVES) return listener.onFailed(detail);
-    const replacing = allocate(servers, via, channelSeconds(leg), {
+    const replacing = allocate(servers, via, wishesOf(leg, this.#secure), {
       onDtmf: listener.onDtmf,
       onLost: (why) => this.lost(why),
     });
     this.#allocated = replacing;
-    this.#wake();
+    this.#sound.wake();
     replacing.then(
       (allocated) => this.#replaced(allocated),
       (error: Error) => {
@@ -188,23 +195,13 @@ export class LegMedia {
     );
   }
 
-  /** Stops the sound, gives back the endpoint and removes the files; may be called again. Never rejects. */
-  close(): Promise<MediaStats> {
-    this.#closing ??= this.#close();
-    this.#wake();
-    return this.#closing;
-  }
-
   #replaced(allocated: Allocated): void {
     if (this.#closing !== undefined) return void allocated.endpoint.release();
+    const { endpoint: before } = this.#current;
     this.#current = allocated;
     this.#listening?.at(allocated);
+    void before.release();
     if (!allocated.endpoint.alive) this.lost('the media endpoint went at once');
-  }
-
-  /** All that was to be said so far is said. */
-  get #isQuiet(): boolean {
-    return this.#finishedTurn === this.#turn;
   }
 
   /** Says what is to be said, on one endpoint after the other if need be. */
@@ -216,11 +213,11 @@ export class LegMedia {
       if (allocated === undefined || this.#closing !== undefined) return;
       try {
         if (this.#introduced !== allocated) await this.#introduce(allocated);
-        if (!this.#isQuiet) await this.#say(allocated);
+        if (!this.#sound.isQuiet) await this.#sound.say(allocated);
         else if (this.#allocated === taken) await this.#rest(allocated);
       } catch (error) {
         if (this.#closing !== undefined) return;
-        if (this.#sound?.endpoint === allocated.endpoint) void this.#measure(this.#sound, undefined);
+        void this.#sound.broken(allocated.endpoint);
         if (allocated.endpoint.alive) {
           return listener.onFailed(error instanceof Error ? error.message : String(error));
         }
@@ -235,7 +232,7 @@ export class LegMedia {
     const { endpoint } = allocated;
     const { place } = this.#description;
     if (endpoint.address !== place.address || endpoint.port !== place.port) {
-      const offer = this.#description.moved(placeOf(allocated));
+      const offer = this.#description.moved(placeOf(allocated), endpoint.keys);
       this.#description.answered(await this.#options.listener.reinvite(offer));
     }
     const phone = this.#description.negotiated;
@@ -245,77 +242,25 @@ export class LegMedia {
     this.#introduced = allocated;
   }
 
-  async #say(allocated: Allocated): Promise<void> {
-    const { endpoint, server } = allocated;
-    await this.#untilHeard(allocated);
-    const [turn, said] = [this.#turn, this.#said];
-    this.#sound = this.#soundOn(endpoint, said);
-    if (said === 'nothing') {
-      this.#finishedTurn = turn;
-      return;
-    }
-    const file = this.#files[said];
-    if (file === undefined) throw new Error('there is nothing to be said');
-    const { path, name } = file;
-    this.#speaks = true;
-    await endpoint
-      .play(server.promptFolder === undefined ? path : join(server.promptFolder, name))
-      .finally(() => {
-        this.#speaks = false;
-      });
-    if (turn !== this.#turn) return;
-    this.#finishedTurn = turn;
-    if (said === 'prompt') this.#promptSentMs = file.durationMs;
-    if (this.#closing === undefined) this.#options.listener.onFinished();
-  }
-
-  /**
-   * Waits until there is something to do. With detection that may take long: FreeSWITCH sends silence meanwhile, so
-   * that nobody takes the call for dead, or nothing where it cannot. What is said next begins some 40 ms later then.
-   */
-  async #rest(allocated: Allocated): Promise<void> {
-    if (this.#listening === undefined) return this.#awake();
-    const { endpoint } = allocated;
-    try {
-      await this.#untilHeard(allocated);
-      if (this.#isQuiet) await endpoint.play(SILENCE);
-    } catch {
-      // A loss is told in another way; where nobody needs another endpoint, there is nothing to do.
-    }
-    const moves = !endpoint.alive && this.#lost === undefined;
-    if (this.#isQuiet && this.#closing === undefined && !moves) await this.#awake();
+  /** Waits until there is something to do: with detection in silence, so that nobody takes the call for dead. */
+  #rest(allocated: Allocated): Promise<void> {
+    if (this.#listening === undefined) return this.#sound.awake();
+    return this.#sound.hum(allocated, () => this.#lost !== undefined);
   }
 
   #ear({ listenFolder, listener }: LegMediaOptions): Listening {
     return new Listening({
       folder: listenFolder,
-      sending: () => this.#speaks,
+      sending: () => this.#sound.speaks,
       hearing: () => this.#description.negotiated?.direction === 'sendrecv',
       onFinding: listener.onFinding,
     });
-  }
-
-  /** FreeSWITCH answers in order: what it counts now, while it sends nothing, is where the next sound begins. */
-  #soundOn(endpoint: MediaEndpoint, said: Said): Sound {
-    const before = this.#sound;
-    const sinceMs = performance.now();
-    if (before?.endpoint !== endpoint) return { said, endpoint, sinceMs, packetsBefore: Promise.resolve(0) };
-    const packetsBefore = endpoint.counts().then((counts) => counts?.sent);
-    void packetsBefore.then((sent) => this.#measure(before, sent, sinceMs));
-    return { said, endpoint, sinceMs, packetsBefore };
   }
 
   /** What is being said is not wanted any more. */
   #stop(): void {
     const { endpoint } = this.#current;
     endpoint.stop().catch((error: unknown) => this.#unable(endpoint, error));
-  }
-
-  /** Until there is something to do. */
-  #awake(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#wake = resolve;
-    });
   }
 
   /** Until FreeSWITCH may send: the phone may have put us on hold before the first word. */
@@ -325,12 +270,14 @@ export class LegMedia {
       if (this.#closing !== undefined || !endpoint.alive) throw new Error('nothing can be played here');
       const { negotiated } = this.#description;
       if (negotiated === undefined || maySend(negotiated.direction)) return;
-      await this.#awake();
+      await this.#sound.awake();
     }
   }
 
   #changed(phone: Negotiated): void {
     const { endpoint } = this.#current;
+    // One that encrypts is on its way out: the next one will hear of it.
+    if ((endpoint.keys === undefined) !== (phone.srtp === undefined)) return;
     const held = !maySend(phone.direction);
     this.#changes = this.#changes
       .catch(() => undefined)
@@ -341,7 +288,7 @@ export class LegMedia {
         if (!held) await endpoint.pause(false);
       })
       .catch((error: unknown) => this.#unable(endpoint, error));
-    this.#wake();
+    this.#sound.wake();
   }
 
   /** A loss is told in another way. */
@@ -352,53 +299,22 @@ export class LegMedia {
 
   async #close(): Promise<MediaStats> {
     const { endpoint } = this.#current;
-    const nowMs = performance.now();
-    const counts = this.#sound === undefined ? undefined : await endpoint.counts();
-    if (this.#sound?.endpoint === endpoint) await this.#measure(this.#sound, counts?.sent, nowMs);
-    await Promise.all([endpoint.release(), removeFiles(this.#files), this.#listening?.close()]);
+    const { counts, promptSentMs } = await this.#sound.close(endpoint);
+    const srtp = this.#description.negotiated?.srtp?.send.suite;
+    await Promise.all([endpoint.release(), this.#files.remove(), this.#listening?.close()]);
     return {
       packetsSent: counts?.sent ?? 0,
       packetsReceived: counts?.received ?? 0,
       jitterMs: counts?.jitterMs ?? 0,
-      promptSentMs: Math.round(this.#promptSentMs),
+      promptSentMs,
+      ...(srtp === undefined ? {} : { srtp }),
     };
   }
-
-  /**
-   * Notes how much of the prompt has gone out, if that is what this sound was.
-   *
-   * @param sent packets that the endpoint had sent when it was over; undefined where it cannot be asked any more: the
-   *   time that it had is all that is known then
-   */
-  async #measure(sound: Sound, sent: number | undefined, nowMs = performance.now()): Promise<void> {
-    if (sound.said !== 'prompt') return;
-    const before = await sound.packetsBefore;
-    const packetMs = this.#description.negotiated?.ptimeMs ?? 20;
-    const known = sent !== undefined && before !== undefined;
-    const sentMs = known ? (sent - before) * packetMs : nowMs - sound.sinceMs;
-    const durationMs = this.#files.prompt?.durationMs ?? 0;
-    this.#promptSentMs = Math.max(this.#promptSentMs, Math.min(durationMs, sentMs));
-  }
 }
 
-/** Rejects with an Error, and nothing is left of them. */
-async function writeFiles(folder: PromptFolder, { gate, prompt }: Leg): Promise<SaidFiles> {
-  const file = await folder.write(prompt ?? NOTHING);
-  if (gate === undefined) return { prompt: file };
-  try {
-    return { prompt: file, ask: await folder.write(gate.ask) };
-  } catch (error) {
-    await file.remove();
-    throw error;
-  }
-}
-
-async function removeFiles({ ask, prompt }: SaidFiles): Promise<void> {
-  await Promise.all([ask?.remove(), prompt?.remove()]);
-}
-
-function channelSeconds(leg: Leg): number {
-  return Math.ceil((unansweredMs(leg) + leg.timeouts.maxCallMs) / 1000) + CHANNEL_MARGIN_SECONDS;
+function wishesOf(leg: Leg, srtp: boolean): ChannelWishes {
+  const lifeMs = unansweredMs(leg) + leg.timeouts.maxCallMs;
+  return { maxSeconds: Math.ceil(lifeMs / 1000) + CHANNEL_MARGIN_SECONDS, srtp };
 }
 
 function placeOf({ endpoint: { address, port } }: Allocated): { address: string; port: number } {

@@ -4,7 +4,7 @@ import type { InviteFailure } from '../../sip/invite.ts';
 import type { SipRequest } from '../../sip/message.ts';
 import { resolveDestination } from '../../sip/resolver.ts';
 import type { Peer } from '../../sip/transport.ts';
-import type { CallEvent, Codec, Leftover, Leg, LegEnd, MediaStats } from '../engine.ts';
+import type { CallEvent, Codec, Leftover, Leg, LegEnd, LegWire, MediaStats } from '../engine.ts';
 import type { CarriedLeg } from '../leg/carry-leg.ts';
 import { within } from '../leg/deadline.ts';
 import { isMute, LegDescription } from '../leg/leg-description.ts';
@@ -28,6 +28,7 @@ export interface LegSurroundings {
   readonly folder: PromptFolder;
   readonly listenFolder: ListenFolder;
   readonly userAgent: string;
+  readonly wire: LegWire | undefined;
 }
 
 type HungUp = Extract<LegEnd, { kind: 'hung_up' }>;
@@ -60,6 +61,7 @@ export class LegRun implements CarriedLeg {
   #wanted: LegEnd | undefined;
   #begun = false;
   #ended = false;
+  #settled = false;
   readonly #over: Promise<void>;
   #markOver: () => void = () => {};
 
@@ -109,11 +111,12 @@ export class LegRun implements CarriedLeg {
     if (this.#ended) return;
     if (this.#trouble !== undefined) return this.#finish(this.#trouble);
     this.#begun = true;
-    this.#progress.timers.start('setup', this.#leg.timeouts.setupMs, () =>
-      this.#late({ kind: 'setup_timeout' }),
-    );
     this.#progress.begun();
     this.#invite?.send();
+  }
+
+  repeat(): void {
+    this.#progress.repeat();
   }
 
   next(): Promise<CallEvent> {
@@ -144,6 +147,8 @@ export class LegRun implements CarriedLeg {
     const via = this.#server?.standing.current;
     if (via === undefined) throw new Error('no drachtio server is connected');
     this.#via = via;
+    const distrust = await via.distrust(leg);
+    if (distrust !== undefined) throw new Error(distrust);
     const lookUp = resolveDestination(leg.nextHop);
     const peers = await within(leg.timeouts.setupMs, lookUp, 'the look-up of the trunk takes too long');
     if (peers.length === 0) {
@@ -162,7 +167,11 @@ export class LegRun implements CarriedLeg {
       peers,
       authorization,
       listener: {
-        sent: () => this.#progress.tell({ type: 'sent', leftover: this.#inviting() }),
+        again: (leave) => this.#progress.again(leave),
+        sent: () => {
+          this.#around.wire?.sent();
+          this.#progress.tell({ type: 'sent', leftover: this.#inviting() });
+        },
         provisional: (response) => this.#progress.provisional(response),
         answered: (answer) => this.#answered(answer, via, authorization),
         unusable: (detail) => this.#unusable(detail),
@@ -179,7 +188,7 @@ export class LegRun implements CarriedLeg {
     if (isMute(leg)) {
       const address = peers.map((peer) => via.sipAddress(peer.address)).find((known) => known !== undefined);
       if (address === undefined) throw new Error('drachtio has no address that the trunk could reach');
-      return LegDescription.withoutMedia(leg.codecs, address);
+      return LegDescription.withoutMedia(leg.codecs, address, leg.srtp);
     }
     this.#media = await LegMedia.open({
       leg,
@@ -234,24 +243,29 @@ export class LegRun implements CarriedLeg {
     this.#giveUp(sent ? end : { kind: 'failed', detail: 'drachtio does not take the INVITE' });
   }
 
-  /** Wants to end before the answer. Without any response there is nothing to wait for: drachtio cancels later. */
+  /** Wants to end before the answer. drachtio does not tell of a 100: it cancels as soon as it has any response. */
   #giveUp(wanted: LegEnd): void {
     if (this.#ended || this.#wanted !== undefined) return;
     this.#wanted = wanted;
     this.#progress.timers.clear();
     this.#invite?.cancel();
-    if (!this.#progress.made) this.#finish(wanted);
+    if (this.#progress.made) return;
+    if (wanted.kind === 'setup_timeout') this.#progress.awaitCrossing(() => this.#finish(wanted));
+    else this.#finish(wanted);
   }
 
   #failed(failure: InviteFailure): void {
     // The loss of the connection ends the leg in its own way.
     if (this.#via?.lost.aborted !== true) this.#finish(unanswered(failure, this.#wanted));
+    this.#settle();
   }
 
   #unusable(detail: string): void {
-    if (this.#ended) return;
-    this.#progress.tell({ type: 'answered', codec: null, leftover: this.#inviting() });
-    this.#finish({ kind: 'media_rejected', detail });
+    if (!this.#ended) {
+      this.#progress.tell({ type: 'answered', codec: null, leftover: this.#inviting() });
+      this.#finish({ kind: 'media_rejected', detail });
+    }
+    this.#settle();
   }
 
   #answered(
@@ -260,6 +274,8 @@ export class LegRun implements CarriedLeg {
     authorization: ReturnType<typeof authorizationOf>,
   ): void {
     const { srfDialog, dialog, peer, sdp } = answer;
+    // What follows takes its time, and the call is charged from here on.
+    const at = this.#progress.now();
     const leg = { dialogId: srfDialog.id, dialog, peer };
     const session = new PhoneSession({
       leg,
@@ -280,7 +296,8 @@ export class LegRun implements CarriedLeg {
     this.#progress.timers.clear();
     const crossed = this.#invite?.canceled === true;
     // Too late for us: nobody is waiting for this answer any more.
-    if (this.#ended) return void (crossed ? this.#afterCrossing(session) : session.bye());
+    if (this.#ended)
+      return void (crossed ? this.#afterCrossing(session) : session.bye().then(() => this.#settle()));
     const leftover = upLeftover({
       server: this.#server?.standing.name ?? '',
       ...leg,
@@ -288,15 +305,15 @@ export class LegRun implements CarriedLeg {
     });
     if (crossed) {
       this.#wanted = lostEnd('crossed_cancel');
-      this.#progress.tell({ type: 'answered', codec: null, leftover });
+      this.#progress.tell({ type: 'answered', codec: null, leftover }, at);
       return this.#afterCrossing(session);
     }
     if (this.#media === undefined) {
-      this.#progress.tell({ type: 'answered', codec: null, leftover });
+      this.#progress.tell({ type: 'answered', codec: null, leftover }, at);
       return this.#hangUp('flash_answered');
     }
     const played = this.#play(sdp);
-    this.#progress.tell({ type: 'answered', codec: played.codec, leftover });
+    this.#progress.tell({ type: 'answered', codec: played.codec, leftover }, at);
     if (played.refused !== undefined) return this.#hangUp('aborted', played.refused);
     this.#progress.timers.start('max', this.#leg.timeouts.maxCallMs, () => this.#hangUp('max_duration'));
   }
@@ -351,6 +368,10 @@ export class LegRun implements CarriedLeg {
   }
 
   #finish(end: LegEnd, at = this.#progress.now()): void {
+    const lost = this.#via?.lost;
+    if (this.#session !== undefined || !this.#begun || lost === undefined || lost.aborted) this.#settle();
+    // An INVITE is still out there; what becomes of it is not told on a connection that is lost.
+    else lost.addEventListener('abort', this.#settleOnLoss, { once: true });
     if (this.#ended) return;
     this.#ended = true;
     this.#wanted = end;
@@ -358,6 +379,16 @@ export class LegRun implements CarriedLeg {
     this.#progress.silence();
     this.#via?.lost.removeEventListener('abort', this.#onLost);
     void this.#closing(end, at);
+  }
+
+  readonly #settleOnLoss = (): void => this.#settle();
+
+  /** The phone's network has nothing of it any more. */
+  #settle(): void {
+    this.#via?.lost.removeEventListener('abort', this.#settleOnLoss);
+    if (this.#settled) return;
+    this.#settled = true;
+    this.#around.wire?.over();
   }
 
   async #closing(end: LegEnd, at: number): Promise<void> {

@@ -3,6 +3,7 @@ import MediaServer, { type Endpoint } from 'drachtio-fsmrf/lib/mediaserver.js';
 import type { Connection } from 'drachtio-modesl';
 import { isWildcard } from '../../sip/local-address.ts';
 import { untilAborted, within } from '../leg/deadline.ts';
+import { ChannelSrtp, SRTP_HEADERS } from './channel-srtp.ts';
 import type { DrachtioConnection, ServerAddress } from './drachtio-connection.ts';
 import {
   assertCanListen,
@@ -12,7 +13,7 @@ import {
   openEventSocket,
   ownAddress,
 } from './event-socket.ts';
-import { MediaEndpoint, type MediaListener } from './media-endpoint.ts';
+import { MediaEndpoint, type MediaEndpointOptions, type MediaListener } from './media-endpoint.ts';
 import type { SrfDialog } from './srf.ts';
 
 export interface MediaConnectionOptions {
@@ -28,6 +29,14 @@ export interface MediaConnectionOptions {
   readonly onFault: (error: unknown) => void;
 }
 
+/** What a channel is to be like. */
+export interface ChannelWishes {
+  /** After which FreeSWITCH ends the channel, whoever lives then. */
+  readonly maxSeconds: number;
+  /** Whether it encrypts; it cannot be had otherwise later. */
+  readonly srtp: boolean;
+}
+
 const READY_MS = 3000;
 /** Longer than this nobody waits for an endpoint. */
 const ALLOCATE_MS = 2000;
@@ -38,8 +47,8 @@ export class MediaConnection {
   readonly #mediaServer: MediaServer;
   readonly #lost = new AbortController();
   readonly #endpoints = new Set<MediaEndpoint>();
-  /** By which drachtio the INVITE goes that fsmrf is about to send; set only while it does. */
-  #via: DrachtioConnection | undefined;
+  /** By which drachtio the INVITE goes that fsmrf is about to send, and with which offer; set only while it does. */
+  #inviting: { readonly via: DrachtioConnection; readonly offer: string | undefined } | undefined;
 
   private constructor(connection: Connection, { callback, profile }: MediaConnectionOptions) {
     this.#connection = connection;
@@ -111,27 +120,27 @@ export class MediaConnection {
    * Makes a channel that describes itself first (3PCC) and is connected to a peer later.
    *
    * @param via the drachtio server that the SIP to FreeSWITCH goes by
-   * @param maxSeconds after which FreeSWITCH ends the channel, whoever lives then
    * @throws Error when there is none within two seconds, or FreeSWITCH is lost
    */
   async allocate(
     via: DrachtioConnection,
-    maxSeconds: number,
+    wishes: ChannelWishes,
     listener: MediaListener,
   ): Promise<MediaEndpoint> {
-    const creating = this.#create(via, maxSeconds);
+    const srtp = wishes.srtp ? new ChannelSrtp() : undefined;
+    const creating = this.#create(via, wishes.maxSeconds, srtp);
     let endpoint: Endpoint;
     try {
       const created = untilAborted(this.#lost.signal, creating, new Error('FreeSWITCH is lost'));
       endpoint = await within(ALLOCATE_MS, created, 'no media endpoint in good time');
     } catch (error) {
       creating.then(
-        (late) => this.#wrap(late, via, listener).release(),
+        (late) => this.#wrap(late, { via, srtp, listener }).release(),
         () => undefined,
       );
       throw error;
     }
-    return this.#wrap(endpoint, via, listener);
+    return this.#wrap(endpoint, { via, srtp, listener });
   }
 
   /** Ends a channel by its uuid; it may be gone already. Rejects when FreeSWITCH does not answer. */
@@ -139,39 +148,61 @@ export class MediaConnection {
     await eslCommand(this.#connection, `uuid_kill ${uuid}`, this.#lost.signal);
   }
 
-  #wrap(endpoint: Endpoint, via: DrachtioConnection, listener: MediaListener): MediaEndpoint {
-    const wrapped = new MediaEndpoint({
-      endpoint,
-      via,
-      listener,
-      kill: (uuid) => this.kill(uuid),
-      onReleased: () => this.#endpoints.delete(wrapped),
-    });
+  #wrap(endpoint: Endpoint, how: Pick<MediaEndpointOptions, 'via' | 'srtp' | 'listener'>): MediaEndpoint {
+    let wrapped: MediaEndpoint;
+    try {
+      wrapped = new MediaEndpoint({
+        endpoint,
+        ...how,
+        kill: (uuid) => this.kill(uuid),
+        onReleased: () => this.#endpoints.delete(wrapped),
+      });
+    } catch (error) {
+      void this.kill(endpoint.uuid).catch(() => undefined);
+      throw new Error('FreeSWITCH gives no key for SRTP', { cause: error });
+    }
     this.#endpoints.add(wrapped);
     // Its connection came before the dialog did, and may be gone again; fsmrf would not say so.
     if ((endpoint.conn?.socket ?? null) === null) wrapped.lose('FreeSWITCH ended the channel');
     return wrapped;
   }
 
-  #create(via: DrachtioConnection, maxSeconds: number): Promise<Endpoint> {
-    this.#via = via;
+  async #create(
+    via: DrachtioConnection,
+    maxSeconds: number,
+    srtp: ChannelSrtp | undefined,
+  ): Promise<Endpoint> {
+    const headers = {
+      'X-max-seconds': String(maxSeconds),
+      ...(srtp === undefined ? {} : SRTP_HEADERS),
+    };
+    let creating: Promise<Endpoint>;
+    this.#inviting = { via, offer: srtp?.offer };
     try {
       // It asks for the INVITE before it returns.
-      return this.#mediaServer.createEndpoint({ headers: { 'X-max-seconds': String(maxSeconds) } });
+      creating = this.#mediaServer.createEndpoint({ headers });
     } finally {
-      this.#via = undefined;
+      this.#inviting = undefined;
+    }
+    try {
+      return await creating;
+    } catch (error) {
+      const { status } = error as { status?: unknown };
+      if (srtp === undefined || status !== 488) throw error;
+      throw new Error('FreeSWITCH refuses SRTP: its dialplan does not allow it', { cause: error });
     }
   }
 
   /** What fsmrf takes for the Srf: its INVITE ends with the connection, and its BYE never rejects. */
   #createUac(uri: string, options: UacRequest): Promise<SrfDialog> {
-    const via = this.#via;
+    const { via, offer } = this.#inviting ?? {};
     return new Promise((resolve, reject) => {
       if (via === undefined) return reject(new Error('no drachtio server was chosen'));
       const lost = (): void => reject(new Error('the connection to drachtio is lost'));
       via.lost.addEventListener('abort', lost, { once: true });
       const listener = { cbRequest: () => {}, cbProvisional: () => {} };
-      via.createUac(uri, options, listener, (error, dialog) => {
+      const offering = offer === undefined ? options : { ...options, localSdp: offer };
+      via.createUac(uri, offering, listener, (error, dialog) => {
         via.lost.removeEventListener('abort', lost);
         if (error !== null || dialog === undefined) reject(error ?? new Error('no dialog'));
         else resolve(quietly(dialog));

@@ -1,10 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Endpoint } from 'drachtio-fsmrf/lib/mediaserver.js';
-import { createOffer, type Direction, type Negotiated } from '../../media/sdp.ts';
-import { readSdp } from '../../media/sdp-reader.ts';
+import { createOffer, type Negotiated } from '../../media/sdp.ts';
+import { readSdp, SdpError } from '../../media/sdp-reader.ts';
+import type { SrtpMaster } from '../../media/srtp-suite.ts';
 import { untilAborted, within } from '../leg/deadline.ts';
+import type { ChannelSrtp } from './channel-srtp.ts';
 import type { DrachtioConnection } from './drachtio-connection.ts';
-import type { SrfDialog } from './srf.ts';
+import { describePhone } from './phone-description.ts';
+import type { SrfAnswer, SrfDialog, SrfRequest } from './srf.ts';
 
 export interface MediaListener {
   /** A key, once, when it is let go. */
@@ -17,6 +20,8 @@ export interface MediaEndpointOptions {
   readonly endpoint: Endpoint;
   readonly via: DrachtioConnection;
   readonly listener: MediaListener;
+  /** Of a channel that was made with its offer. */
+  readonly srtp: ChannelSrtp | undefined;
   /** Ends the channel by another way, where it does not end by its own connection. */
   readonly kill: (uuid: string) => Promise<void>;
   readonly onReleased: () => void;
@@ -33,6 +38,8 @@ const CONNECT_MS = 2000;
 const RELEASE_MS = 3000;
 const STATS_MS = 1000;
 const RETRY_MS = 20;
+/** An offer whose answer is not taken by then is asked for again: FreeSWITCH passes over one that crosses an ACK. */
+const OFFER_MS = 200;
 /** FreeSWITCH counts the length of a key in samples. */
 const SAMPLES_PER_MS = 8;
 
@@ -42,10 +49,15 @@ export class MediaEndpoint {
   /** Where FreeSWITCH wants the phone's RTP. */
   readonly address: string;
   readonly port: number;
+  /** What it encrypts with, a key for each suite; undefined where it does not. */
+  readonly keys: readonly SrtpMaster[] | undefined;
   readonly #options: MediaEndpointOptions;
   readonly #gone = new AbortController();
   readonly #dialog: SrfDialog;
   #version = 0;
+  #phone: Negotiated | undefined;
+  /** FreeSWITCH has taken the phone's description. */
+  #acknowledged: () => void = () => {};
   /** Of the file that is being played. */
   #playback: symbol | undefined;
   #paused = false;
@@ -54,18 +66,24 @@ export class MediaEndpoint {
   readonly released: Promise<void>;
   #markReleased: () => void = () => {};
 
+  /** @throws SdpError where a channel with SRTP says no key */
   constructor(options: MediaEndpointOptions) {
     this.#options = options;
     this.released = new Promise((resolve) => {
       this.#markReleased = resolve;
     });
-    const { endpoint, listener } = options;
+    const { endpoint, listener, srtp } = options;
     // fsmrf lets go of it when the channel ends.
     this.uuid = endpoint.uuid;
     this.#dialog = endpoint.dialog as SrfDialog;
     const audio = readSdp(endpoint.local.sdp).media.find(({ type }) => type === 'audio');
     this.address = audio?.address ?? '';
     this.port = audio?.port ?? 0;
+    this.keys = srtp?.keysIn(endpoint.local.sdp);
+    if (srtp !== undefined) {
+      this.#dialog.on('modify', (request, answer) => this.#offered(request, answer, srtp));
+      this.#dialog.on('ack', () => this.#acknowledged());
+    }
     // fsmrf would write it to the console: a socket that FreeSWITCH closes while we write to it is nothing new.
     endpoint.conn?.removeAllListeners('error');
     // Commands are small: Nagle's algorithm would keep each back for 40 ms.
@@ -91,38 +109,14 @@ export class MediaEndpoint {
     void this.release();
   }
 
-  /** Tells FreeSWITCH where the phone's RTP is and what it understands. Throws an Error. */
+  /** Tells FreeSWITCH where the phone's RTP is and what it understands. Rejects with an Error. */
   async connect(phone: Negotiated): Promise<void> {
-    const { via } = this.#options;
-    const description = createOffer({
-      sessionId: '1',
-      version: ++this.#version,
-      address: phone.address,
-      port: phone.port,
-      rtcpPort: phone.rtcpPort,
-      codecs: [phone.codec],
-      payloadTypes: { [phone.codec]: phone.payloadType },
-      telephoneEvent: phone.telephoneEventPayloadType !== null,
-      ...(phone.telephoneEventPayloadType === null
-        ? {}
-        : { telephoneEventPayloadType: phone.telephoneEventPayloadType }),
-      direction: seenFromThere(phone.direction),
-    });
-    const invite = via.request({
-      method: 'INVITE',
-      uri: 'sip:placeholder',
-      stackDialogId: this.#dialog.id,
-      headers: { Contact: this.#dialog.local.contact },
-      body: description,
-    });
-    const [{ status }] = await this.#orGone(
-      within(
-        CONNECT_MS,
-        Promise.all([invite, this.#hearKeysOut()]),
-        'FreeSWITCH does not answer a re-INVITE',
-      ),
-    );
-    if (status >= 300) throw new Error(`FreeSWITCH refused the phone's description with ${status}`);
+    const first = this.#phone === undefined;
+    this.#phone = phone;
+    const telling = this.keys === undefined ? this.#describe(phone) : this.#askForOffer(phone);
+    const keys = first ? this.#hearKeysOut() : undefined;
+    const complaint = 'FreeSWITCH does not answer a re-INVITE';
+    await this.#orGone(within(CONNECT_MS, Promise.all([telling, keys]), complaint));
   }
 
   /** Plays a file to its end, or until `stop`. Rejects when it cannot be played, or the channel goes. */
@@ -134,6 +128,11 @@ export class MediaEndpoint {
     const event = await playback.finally(() => {
       if (this.#playback === token) this.#playback = undefined;
     });
+    // A file that the end of the channel cut short counts as played to FreeSWITCH.
+    if (event.getHeader('Answer-State') === 'hangup') {
+      this.lose('FreeSWITCH ended the channel');
+      throw new Error('the media endpoint is gone');
+    }
     const response = event.getHeader('Application-Response') ?? '';
     if (response !== 'FILE PLAYED') throw new Error(`FreeSWITCH did not play the prompt: ${response}`);
   }
@@ -265,9 +264,63 @@ export class MediaEndpoint {
     await within(RELEASE_MS, over, 'FreeSWITCH does not end a channel').finally(stop);
   }
 
+  async #describe(phone: Negotiated): Promise<void> {
+    const { status } = await this.#options.via.request({
+      method: 'INVITE',
+      uri: 'sip:placeholder',
+      stackDialogId: this.#dialog.id,
+      headers: { Contact: this.#dialog.local.contact },
+      body: createOffer(describePhone(phone, ++this.#version)),
+    });
+    if (status >= 300) throw new Error(`FreeSWITCH refused the phone's description with ${status}`);
+  }
+
+  /** FreeSWITCH keeps its key where it is the one to offer. */
+  async #askForOffer({ codec, port, srtp }: Negotiated): Promise<void> {
+    const { endpoint } = this.#options;
+    if (srtp === undefined) throw new Error('the phone has no key for SRTP');
+    const key = Buffer.from(srtp.receive.keyAndSalt).toString('base64');
+    const until = performance.now() + CONNECT_MS;
+    while (performance.now() < until && this.alive) {
+      const acknowledged = new Promise<void>((resolve) => {
+        this.#acknowledged = resolve;
+      });
+      const asked = await endpoint.api('uuid_media_reneg', [endpoint.uuid, `=${codec}`]);
+      if (!asked.getBody().startsWith('+OK')) throw new Error('FreeSWITCH makes no offer');
+      await Promise.race([acknowledged, sleep(OFFER_MS)]);
+      // It says ACK before it has read what it acknowledges.
+      const soon = performance.now() + OFFER_MS;
+      do {
+        if (await this.#knows(key, port)) return;
+        await sleep(RETRY_MS);
+      } while (performance.now() < soon && this.alive);
+    }
+    throw new Error("FreeSWITCH did not take the phone's key");
+  }
+
+  async #knows(key: string, port: number): Promise<boolean> {
+    const { endpoint } = this.#options;
+    const ask = async (name: string): Promise<string> =>
+      (await endpoint.api('uuid_getvar', [endpoint.uuid, name])).getBody().trim();
+    const asked = Promise.all([ask('srtp_remote_audio_crypto_key'), ask('remote_media_port')]);
+    const [line, place] = await asked;
+    return line.includes(`inline:${key}`) && place === String(port);
+  }
+
+  /** FreeSWITCH offers: it gets the answer of the phone. */
+  #offered({ body }: SrfRequest, answer: SrfAnswer, srtp: ChannelSrtp): void {
+    if (this.#phone === undefined) return answer.send(488);
+    try {
+      const headers = { Contact: this.#dialog.local.contact, 'Content-Type': 'application/sdp' };
+      answer.send(200, { headers, body: srtp.answer(body, this.#phone) });
+    } catch (error) {
+      if (!(error instanceof SdpError)) throw error;
+      answer.send(488);
+    }
+  }
+
   /** FreeSWITCH would take a star for the wish to hear no more. */
   async #hearKeysOut(): Promise<void> {
-    if (this.#version > 1) return;
     const { endpoint } = this.#options;
     await endpoint.api('uuid_setvar', [endpoint.uuid, 'playback_terminators', 'none']);
   }
@@ -275,10 +328,4 @@ export class MediaEndpoint {
   #orGone<T>(work: Promise<T>): Promise<T> {
     return untilAborted(this.#gone.signal, work, new Error('the media endpoint is gone'));
   }
-}
-
-/** What we may do is what the other side hears of as its own. */
-function seenFromThere(direction: Direction): Direction {
-  if (direction === 'sendonly') return 'recvonly';
-  return direction === 'recvonly' ? 'sendonly' : direction;
 }

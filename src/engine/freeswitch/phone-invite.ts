@@ -24,6 +24,8 @@ export interface PhoneAnswer {
 }
 
 export interface PhoneInviteListener {
+  /** One more INVITE is due: it leaves when `leave` is called. */
+  again(leave: () => void): void;
   /** An INVITE has left: the first, or one more for a challenge or another address. */
   sent(): void;
   provisional(response: SipResponse): void;
@@ -65,7 +67,11 @@ export class PhoneInvite {
   /** In the INVITE that is under way. */
   #credentials: readonly SipHeader[] = [];
   #provisional = false;
+  /** A 180 came. */
+  #rang = false;
   #cancelWanted = false;
+  /** One more INVITE is due, and none is out. */
+  #due = false;
   #settled = false;
 
   constructor(options: PhoneInviteOptions) {
@@ -111,7 +117,8 @@ export class PhoneInvite {
   cancel(): void {
     if (this.#settled || this.#cancelWanted) return;
     this.#cancelWanted = true;
-    this.#sendCancel();
+    if (this.#due) this.#fail({ kind: 'gone' });
+    else this.#sendCancel();
   }
 
   #left(request: SrfRequest): void {
@@ -135,6 +142,7 @@ export class PhoneInvite {
     const response = sipResponse(message);
     if (response === undefined || this.#settled) return;
     this.#provisional = true;
+    this.#rang ||= response.status === 180;
     if (header(response, 'RSeq') !== undefined && response.body !== '')
       this.#earlySdp.set(tagOf(response, 'To'), response.body);
     this.#options.listener.provisional(response);
@@ -195,10 +203,16 @@ export class PhoneInvite {
     return false;
   }
 
+  /** A phone that has rung is not rung once more for it. */
   #again(): boolean {
-    if (this.#retriesLeft-- <= 0) return false;
+    if (this.#rang || this.#retriesLeft-- <= 0) return false;
     this.#earlySdp.clear();
-    this.send();
+    this.#due = true;
+    this.#options.listener.again(() => {
+      if (!this.#due || this.#settled) return;
+      this.#due = false;
+      this.send();
+    });
     return true;
   }
 
@@ -241,7 +255,7 @@ function acknowledgeWith(request: SrfRequest, credentials: readonly SipHeader[])
 }
 
 /** Whether drachtio made the response itself, for what could not be sent (503) or was not answered (408). */
-function isOurOwn(message: SrfMessage): boolean {
+export function isOurOwn(message: SrfMessage): boolean {
   return (message.source_address ?? '') === '';
 }
 

@@ -1,9 +1,10 @@
 import { leastLoaded } from './choice.ts';
 import type { ServerAddress } from './drachtio-connection.ts';
 import { DrachtioConnection } from './drachtio-connection.ts';
-import { MediaConnection, type MediaConnectionOptions } from './media-connection.ts';
+import { type ChannelWishes, MediaConnection, type MediaConnectionOptions } from './media-connection.ts';
 import type { MediaEndpoint, MediaListener } from './media-endpoint.ts';
 import { type Losable, StandingConnection } from './standing-connection.ts';
+import type { DrachtioWire } from './wire.ts';
 
 /** A server among several, with what it carries at the moment. */
 export class Server<C extends Losable> {
@@ -36,13 +37,25 @@ export type DrachtioServer = Server<DrachtioConnection>;
 export function drachtioServer(
   address: ServerAddress & { readonly weight: number },
   watch: Watch,
+  wire?: DrachtioWire,
 ): DrachtioServer {
+  const name = `drachtio ${address.host}:${address.port}`;
   const standing = new StandingConnection({
-    name: `drachtio ${address.host}:${address.port}`,
-    open: () => DrachtioConnection.open(address, watch.onFault),
+    name,
+    open: async () => {
+      const connection = await DrachtioConnection.open(address, watch.onFault, wire);
+      if (address.tls !== undefined) void tellDistrust(name, connection, watch);
+      return connection;
+    },
     onChange: watch.onChange,
   });
   return new Server(address.weight, standing);
+}
+
+/** Before the first call finds out. */
+async function tellDistrust(name: string, connection: DrachtioConnection, watch: Watch): Promise<void> {
+  const fault = await connection.tlsFault();
+  if (fault !== undefined && !connection.lost.aborted) watch.onChange(`${name}: no TLS, ${fault}`);
 }
 
 /** Where a FreeSWITCH sees our folders, if elsewhere than we do: the prompts, and what it hears. */
@@ -105,7 +118,7 @@ export interface Allocated {
 export async function allocate(
   servers: readonly MediaServer[],
   via: DrachtioConnection,
-  maxSeconds: number,
+  wishes: ChannelWishes,
   listener: MediaListener,
 ): Promise<Allocated> {
   const tried = new Set<MediaServer>();
@@ -116,7 +129,7 @@ export async function allocate(
     try {
       const connection = server.standing.current;
       if (connection === undefined) throw new Error('the connection is lost');
-      const endpoint = await connection.allocate(via, maxSeconds, listener);
+      const endpoint = await connection.allocate(via, wishes, listener);
       endpoint.released.finally(free).catch(() => undefined);
       return { server, endpoint };
     } catch (error) {

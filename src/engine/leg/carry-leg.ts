@@ -6,6 +6,8 @@ export interface CarriedLeg {
   prepare(): Promise<CallEvent>;
   /** Sends the INVITE. */
   begin(): void;
+  /** Sends the INVITE that `again` has told of. */
+  repeat(): void;
   next(): Promise<CallEvent>;
   /** Ends the leg the way that fits: not at all sent, CANCEL or BYE. */
   abort(): void;
@@ -30,6 +32,7 @@ export async function* carryLeg<L extends CarriedLeg>(
       const event = await leg.next();
       yield event;
       if (event.type === 'ended') return;
+      if (event.type === 'again') leg.repeat();
     }
   } finally {
     signal.removeEventListener('abort', abort);

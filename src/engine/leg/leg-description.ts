@@ -1,7 +1,14 @@
 import { randomInt } from 'node:crypto';
 import { newLocalSrtp } from '../../media/local-srtp.ts';
 import { NOBODYS_PORT } from '../../media/rtp-ports.ts';
-import { answerOffer, createOffer, type LocalMedia, type Negotiated, readAnswer } from '../../media/sdp.ts';
+import {
+  answerOffer,
+  createOffer,
+  type LocalMedia,
+  type LocalSrtp,
+  type Negotiated,
+  readAnswer,
+} from '../../media/sdp.ts';
 import { SdpError } from '../../media/sdp-reader.ts';
 import type { Codec, Leg, SrtpPolicy } from '../engine.ts';
 
@@ -17,13 +24,16 @@ export class LegDescription {
   #text: string;
   #negotiated: Negotiated | undefined;
 
-  /** @param codecs in order of preference */
+  /**
+   * @param codecs in order of preference
+   * @param srtp with new keys of ours, or with those of whoever encrypts
+   */
   constructor(
     codecs: readonly Codec[],
     place: Pick<LocalMedia, 'address' | 'port' | 'rtcpPort'>,
-    srtp: SrtpPolicy = 'off',
+    srtp: SrtpPolicy | LocalSrtp = 'off',
   ) {
-    const secured = newLocalSrtp(srtp);
+    const secured = typeof srtp === 'string' ? newLocalSrtp(srtp) : srtp;
     this.#codecs = codecs;
     this.#local = {
       // RFC 8866 §5.2 wants it unique; a random one says nothing about us.
@@ -62,11 +72,20 @@ export class LegDescription {
     return this.#local;
   }
 
-  /** The audio is elsewhere from now on: a new offer. */
-  moved(place: Pick<LocalMedia, 'address' | 'port'>): string {
-    this.#local = { ...this.#local, version: this.#local.version + 1, ...place };
+  /** The audio is elsewhere from now on, and encrypted with other keys, or not at all: a new offer. */
+  moved(place: Pick<LocalMedia, 'address' | 'port'>, keys?: LocalSrtp['keys']): string {
+    const { srtp, ...rest } = this.#local;
+    const secured = keys === undefined ? {} : { srtp: { required: srtp?.required === true, keys } };
+    this.#local = { ...rest, version: rest.version + 1, ...place, ...secured };
     this.#text = createOffer(this.#local);
     return this.#text;
+  }
+
+  /** What was agreed on of SRTP holds for the rest of the call: no offer takes it away, and none brings it. */
+  settleSrtp(): void {
+    const { srtp, ...rest } = this.#local;
+    const kept = this.#negotiated?.srtp === undefined ? undefined : srtp;
+    this.#local = kept === undefined ? rest : { ...rest, srtp: { ...kept, required: true } };
   }
 
   /** Takes the answer to our offer. Throws SdpError where nothing in it can be used. */

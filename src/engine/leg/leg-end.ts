@@ -1,4 +1,4 @@
-import { parseNumber, parseReason } from '../../sip/header.ts';
+import { callInfoOf, parseNumber, parseReason } from '../../sip/header.ts';
 import type { InviteFailure } from '../../sip/invite.ts';
 import { header, type SipRequest, type SipResponse } from '../../sip/message.ts';
 import type { LegEnd, SipResult } from '../engine.ts';
@@ -6,12 +6,14 @@ import type { LegEnd, SipResult } from '../engine.ts';
 /** A final response as the outcome table wants it. */
 export function resultOf(response: SipResponse): SipResult {
   const reason = parseReason(response);
+  const redressUri = callInfoOf(response, 'jwscard');
   const retryAfter = parseNumber(header(response, 'Retry-After'));
   return {
     status: response.status,
     reason: response.reason,
     ...(reason.q850 === undefined ? {} : { q850: reason.q850 }),
     ...(reason.text === undefined ? {} : { reasonText: reason.text }),
+    ...(redressUri === undefined ? {} : { redressUri }),
     ...(retryAfter === undefined ? {} : { retryAfterSeconds: retryAfter }),
   };
 }

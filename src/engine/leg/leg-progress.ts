@@ -16,24 +16,51 @@ export interface LegProgressOptions {
   readonly giveUp: (end: LegEnd) => void;
 }
 
+/** As long as responses take through a network, and no longer than a callee may be kept waiting for the next trunk. */
+const CROSSING_MS = 500;
+
 /** What a leg tells, in order and with the time, and what it waits for until the answer. */
 export class LegProgress {
   readonly timers = new TimerSet<
-    'setup' | 'ring' | 'attempt' | 'hold' | 'max' | 'wait' | 'linger' | 'decide' | 'tone' | 'crossed'
+    | 'setup'
+    | 'ring'
+    | 'total'
+    | 'attempt'
+    | 'hold'
+    | 'max'
+    | 'wait'
+    | 'linger'
+    | 'decide'
+    | 'tone'
+    | 'crossed'
+    | 'crossing'
   >();
   readonly #options: LegProgressOptions;
   readonly #clock = new LegClock();
   readonly #events = new EventQueue<CallEvent>();
-  readonly #flash: FlashRing | undefined;
+  readonly #flash: FlashRing | undefined = undefined;
+  #tried = false;
   #made = false;
   #rang = false;
   #earlyMedia = false;
   #silent = false;
+  /** Sends the INVITE that is due. */
+  #leave: (() => void) | undefined;
+  readonly #setup: SetupTime;
 
   constructor(options: LegProgressOptions) {
     this.#options = options;
-    const { flash, giveUp } = options;
-    this.#flash = flash === undefined ? undefined : new FlashRing(flash, this.timers, giveUp);
+    const { flash, giveUp, timeouts } = options;
+    this.#setup = new SetupTime(timeouts.setupMs, this.timers, () => giveUp({ kind: 'setup_timeout' }));
+    if (flash !== undefined) {
+      const maxRingMs = Math.min(flash.maxRingMs, timeouts.attemptMs ?? flash.maxRingMs);
+      this.#flash = new FlashRing({ ...flash, maxRingMs }, this.timers, giveUp);
+    }
+  }
+
+  /** Whether any provisional response has come, of those that the engine is told. */
+  get tried(): boolean {
+    return this.#tried;
   }
 
   /** Whether a provisional response other than 100 has come. */
@@ -64,19 +91,51 @@ export class LegProgress {
     this.#events.push(event);
   }
 
-  /** The INVITE leaves. */
+  /** The INVITE leaves: the limits run from now on. */
   begun(): void {
+    const { timeouts, giveUp } = this.#options;
+    this.#setup.run();
+    if (this.#flash === undefined && timeouts.attemptMs !== undefined)
+      this.timers.start('total', timeouts.attemptMs, () =>
+        giveUp({ kind: this.#made ? 'ring_timeout' : 'setup_timeout' }),
+      );
     this.#flash?.begun();
+  }
+
+  /** One more INVITE is due, and is sent by `leave`: once, when the reader has asked for the event after `again`. */
+  again(leave: () => void): void {
+    if (this.#silent) return;
+    this.#leave = leave;
+    this.#setup.rest();
+    this.tell({ type: 'again' });
+  }
+
+  /** The reader lets it leave. */
+  repeat(): void {
+    const leave = this.#leave;
+    this.#leave = undefined;
+    if (leave === undefined || this.#silent) return;
+    if (!this.#made) this.#setup.run();
+    leave();
+  }
+
+  /**
+   * The trunk has the INVITE, has told nothing of the phone, and is told CANCEL: a 180 or an answer may be on its way
+   * to us, and then no other trunk may be tried. Either ends the wait in its own way, and so does the 487.
+   */
+  awaitCrossing(over: () => void): void {
+    this.timers.start('crossing', CROSSING_MS, over);
   }
 
   /** A provisional response (RFC 3261 §21.1): the first one ends the wait for any, the first 180 begins the ringing. */
   provisional(response: { readonly status: number; readonly body: string }): void {
     const { status } = response;
+    this.#tried = true;
     if (status === 100 || this.#silent) return;
     const { timeouts, leftover, giveUp } = this.#options;
     const firstRing = status === 180 && !this.#rang;
     if (!this.#made || firstRing) {
-      this.timers.stop('setup');
+      this.#setup.rest();
       if (this.#flash === undefined)
         this.timers.start('ring', timeouts.ringMs, () => giveUp({ kind: 'ring_timeout' }));
     }
@@ -89,5 +148,30 @@ export class LegProgress {
       this.#earlyMedia = true;
     } else if (status !== 180) this.tell({ type: 'progress', status });
     this.#flash?.provisional(status);
+  }
+}
+
+/** The wait for any response, as long as an INVITE is out. */
+class SetupTime {
+  readonly #timers: Pick<TimerSet<'setup'>, 'start' | 'stop'>;
+  readonly #late: () => void;
+  #leftMs: number;
+  #since: number | undefined;
+
+  constructor(ms: number, timers: Pick<TimerSet<'setup'>, 'start' | 'stop'>, late: () => void) {
+    this.#leftMs = ms;
+    this.#timers = timers;
+    this.#late = late;
+  }
+
+  run(): void {
+    this.#since = performance.now();
+    this.#timers.start('setup', Math.max(1, this.#leftMs), this.#late);
+  }
+
+  rest(): void {
+    this.#timers.stop('setup');
+    if (this.#since !== undefined) this.#leftMs -= performance.now() - this.#since;
+    this.#since = undefined;
   }
 }

@@ -56,6 +56,8 @@ describe('with API keys', () => {
       ['DELETE', '/v1/calls/call_x'],
       ['POST', '/v1/calls'],
       ['POST', '/v1/prompts/preview'],
+      ['GET', '/v1/cdrs'],
+      ['GET', '/v1/cdrs/verify'],
       ['GET', '/metrics'],
     ] as const) {
       const reply = await service.api.inject({

@@ -83,6 +83,7 @@ describe('GET /v1/calls/:id', () => {
           sipStatus: null,
           sipReason: null,
           q850: null,
+          redress: null,
           disposition: 'answered',
           blame: 'none',
           hungUpBy: 'us',
@@ -123,6 +124,16 @@ describe('GET /v1/calls/:id', () => {
       hungUpBy: null,
       durations: { pddMs: null, ringMs: null, talkMs: null },
       attempts: [{ media: null, codec: null }],
+    });
+  });
+
+  it('tells whom to ask for redress after a block', async () => {
+    const { callId, leg } = await start();
+    const redressUri = 'https://block.example/complaint';
+    leg.end({ kind: 'rejected', sip: { status: 608, reason: 'Rejected', redressUri } });
+    expect(await ended(callId)).toMatchObject({
+      disposition: 'blocked',
+      attempts: [{ sipStatus: 608, redress: redressUri }],
     });
   });
 

@@ -1,4 +1,12 @@
-import type { CallEvent, Engine, Leg, LegEnd, MediaStats } from '../../../src/engine/engine.ts';
+import type {
+  CallEvent,
+  Engine,
+  Leg,
+  LegEnd,
+  LegWire,
+  MediaStats,
+  PlainAnswer,
+} from '../../../src/engine/engine.ts';
 
 type Step = CallEvent extends infer Event ? (Event extends CallEvent ? Omit<Event, 'at'> : never) : never;
 
@@ -86,11 +94,23 @@ export class ScriptedEngine implements Engine {
     return this.lacks;
   }
 
-  async *originate(leg: Leg, signal: AbortSignal): AsyncGenerator<CallEvent, void, undefined> {
+  async *originate(
+    leg: Leg,
+    signal: AbortSignal,
+    wire?: LegWire,
+  ): AsyncGenerator<CallEvent, void, undefined> {
     const scripted = new ScriptedLeg(leg, signal);
     this.legs.push(scripted);
     this.script(scripted);
-    yield* scripted.events();
+    try {
+      yield* scripted.events();
+    } finally {
+      wire?.over();
+    }
+  }
+
+  async request(): Promise<PlainAnswer> {
+    return { kind: 'response', sip: { status: 200, reason: 'OK' } };
   }
 
   async endLeftover(): Promise<boolean> {

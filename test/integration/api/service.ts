@@ -113,7 +113,7 @@ export async function startService(settings: Partial<Settings> = {}): Promise<Se
     store,
     dialer,
     vault,
-    trunks: config.trunks,
+    routing: ways.routing,
     callees: config.verification,
     prompts: prompter,
     now,
@@ -131,7 +131,6 @@ export async function startService(settings: Partial<Settings> = {}): Promise<Se
     dialer,
     store,
     engine,
-    trunks: config.trunks,
     ways: { ...ways, callees: config.verification },
     trace: new CallTrace(config.trace),
   });

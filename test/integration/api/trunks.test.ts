@@ -20,22 +20,33 @@ beforeEach(async () => {
 });
 afterEach(() => service.close());
 
-async function get<Body>(url: string): Promise<{ status: number; body: Body }> {
+async function get(url: string): Promise<{ status: number; body: unknown }> {
   const reply = await service.api.inject({ method: 'GET', url });
-  return { status: reply.statusCode, body: reply.json<Body>() };
+  return { status: reply.statusCode, body: reply.json() };
+}
+
+async function routes(query: string): Promise<RouteAnswer> {
+  const { status, body } = await get(`/v1/routes?${query}`);
+  expect(status).toBe(200);
+  return body as RouteAnswer;
 }
 
 describe('GET /v1/trunks', () => {
   it('tells state, use and figures in the order of the configuration', async () => {
-    const { status, body } = await get<{ trunks: TrunkAnswer[] }>('/v1/trunks');
+    const { status, body } = await get('/v1/trunks');
     expect(status).toBe(200);
-    expect(body.trunks.map(({ id, condition }) => [id, condition])).toEqual([
+    const { trunks } = body as { trunks: TrunkAnswer[] };
+    expect(trunks.map(({ id, condition }) => [id, condition])).toEqual([
       ['cheap', 'up'],
       ['world', 'up'],
       ['french', 'up'],
     ]);
-    expect(body.trunks[1]?.use).toEqual({ cps: 5, channels: 10, inUse: 0, invites: 0, waiting: 0 });
-    expect(body.trunks[0]?.figures).toMatchObject({
+    expect(trunks[1]?.use).toEqual({ cps: 5, channels: 10, inUse: 0, invites: 0, waiting: 0 });
+    expect(trunks[0]).toMatchObject({
+      health: { state: 'unknown', detail: null },
+      registration: { state: 'none', until: null, detail: null },
+    });
+    expect(trunks[0]?.figures).toMatchObject({
       attempts: 0,
       asr: null,
       approvals: { of: 0, rate: null },
@@ -48,8 +59,7 @@ describe('GET /v1/routes', () => {
     trunks.map(({ trunkId, place, why }) => [trunkId, place, why]);
 
   it('says which trunks a call would try, and why not the others', async () => {
-    const { status, body } = await get<RouteAnswer>('/v1/routes?to=%2B4930123456');
-    expect(status).toBe(200);
+    const body = await routes('to=%2B4930123456');
     expect(placesOf(body)).toEqual([
       ['cheap', 1, 'order'],
       ['world', 2, 'order'],
@@ -59,10 +69,10 @@ describe('GET /v1/routes', () => {
   });
 
   it('heeds a carrier and a calling number that are asked for', async () => {
-    const { body } = await get<RouteAnswer>('/v1/routes?to=%2B4930123456&carrierId=world');
+    const body = await routes('to=%2B4930123456&carrierId=world');
     expect(placesOf(body).find(([, place]) => place === 1)).toEqual(['world', 1, 'carrier_id']);
-    const shown = await get<RouteAnswer>('/v1/routes?to=%2B33123456780&from=%2B33123456789');
-    expect(placesOf(shown.body).filter(([, place]) => place !== null)).toEqual([['french', 1, 'order']]);
+    const shown = await routes('to=%2B33123456780&from=%2B33123456789');
+    expect(placesOf(shown).filter(([, place]) => place !== null)).toEqual([['french', 1, 'order']]);
   });
 
   it.each(['/v1/routes', '/v1/routes?to=12', '/v1/routes?to=%2B4930123456&x=1'])(

@@ -1,5 +1,6 @@
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { execFile, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -18,6 +19,8 @@ import { verifyChain } from '../../../src/cdr/chain.ts';
 import { CdrsGone, exportCdrs, readExport, verifyLedger } from '../../../src/cdr/export.ts';
 import type { LedgerSpan } from '../../../src/store/cdr-ledger.ts';
 import { SqliteStore } from '../../../src/store/sqlite.ts';
+import { LocalCapacity } from '../../../src/trunk/local-capacity.ts';
+import { Vault } from '../../../src/verification/vault.ts';
 import { endedCall } from '../../support/cdr-calls.ts';
 import { eventually } from '../../support/eventually.ts';
 import { NOW } from '../../support/records.ts';
@@ -98,7 +101,9 @@ describe('call detail records of a process that is killed', () => {
     const other = new SqliteStore({ path, synchronous: 'normal' });
     const engine = { endLeftover: () => Promise.resolve(true) };
     const log = { info: () => {}, warn: () => {}, error: () => {} };
-    const around = { engine, trunks: [], now: () => NOW + 90_000, log };
+    const vault = new Vault(Buffer.alloc(32, 3), randomBytes);
+    const capacity = new LocalCapacity([], { elapsed: () => performance.now() });
+    const around = { engine, vault, capacity, trunks: [], now: () => NOW + 90_000, log };
     // Two processes that recover the same calls.
     await Promise.all([store, other].map((one) => closeInterrupted(open, { ...around, store: one })));
     await other.close();

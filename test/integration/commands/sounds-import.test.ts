@@ -289,19 +289,21 @@ describe('import', () => {
     said.mockRestore();
   });
 
-  it.each([[['--help']], [['-h']], [['import', '--help']], [['check', 'a', 'b', '--help']]])(
-    'tells how it is used: %j',
-    async (args) => {
-      const { code, text } = await run(...args);
-      expect(code).toBe(0);
-      expect(text).toMatch(/^sounds import FOLDER .*--replace.*^sounds check/ms);
-    },
-  );
+  it.each([
+    [['--help'], /^ {2}sounds check \[FOLDER\] .*^ {2}sounds import FOLDER /ms],
+    [['-h'], /^ {2}sounds check \[FOLDER\] .*^ {2}sounds import FOLDER /ms],
+    [['import', '--help'], /^voice-otp sounds import FOLDER \[options\]$.*^ {2}--replace /ms],
+    [['check', 'a', 'b', '--help'], /^voice-otp sounds check \[FOLDER\] \[options\]$/m],
+  ])('tells how it is used: %j', async (args, expected) => {
+    const { code, text } = await run(...args);
+    expect(code).toBe(0);
+    expect(text).toMatch(expected);
+  });
 
   it('tells how it is used to who names an option that there is not', async () => {
     const said = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
     expect((await runImport('--loud')).code).toBe(2);
-    expect(said.mock.calls.flat().join('')).toMatch(/'--loud'.*^sounds import FOLDER/ms);
+    expect(said.mock.calls.flat().join('')).toMatch(/'--loud'.*^voice-otp sounds import FOLDER/ms);
     said.mockRestore();
   });
 

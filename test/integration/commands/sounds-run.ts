@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
-import { sounds } from '../../../src/commands/sounds.ts';
+import { dispatch } from '../../../src/commands/command.ts';
+import { COMMANDS } from '../../../src/commands/table.ts';
 import type { Pcm } from '../../../src/media/pcm.ts';
 import { parseWav } from '../../../src/media/wav.ts';
 
@@ -17,7 +18,7 @@ export interface Ran {
 /** Runs `sounds` with these arguments. */
 export async function run(...args: string[]): Promise<Ran> {
   const out = new PassThrough();
-  const code = await sounds(args, out as unknown as NodeJS.WriteStream);
+  const code = await dispatch(COMMANDS, ['sounds', ...args], out as unknown as NodeJS.WriteStream);
   return { code, text: String(out.read() ?? '') };
 }
 

@@ -61,6 +61,7 @@ describe('apply', () => {
         sipStatus: null,
         sipReason: null,
         q850: null,
+        redress: null,
         disposition: 'answered',
         blame: 'none',
         hungUpBy: 'us',
@@ -119,6 +120,7 @@ describe('apply', () => {
       sipStatus: 603,
       sipReason: 'Network Blocked',
       q850: 21,
+      redress: 'v=analytics1;url=https://x.example',
       disposition: 'blocked',
       blame: 'us',
       leftover: null,
@@ -127,6 +129,21 @@ describe('apply', () => {
       status: 603,
       reasonText: 'v=analytics1;url=https://x.example',
     });
+  });
+
+  it.each([
+    [{ status: 608, redressUri: 'https://a.example', reasonText: 'spam' }, 'https://a.example'],
+    [{ status: 607, reasonText: 'v=analytics1;tel=+12025550100' }, 'v=analytics1;tel=+12025550100'],
+    [
+      { status: 608, redressUri: `https://a.example/${'x'.repeat(1500)}` },
+      `https://a.example/${'x'.repeat(1500)}`,
+    ],
+    [{ status: 608, redressUri: 'x'.repeat(60_000) }, 'x'.repeat(2000)],
+    [{ status: 608 }, null],
+    [{ status: 486, redressUri: 'https://a.example', reasonText: 'v=analytics1' }, null],
+  ])('keeps whom to ask for redress after a block', (sip, redress) => {
+    const end = { kind: 'rejected', sip: { reason: '', ...sip } } as const;
+    expect(after(trying, { type: 'ended', at: NOW + 9, end }).attempts[0]).toMatchObject({ redress });
   });
 
   it('shows silence as 408', () => {

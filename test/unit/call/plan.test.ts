@@ -152,6 +152,11 @@ describe('withOtherCodecs', () => {
   it.each([
     [['PCMU', 'PCMA'], [], ['PCMU', 'PCMA']],
     [['PCMU', 'PCMA'], ['PCMU'], ['PCMA', 'PCMU']],
+    [
+      ['PCMU', 'PCMA'],
+      ['PCMU', 'PCMA'],
+      ['PCMA', 'PCMU'],
+    ],
     [['PCMU'], ['PCMU'], ['PCMU']],
   ] as const)('%j after %j: %j', (codecs, offered, expected) => {
     expect(withOtherCodecs({ ...only('+4930123456'), codecs }, offered).codecs).toEqual(expected);

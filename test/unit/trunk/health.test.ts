@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Trunk } from '../../../src/trunk/definition.ts';
-import type { HealthOptions, ProbeAnswer, TrunkHealth } from '../../../src/trunk/health.ts';
+import type { HealthOptions, Probe, ProbeAnswer, TrunkHealth } from '../../../src/trunk/health.ts';
 import { afterProbe, HEALTH_RULES, HealthProbes } from '../../../src/trunk/health.ts';
 import { NOW, someTrunk } from '../../support/records.ts';
 import { FakeClock } from './fake-clock.ts';
@@ -45,7 +45,7 @@ describe('HealthProbes', () => {
   /** Seconds from the beginning, and trunk, of each probe. */
   let asked: [number, string][];
   let changes: string[];
-  let answer: (trunk: Trunk, signal: AbortSignal) => Promise<ProbeAnswer>;
+  let answer: Probe;
 
   beforeEach(() => {
     clock = new FakeClock();
@@ -134,6 +134,23 @@ describe('HealthProbes', () => {
     await clock.pass(40_000);
     expect(probes.of('alpha')).toMatchObject({ state: 'down', detail: 'no response' });
     expect(signals.slice(0, 3).map(({ aborted }) => aborted)).toEqual([true, true, true]);
+  });
+
+  it('learns nothing from a probe that a fault of our own kept from being sent', async () => {
+    probes.watch([probed()]);
+    await clock.pass(2000);
+    const before = probes.of('alpha');
+    answer = async () => null;
+    await clock.pass(300_000);
+    expect(asked).toHaveLength(11);
+    expect(probes.of('alpha')).toEqual(before);
+    answer = async () => SILENCE;
+    await clock.pass(75_000);
+    expect(probes.of('alpha').state).toBe('down');
+    answer = async () => null;
+    await clock.pass(300_000);
+    expect(probes.of('alpha').state).toBe('down');
+    expect(changes).toEqual(['alpha up', 'alpha down']);
   });
 
   it('follows a new configuration, and forgets a trunk that is somewhere else now', async () => {

@@ -115,6 +115,35 @@ describe('LocalCapacity: INVITEs per second', () => {
     expect(await useOf(capacity)).toMatchObject({ invites: 0 });
   });
 
+  it('counts an INVITE that was handed over until it has left, also when its call is over', async () => {
+    const capacity = capacityOf({ cps: 1 });
+    const permit = permitOf(await capacity.acquire(wish(), NEVER));
+    const over = permit.keep();
+    permit.leaving();
+    permit.release();
+    const sentAt = sending(capacity, 1);
+    await clock.pass(3000);
+    permit.sent();
+    await clock.pass(1019);
+    over();
+    expect(sentAt).toEqual([]);
+    await clock.pass(1);
+    expect(sentAt).toEqual([4020]);
+  });
+
+  it('counts one that was handed over and never heard of as sent in the end', async () => {
+    const capacity = capacityOf({ cps: 1 });
+    const permit = permitOf(await capacity.acquire(wish(), NEVER));
+    const over = permit.keep();
+    permit.leaving();
+    permit.release();
+    const sentAt = sending(capacity, 1);
+    await clock.pass(3000);
+    over();
+    await clock.pass(1020);
+    expect(sentAt).toEqual([4020]);
+  });
+
   it('waits for a second where it does not know what left before', async () => {
     const { elapsed, wake } = clock;
     const sentAt = sending(new LocalCapacity([{ id: 'alpha', cps: 5 }], { elapsed, wake }), 2);
@@ -187,6 +216,23 @@ describe('LocalCapacity: channels', () => {
       invites: 0,
       waiting: 14,
     });
+  });
+
+  it('is in use as long as the carrier has something of the call', async () => {
+    const capacity = capacityOf({ channels: 1 });
+    const permit = permitOf(await capacity.acquire(wish(), NEVER));
+    const overs = [permit.keep(), permit.keep()];
+    const sentAt = sending(capacity, 1);
+    overs[0]?.();
+    overs[0]?.();
+    permit.release();
+    permit.keep()();
+    await clock.pass(100);
+    expect([sentAt, (await useOf(capacity)).inUse]).toEqual([[], 1]);
+    overs[1]?.();
+    await clock.pass(0);
+    expect(sentAt).toEqual([100]);
+    expect(await useOf(capacity)).toMatchObject({ inUse: 1, waiting: 0 });
   });
 
   it('counts legs of an earlier process, beyond the limit too', async () => {
@@ -306,11 +352,16 @@ describe('LocalCapacity: the waiting', () => {
 
   it('refuses those who wait for a trunk that is configured no more', async () => {
     const capacity = capacityOf({ channels: 1 });
-    permitOf(await capacity.acquire(wish(), NEVER));
+    const permit = permitOf(await capacity.acquire(wish(), NEVER));
     const waiting = capacity.acquire(wish(), NEVER);
     capacity.limit([]);
     expect(await waiting).toEqual({ kind: 'refused', why: 'closed' });
     expect(await capacity.use()).toEqual([]);
+    // A call that found its way before goes by another trunk, also once nothing of this one is in use.
+    expect(await capacity.acquire(wish(), NEVER)).toEqual({ kind: 'refused', why: 'closed' });
+    permit.release();
+    capacity.limit([]);
+    expect(await capacity.acquire(wish(), NEVER)).toEqual({ kind: 'refused', why: 'closed' });
   });
 
   it('serves 10,000 in their order, with one timer for all', async () => {

@@ -148,6 +148,22 @@ describe('TrunkResults', () => {
     expect(results.approvals(TO)('beta')).toEqual({ approved: 1, of: 1 });
   });
 
+  it('keeps what is said apart from what is shown, and adds them up', () => {
+    const results = resultsOf();
+    const proven = { trunkId: 'alpha', to: TO, at: NOW };
+    for (let i = 0; i < 10; i++) results.verification(`ver_said${i}`, { ...proven, approved: true });
+    for (let i = 0; i < 10; i++)
+      results.verification(`ver_shown${i}`, { ...proven, channel: 'flash', approved: false });
+    expect(results.approvals(TO)('alpha')).toEqual({ approved: 10, of: 10 });
+    expect(results.approvals(TO, 'flash')('alpha')).toEqual({ approved: 0, of: 10 });
+    // The code was said in the end, after a flash call that nobody had read off.
+    results.verification('ver_shown0', { ...proven, channel: 'voice', approved: true });
+    expect(results.approvals(TO)('alpha')).toEqual({ approved: 11, of: 11 });
+    expect(results.approvals(TO, 'flash')('alpha')).toEqual({ approved: 0, of: 9 });
+    expect(results.figures('alpha').approvals).toEqual({ approved: 11, of: 20, rate: 0.55 });
+    expect(results.prefixes('alpha')).toEqual(['+49']);
+  });
+
   it('passes over what comes too fast, approved or not, and goes on later', () => {
     let now = NOW;
     const results = resultsOf({ now: () => now, ripeMs: 1000, verifications: 10_000 });
@@ -160,6 +176,25 @@ describe('TrunkResults', () => {
     tellMany();
     now += 1000;
     expect(results.approvals(TO)('alpha')).toEqual({ approved: 1000, of: 2000 });
+  });
+
+  it('counts no more approvals than there are where more comes than it takes', () => {
+    let now = NOW;
+    const results = resultsOf({ now: () => now, verifications: 10_000, ripeMs: 120_000 });
+    // 20 calls a second; half of them are approved a minute after it has ended.
+    const isApproved = (i: number): boolean => (Math.imul(i, 2_654_435_761) >>> 0) % 2 ** 31 < 2 ** 30;
+    const tellOf = (i: number, approved: boolean): void =>
+      results.verification(`ver_fast${i}`, { trunkId: 'alpha', to: TO, approved, at: NOW + i * 50 });
+    for (let i = 0; i < 12_000; i++) {
+      now = NOW + i * 50;
+      if (i >= 1200 && isApproved(i - 1200)) tellOf(i - 1200, true);
+      tellOf(i, false);
+    }
+    now += 120_000;
+    const { approved, of } = results.approvals(TO)('alpha');
+    expect(of).toBeGreaterThan(4000);
+    expect(approved / of).toBeGreaterThan(0.45);
+    expect(approved / of).toBeLessThan(0.55);
   });
 
   it('stays within its bound, however many trunks and countries there are', () => {
@@ -212,6 +247,14 @@ describe('provenBy', () => {
     ['a call that was busy, be it true or not', [attemptOf('busy')], finalOf('failed'), 'alpha', false],
     ['one that nobody has approved after its call', [VOICE], finalOf('pending'), 'voice', false],
     ['a refusal', [attemptOf('rejected')], finalOf('failed'), 'alpha', false],
+    ['one that was canceled after it rang', [FLASH], finalOf('canceled'), 'flash', false],
+    [
+      'one that was canceled after all was said',
+      [attemptOf('answered', { answeredAt: NOW - 900, promptFinished: true })],
+      finalOf('canceled'),
+      'alpha',
+      false,
+    ],
     [
       'one that broke off after it rang',
       [attemptOf('trunk_failure', { ringingAt: NOW - 1 })],
@@ -227,7 +270,13 @@ describe('provenBy', () => {
       false,
     ],
   ] as const)('counts %s', (_, attempts, verification, trunkId, approved) => {
-    expect(provenBy({ to: TO, attempts }, verification)).toMatchObject({ trunkId, to: TO, approved });
+    const channel = trunkId === 'flash' ? 'flash' : 'voice';
+    expect(provenBy({ to: TO, attempts }, verification)).toMatchObject({
+      trunkId,
+      channel,
+      to: TO,
+      approved,
+    });
   });
 
   it.each([

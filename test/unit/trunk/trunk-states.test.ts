@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { TrunkHealth } from '../../../src/trunk/health.ts';
+import type { RegistrationState } from '../../../src/trunk/registrations.ts';
 import { TrunkStates } from '../../../src/trunk/trunk-states.ts';
 import { NOW } from '../../support/records.ts';
 import { FakeClock } from './fake-clock.ts';
@@ -99,6 +100,26 @@ describe('TrunkStates', () => {
     health = { state: 'up', since: NOW, against: 0, detail: '200 OK' };
     await clock.pass(10_000);
     expect(states.of('alpha').reasons.map(({ condition }) => condition)).toEqual(['resting', 'half_open']);
+  });
+
+  it('takes one for down that wants us to register, until we are', () => {
+    let registration: RegistrationState = { state: 'pending', since: NOW, until: null, detail: null };
+    states = new TrunkStates({ clock, registration: () => registration });
+    const reason = { condition: 'down', since: NOW, until: null };
+    expect(states.of('alpha')).toEqual({
+      condition: 'down',
+      since: NOW,
+      reasons: [{ ...reason, detail: 'not registered: no answer so far' }],
+      trial: false,
+    });
+    registration = { state: 'failed', since: NOW + 5, until: null, detail: '403 Forbidden' };
+    expect(states.of('alpha').reasons).toEqual([
+      { ...reason, since: NOW + 5, detail: 'not registered: 403 Forbidden' },
+    ]);
+    registration = { state: 'registered', since: NOW + 9, until: NOW + 600_000, detail: '200 OK' };
+    expect(states.of('alpha')).toEqual({ condition: 'up', since: NOW + 9, reasons: [], trial: false });
+    registration = { state: 'none', since: NOW, until: null, detail: null };
+    expect(states.of('alpha').condition).toBe('up');
   });
 
   it('forgets trunks that are configured no more', () => {

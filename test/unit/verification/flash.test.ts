@@ -52,15 +52,24 @@ describe('chooseFlash', () => {
       checks = 3,
       settings = {},
       now = NOW,
+      order,
     }: {
       to?: string;
       request?: FlashRequest;
       checks?: number;
       settings?: Partial<FlashSettings>;
       now?: number;
+      order?: readonly string[];
     } = {},
   ): Promise<FlashChoice> {
-    const ports = { store, vault, trunks, random, pausedUntil: (number: string) => pauses.get(number) };
+    const ports = {
+      store,
+      vault,
+      trunks,
+      ...(order === undefined ? {} : { order: () => order }),
+      random,
+      pausedUntil: (number: string) => pauses.get(number),
+    };
     return chooseFlash(to, request, checks, { ...SETTINGS, ...settings }, ports, now);
   }
 
@@ -77,6 +86,15 @@ describe('chooseFlash', () => {
       fallbackText: null,
     });
     expect(JSON.stringify(details)).not.toContain(cli.reveal().slice(-4));
+  });
+
+  it('goes by the trunks that the route of the number has, in its order', async () => {
+    const trunks = ['alpha', 'beta', 'gamma'].map((id) => someTrunk({ id, flashPool: [TEN] }));
+    expect((await choose(trunks, { order: ['gamma', 'alpha'] })).trunkId).toBe('gamma');
+    const [, ...others] = trunks;
+    const last = { order: ['alpha', 'gamma'] };
+    expect((await choose([someTrunk(), ...others], { ...last, to: '+4930123457' })).trunkId).toBe('gamma');
+    await expect(choose(trunks, { order: [] })).rejects.toMatchObject({ code: 'flash_unavailable' });
   });
 
   it('does what the request asks for rather than what the settings say', async () => {

@@ -28,6 +28,25 @@ describe('resultOf', () => {
     });
   });
 
+  it('keeps where to ask for redress (RFC 8688 §3.1)', () => {
+    const response = message(
+      'response',
+      'SIP/2.0 608 Rejected',
+      'Call-Info: <https://ring.example/tone.wav>;purpose=ringback',
+      'Call-Info: <https://block.example/complaint;a=1>;Purpose=jwscard',
+    );
+    expect(resultOf(response)).toMatchObject({
+      status: 608,
+      redressUri: 'https://block.example/complaint;a=1',
+    });
+    const other = message(
+      'response',
+      'SIP/2.0 608 Rejected',
+      'Call-Info: https://block.example;purpose=info',
+    );
+    expect(resultOf(other)).not.toHaveProperty('redressUri');
+  });
+
   it('names nothing that is not there or not well-formed', () => {
     const response = message('response', 'SIP/2.0 486', 'Reason: Q.850;cause=many', 'Retry-After: soon');
     expect(resultOf(response)).toEqual({ status: 486, reason: '' });

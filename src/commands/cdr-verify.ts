@@ -1,0 +1,168 @@
+import { createReadStream } from 'node:fs';
+import type { CdrChainAnswer } from '../api/cdr-schemas.ts';
+import { readMark } from '../api/cdr-schemas.ts';
+import { chainAnswerOf } from '../api/cdrs.ts';
+import type { ChainMark } from '../cdr/chain.ts';
+import { verifyChain } from '../cdr/chain.ts';
+import type { CdrRange } from '../cdr/export.ts';
+import { readExport, verifyLedger, verifyRange } from '../cdr/export.ts';
+import type { LedgerSpan } from '../store/cdr-ledger.ts';
+import type { CdrSource } from './cdr-source.ts';
+import {
+  cdrSource,
+  isDamage,
+  RANGE_OPTIONS,
+  readRange,
+  SOURCE_NOTE,
+  SOURCE_OPTIONS,
+  withCdrFile,
+} from './cdr-source.ts';
+import { command, JSON_OPTION, UsageError } from './command.ts';
+import { Screen, writeJson } from './screen.ts';
+import { ask, ServiceError } from './service-access.ts';
+
+type Broken = NonNullable<CdrChainAnswer['broken']>;
+
+/** What was found; a database can be damaged too. */
+type Found = Omit<CdrChainAnswer, 'broken'> & {
+  readonly broken: Broken | (Omit<Broken, 'why'> & { readonly why: 'damaged' }) | null;
+};
+
+/** `cdr verify`: whether records are what was written. @throws ServiceError */
+export const cdrVerify = command({
+  options: {
+    noted: {
+      type: 'string',
+      value: 'SEQ:HASH',
+      gist: 'a head that was noted earlier: the chain must reach it',
+    },
+    ...RANGE_OPTIONS,
+    ...SOURCE_OPTIONS,
+    ...JSON_OPTION,
+  },
+  about: `FILE is an NDJSON export, - standard input. A CSV cannot be verified.
+Note the head that it tells where nobody who can write the records can change it: without --noted, records that
+are missing at the end of an export are not seen, nor a chain that was written anew.
+Exit code 0: they are what was written. 1: they are not, and the first that is wrong is named. 2: they cannot be read.
+${SOURCE_NOTE}`,
+  run: async ({ values, positionals: [file], out }) => {
+    const { from, to, store, config, url, json } = values;
+    const noted = values.noted === undefined ? undefined : notedOf(values.noted);
+    const isPart = from !== undefined || to !== undefined;
+    if (isPart && noted !== undefined) throw new UsageError('--noted goes without --from and --to');
+    if (file !== undefined && [from, to, store, config, url].some((value) => value !== undefined)) {
+      throw new UsageError('FILE is verified as it is, without --from, --to, --store, --config and --url');
+    }
+    const query = {
+      ...(from === undefined ? {} : { from }),
+      ...(to === undefined ? {} : { to }),
+      ...markOf(noted),
+    };
+    const range = isPart ? readRange({ from, to }) : undefined;
+    const found =
+      file === undefined
+        ? await foundAt(cdrSource(values), { range, noted, query })
+        : chainAnswerOf(await verifyChain(readExport(bytesOf(file)), { noted }));
+    if (json) writeJson(out, found);
+    else showFound(new Screen(out), found);
+    return found.valid ? 0 : 1;
+  },
+});
+
+interface Question {
+  readonly range: CdrRange | undefined;
+  readonly noted: ChainMark | undefined;
+  /** The same for the API. */
+  readonly query: Readonly<Record<string, string>>;
+}
+
+function foundAt(source: CdrSource, { range, noted, query }: Question): Promise<Found> {
+  if (source.kind === 'service') {
+    return ask<CdrChainAnswer>(
+      source.access,
+      'GET',
+      `/v1/cdrs/verify?${new URLSearchParams(query).toString()}`,
+    );
+  }
+  return withCdrFile(source.path, async (cdrs) => {
+    let after = 0;
+    const watched: typeof cdrs = {
+      ends: () => cdrs.ends(),
+      span: (from, to) => cdrs.span(from, to),
+      page: (span: LedgerSpan, limit) => {
+        ({ after } = span);
+        return cdrs.page(span, limit);
+      },
+    };
+    try {
+      const report = range === undefined ? verifyLedger(watched, noted) : verifyRange(watched, range);
+      return chainAnswerOf(await report);
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      return damagedAfter(after, error.message);
+    }
+  });
+}
+
+/** @param after the last row that could be read */
+function damagedAfter(after: number, message: string): Found {
+  const broken = {
+    seq: after + 1,
+    why: 'damaged',
+    expected: 'rows that can be read',
+    found: message,
+  } as const;
+  return { valid: false, rows: after, first: null, last: null, anchor: null, head: null, broken };
+}
+
+function notedOf(text: string): ChainMark {
+  const mark = readMark(text);
+  if (mark === undefined) throw new UsageError('--noted is a number, a colon and a hash, as `head` is told');
+  return mark;
+}
+
+function markOf(noted: ChainMark | undefined): { noted?: string } {
+  return noted === undefined ? {} : { noted: `${noted.seq}:${noted.hash}` };
+}
+
+const SQLITE = Buffer.from('SQLite format 3\0');
+
+/** @throws ServiceError where the file cannot be read; UsageError where it is a database */
+async function* bytesOf(path: string): AsyncGenerator<Uint8Array, void, undefined> {
+  let isFirst = true;
+  try {
+    for await (const chunk of (path === '-'
+      ? process.stdin
+      : createReadStream(path)) as AsyncIterable<Buffer>) {
+      if (isFirst && chunk.subarray(0, SQLITE.length).equals(SQLITE)) {
+        throw new UsageError(`${path} is a database: --store ${path}`);
+      }
+      isFirst = false;
+      yield chunk;
+    }
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new ServiceError(`${path} cannot be read: ${reason}`, error);
+  }
+}
+
+const REASONS: Readonly<Record<NonNullable<Found['broken']>['why'], string>> = {
+  malformed: 'is no record',
+  number: 'is not the next one',
+  previous: 'does not follow the one before',
+  hash: 'was changed',
+  noted: 'is not the one that was noted',
+  tail: 'is missing, with what follows',
+  damaged: 'or one after it cannot be read',
+};
+
+function showFound(screen: Screen, { rows, first, last, head, broken }: Found): void {
+  const which = first === null || last === null ? '' : `, ${first} to ${last}`;
+  if (broken === null) screen.verdict(true, `${rows} records${which}: what was written`);
+  else {
+    const { seq, why, expected, found } = broken;
+    screen.verdict(false, `record ${seq} ${REASONS[why]} (${why}): expected ${expected}, found ${found}`);
+  }
+  if (head !== null) screen.line(`    ${broken === null ? 'head' : 'right up to'} ${head.seq}:${head.hash}`);
+}

@@ -1,0 +1,136 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import type { Logger } from 'pino';
+import type { ApiMetrics } from './api/metrics.ts';
+import { createMetrics } from './api/metrics.ts';
+import type { Call } from './call/call.ts';
+import { CallService } from './call/call-service.ts';
+import { Dialer } from './call/dialer.ts';
+import { CallFeed } from './call/feed.ts';
+import { ProofWatch } from './call/proof-watch.ts';
+import type { Config } from './config.ts';
+import type { Engine } from './engine/engine.ts';
+import type { SpeechParts } from './speech.ts';
+import type { Store } from './store/store.ts';
+import type { CallTrace } from './trace/call-trace.ts';
+import { FlashGuard } from './trunk/flash-guard.ts';
+import { candidates } from './trunk/route.ts';
+import { VerificationService } from './verification/service.ts';
+import type { Vault } from './verification/vault.ts';
+import type { Ways } from './ways.ts';
+
+/** What takes calls and verifications, and carries them. */
+export interface Services {
+  readonly dialer: Dialer;
+  readonly calls: CallService;
+  readonly verifications: VerificationService;
+  readonly feed: CallFeed;
+  readonly metrics: ApiMetrics;
+}
+
+/** What they use of the world. */
+export interface ServiceParts {
+  readonly logger: Logger;
+  readonly store: Store;
+  readonly engine: Engine;
+  readonly vault: Vault;
+  readonly speech: SpeechParts;
+  readonly ways: Ways;
+  readonly trace: Pick<CallTrace, 'follow'>;
+  /** Cryptographic: 0, inclusive, to 1, exclusive. */
+  readonly random: () => number;
+}
+
+/** Puts the services together; nothing is started. */
+export function servicesOf(
+  config: Config,
+  { logger, store, engine, vault, speech, ways, trace, random }: ServiceParts,
+): Services {
+  const { pauseSeconds, ...rules } = config.flash.guard;
+  const guard = new FlashGuard(
+    { ...rules, pauseMs: pauseSeconds * 1000 },
+    { now: Date.now, elapsed: () => performance.now() },
+  );
+  const metrics = createMetrics({
+    activeCalls: () => dialer.active(),
+    speech: () => speech.states(),
+    flashPauses: () => guard.paused(),
+  });
+  const feed = new CallFeed({
+    load: (callId) => store.call(callId),
+    onListenerError: (err, callId) => logger.error({ err, callId }, 'a listener of call events failed'),
+  });
+  const proofs = new ProofWatch({ store, results: ways.results, log: logger });
+  const dialer: Dialer = new Dialer({
+    store,
+    engine,
+    feed,
+    vault,
+    routing: ways.routing,
+    capacity: ways.capacity,
+    states: ways.states,
+    now: Date.now,
+    log: logger,
+    settings: { ...config.calls, asks: config.gate.asks, detection: config.voicemail },
+    prompts: speech.prompter,
+    onApproved: () => metrics.verificationEnded('approved'),
+    onLeg: (callId, sipCallId) => trace.follow(callId, sipCallId),
+    onAttempt: (call) => {
+      watchFlash(call, guard, logger);
+      const attempt = call.attempts.at(-1);
+      if (attempt !== undefined) ways.results.attempt(call.to, attempt);
+    },
+    onEnded: (call) => {
+      metrics.callEnded(call);
+      proofs.look(call.verificationId);
+    },
+  });
+  const newId = (prefix: string): string => `${prefix}_${randomUUID().replaceAll('-', '')}`;
+  const calls = new CallService({
+    store,
+    dialer,
+    vault,
+    routing: ways.routing,
+    callees: config.verification,
+    prompts: speech.prompter,
+    now: Date.now,
+    newId,
+  });
+  const verifications = new VerificationService({
+    store,
+    dialer,
+    vault,
+    resolveLocale: (locale, sayAs) => speech.voices.resolve(locale, sayAs),
+    speechIsAway: () => speech.voices.speechIsAway(),
+    now: Date.now,
+    newId,
+    randomBytes,
+    settings: config.verification,
+    onFinal: (id) => proofs.look(id),
+    delivery: config,
+    flash: {
+      store,
+      // As they are when a call is asked for.
+      get trunks() {
+        return ways.routing.trunks;
+      },
+      order: (to) => {
+        const found = ways.routing.find({ to, carrierId: null, cli: null, channel: 'flash' });
+        return candidates(found).map(({ trunkId }) => trunkId);
+      },
+      random,
+      pausedUntil: (to) => guard.pausedUntil(to),
+      settings: config.flash,
+    },
+  });
+  return { dialer, calls, verifications, feed, metrics };
+}
+
+/** Tells the guard what became of a flash attempt, and the operator of a pause that begins with it. */
+function watchFlash({ id, to, attempts }: Call, guard: FlashGuard, logger: Logger): void {
+  const attempt = attempts.at(-1);
+  if (attempt?.channel !== 'flash' || (attempt.ringingAt === null && attempt.answeredAt === null)) return;
+  const pause = guard.record(to, attempt.answeredAt !== null);
+  if (pause !== undefined) {
+    logger.warn({ callId: id, ...pause }, 'too many flash calls to a prefix were answered: they pause');
+  }
+}
