@@ -116,7 +116,12 @@ export class Phone {
     if (final !== 'never') this.#after(final.afterMs, () => this.#final(final));
   }
 
-  /** Ends the call as the person holding the phone would. */
+  /** Presses keys one after another, as the person holding the phone would. */
+  press(keys: string): void {
+    this.#press({ keys, by: ['rtp'] });
+  }
+
+  /** Ends the call as that person would. */
   hangUp(): void {
     const session = this.#session;
     if (session === undefined) this.#refuse(603);
@@ -227,7 +232,7 @@ export class Phone {
     this.#after(hold.afterMs + hold.forMs, () => void this.#reinvite('sendrecv'));
   }
 
-  #press({ keys, by = ['rtp'] }: Press): void {
+  #press({ keys, by = ['rtp'] }: Omit<Press, 'afterMs'>): void {
     for (const way of by) {
       if (way === 'rtp') this.#media?.press(keys);
       else Array.from(keys).forEach((key, i) => this.#after(i * KEY_CYCLE_MS, () => this.#inform(key, way)));
