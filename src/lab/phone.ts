@@ -130,7 +130,12 @@ export class Phone {
     this.#inTurn(responses.sort(([a], [b]) => a - b));
   }
 
-  /** Ends the call as the person holding the phone would. */
+  /** Presses keys one after another, as the person holding the phone would. */
+  press(keys: string): void {
+    this.#press({ keys, by: ['rtp'] });
+  }
+
+  /** Ends the call as that person would. */
   hangUp(): void {
     const session = this.#session;
     if (session === undefined) this.#refuse(603);
@@ -253,7 +258,7 @@ export class Phone {
     this.#after(hold.afterMs + hold.forMs, () => void this.#reinvite('sendrecv'));
   }
 
-  #press({ keys, by = ['rtp'] }: Press): void {
+  #press({ keys, by = ['rtp'] }: Omit<Press, 'afterMs'>): void {
     for (const way of by) {
       if (way === 'rtp') this.#media?.press(keys);
       else Array.from(keys).forEach((key, i) => this.#after(i * KEY_CYCLE_MS, () => this.#inform(key, way)));

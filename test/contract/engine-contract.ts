@@ -8,8 +8,6 @@ import { courseOf, endOf, eventsOf, gistOf, legTo, tone } from '../support/legs.
 
 export interface EngineUnderTest {
   readonly engine: Engine;
-  /** What beginning a prompt again may take of it at most, ms; 0 where nothing is said. */
-  readonly restartMs?: number;
   /** What the engine still holds of calls: zero when everything was given back. */
   held(): number;
   close(): Promise<void>;

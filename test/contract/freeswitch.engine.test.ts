@@ -40,7 +40,6 @@ async function start(startServers: () => Promise<Servers>): Promise<EngineUnderT
   tellDying(servers);
   return {
     engine,
-    restartMs: 80,
     held: () => {
       const { legs, endpoints, dialogs, files } = engine.held();
       return legs + endpoints + dialogs + files;

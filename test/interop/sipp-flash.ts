@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import pLimit from 'p-limit';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { CallEvent, FlashTerms } from '../../src/engine/engine.ts';
 import { Secret } from '../../src/secret.ts';
@@ -17,6 +18,8 @@ const BYE_MS = 200;
 const RING_HOLD_MS = 700;
 const MAX_RING_MS = 1500;
 const PROMPT_MS = 300;
+/** They mostly wait. */
+const RUNS_AT_ONCE = 2;
 
 interface FlashRun {
   readonly scenario: string;
@@ -38,31 +41,31 @@ export function describeFlash(source: EngineSource): void {
   const { run, close } = flashRuns(source);
   afterAll(close);
 
-  it.each(['udp', 'tcp'] as const)('ring for their ring hold, over %s', async (transport) => {
+  it.concurrent.each(['udp', 'tcp'] as const)('ring for their ring hold, over %s', async (transport) => {
     const result = await run({ scenario: 'rings', transport });
     assertAll(result, 'trying ringing ended', 'rang');
     await assertAfter(result, ['out 180 INVITE', 'in CANCEL'], RING_HOLD_MS);
   });
 
-  it('end at their limit where there is early media and no ringing', async () => {
+  it.concurrent('end at their limit where there is early media and no ringing', async () => {
     const result = await run({ scenario: 'early-media-only' });
     assertAll(result, 'trying early_media ended', 'no_ring');
     await assertAfter(result, ['in INVITE', 'in CANCEL'], MAX_RING_MS);
   });
 
-  it('ring from the first 180 on, behind early media too', async () => {
+  it.concurrent('ring from the first 180 on, behind early media too', async () => {
     const result = await run({ scenario: 'early-media-then-rings' });
     assertAll(result, 'trying early_media ringing ended', 'rang');
     await assertAfter(result, ['out 180 INVITE', 'in CANCEL'], RING_HOLD_MS);
   });
 
-  it('are canceled as soon as they are forwarded', async () => {
+  it.concurrent('are canceled as soon as they are forwarded', async () => {
     const result = await run({ scenario: 'forwarded' });
     assertAll(result, 'trying ringing progress ended', 'diverted');
     await assertWithin(result, ['out 181 INVITE', 'in CANCEL']);
   });
 
-  it.each([
+  it.concurrent.each([
     ['answers', 'udp', 'trying ringing answered ended'],
     ['answers', 'tcp', 'trying ringing answered ended'],
     ['answers-at-once', 'udp', 'trying answered ended'],
@@ -75,7 +78,7 @@ export function describeFlash(source: EngineSource): void {
     expect(result.streams).toEqual([]);
   });
 
-  it('say their prompt to who answers, where they are to', async () => {
+  it.concurrent('say their prompt to who answers, where they are to', async () => {
     const result = await run({ scenario: 'answers', onAnswer: 'speak' });
     assertAll(result, 'trying ringing answered prompt_finished ended', 'hung_up by us: prompt_finished');
     expect(result.streams).toHaveLength(CALLS);
@@ -83,7 +86,7 @@ export function describeFlash(source: EngineSource): void {
   });
 
   describe.each(['hangup', 'speak'] as const)('with an answer that is to get: %s', (onAnswer) => {
-    it.each(['cancel-crosses-200', 'cancel-too-late'])(
+    it.concurrent.each(['cancel-crosses-200', 'cancel-too-late'])(
       'are hung up when the answer comes after the CANCEL: %s',
       async (scenario) => {
         const result = await run({ scenario, onAnswer });
@@ -97,6 +100,7 @@ export function describeFlash(source: EngineSource): void {
 }
 
 function flashRuns(source: EngineSource) {
+  const limit = pLimit(RUNS_AT_ONCE);
   const run = async ({
     scenario,
     transport = 'udp',
@@ -132,7 +136,7 @@ function flashRuns(source: EngineSource) {
       await ear.close();
     }
   };
-  return { run, close: () => source.close() };
+  return { run: (wanted: FlashRun) => limit(run, wanted), close: () => source.close() };
 }
 
 /** What is held but transactions, which linger for as long as the RFC has them. */

@@ -10,6 +10,11 @@ export function tone(ms: number, hz = 440): Speech {
   return { sampleRate: 8000, parts: [samples] };
 }
 
+/** One after the other. */
+export function inTurn(...speeches: readonly Speech[]): Speech {
+  return { sampleRate: 8000, parts: speeches.flatMap(({ parts }) => parts) };
+}
+
 export interface LegOverrides extends Partial<Omit<Leg, 'timeouts' | 'nextHop'>> {
   readonly transport?: SipTransport;
   readonly timeouts?: Partial<LegTimeouts>;
