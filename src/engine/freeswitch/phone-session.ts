@@ -1,10 +1,12 @@
 import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Authorization } from '../../sip/authorization.ts';
+import { nextHopUri } from '../../sip/dialog.ts';
 import { parseSessionExpires } from '../../sip/header.ts';
 import { answerInfo, type InfoKey } from '../../sip/info.ts';
 import { header, parseMessage, type SipMessage, type SipRequest } from '../../sip/message.ts';
 import { ALLOW } from '../../sip/session.ts';
+import { parseUri } from '../../sip/uri.ts';
 import type { DrachtioConnection } from './drachtio-connection.ts';
 import { type HangUp, hangUp, type PhoneLeg } from './hang-up.ts';
 import { spelledApart } from './invite-headers.ts';
@@ -79,6 +81,8 @@ export class PhoneSession {
   async reinvite(offer: string): Promise<string> {
     const { leg, srfDialog, connection, authorization } = this.#options;
     const { remoteTarget: uri } = leg.dialog;
+    if (/^a=crypto:/m.test(offer) && mayLeavePlain(leg))
+      throw new Error('the phone gave an address without TLS, and keys are not sent there');
     for (let tries = 0; ; tries++) {
       this.#inviting = true;
       const credentials = authorization?.headersFor({ method: 'INVITE', uri, body: offer }) ?? [];
@@ -184,6 +188,16 @@ export class PhoneSession {
       'Content-Type': 'application/sdp',
     };
   }
+}
+
+/**
+ * Whether a request in this dialog, which began over TLS, could leave in the clear: drachtio sends it over the connection
+ * that is there, and where that is gone it goes by the address alone, whatever it is told.
+ */
+function mayLeavePlain({ dialog, peer }: PhoneLeg): boolean {
+  const next = parseUri(nextHopUri(dialog));
+  const asks = next?.scheme === 'sips' || next?.params.get('transport')?.toLowerCase() === 'tls';
+  return peer.transport === 'tls' && !asks;
 }
 
 function requestOf(message: SrfMessage): SipRequest | undefined {

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -6,10 +6,6 @@ import type { CallEvent, SrtpPolicy, TlsTerms } from '../../../src/engine/engine
 import type { FreeswitchEngine } from '../../../src/engine/freeswitch/freeswitch-engine.ts';
 import type { LabCarrier, LabCarrierOptions } from '../../../src/lab/carrier.ts';
 import { Secret } from '../../../src/secret.ts';
-import { dialogOfUas, requestIn } from '../../../src/sip/dialog.ts';
-import { SipEndpoint } from '../../../src/sip/endpoint.ts';
-import { responseTo } from '../../../src/sip/response.ts';
-import { timersFor } from '../../../src/sip/timers.ts';
 import type { TlsCertificate } from '../../../src/sip/tls-trust.ts';
 import type { WireMessage } from '../../../src/sip/transport.ts';
 import { Authority, selfSigned, sha256 } from '../../support/certificates.ts';
@@ -17,6 +13,7 @@ import { startEmbedded } from '../../support/embedded.ts';
 import { eventually } from '../../support/eventually.ts';
 import { START_MS } from '../../support/fault-rig.ts';
 import { startFreeswitchEngine } from '../../support/freeswitch.ts';
+import { drachtioTlsFiles, type FarEndWishes, withFarEndOf } from '../../support/freeswitch-secure.ts';
 import {
   channelsOf,
   endChannels,
@@ -54,14 +51,7 @@ describeWithPeer(['drachtio', 'freeswitch'], 'the freeswitch engine over TLS and
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'voice-otp-secure-'));
     const ours = clients.issue({ names: ['dns:voice-otp.example'] });
-    const files = {
-      certificate: join(folder, 'cert.pem'),
-      key: join(folder, 'key.pem'),
-      ca: join(folder, 'ca.pem'),
-    };
-    await writeFile(files.certificate, ours.cert);
-    await writeFile(files.key, ours.key.reveal(), { mode: 0o600 });
-    await writeFile(files.ca, authority.cert);
+    const files = await drachtioTlsFiles(folder, ours, authority.cert);
     drachtio = await startDrachtio({ tls: { ...files, verifies: true } });
     credulous = await startDrachtio({ tls: { ...files, verifies: false } });
     freeswitch = await startFreeswitch({ extensions: ECHO });
@@ -78,12 +68,24 @@ describeWithPeer(['drachtio', 'freeswitch'], 'the freeswitch engine over TLS and
     expect(faults).toEqual([]);
   });
 
-  describe.concurrent('a call over TLS', () => callsOverTls());
-  describe.concurrent('a server that is not the one', () => strangers());
-  describe.concurrent('terms that drachtio does not hold', () => terms());
-  describe.concurrent('a call with SRTP', () => callsWithSrtp());
-  describe.concurrent('other peers', () => otherPeers());
-  describe('a channel that goes while it encrypts', () => losses());
+  describe.concurrent('a call over TLS', () => {
+    callsOverTls();
+  });
+  describe.concurrent('a server that is not the one', () => {
+    strangers();
+  });
+  describe.concurrent('terms that drachtio does not hold', () => {
+    terms();
+  });
+  describe.concurrent('a call with SRTP', () => {
+    callsWithSrtp();
+  });
+  describe.concurrent('other peers', () => {
+    otherPeers();
+  });
+  describe('a channel that goes while it encrypts', () => {
+    losses();
+  });
 });
 
 async function startEngine(server: TestServer, ca: string | null = authority.cert) {
@@ -119,50 +121,9 @@ async function withCarrier<T>(options: Partial<LabCarrierOptions>, body: (far: F
   }
 }
 
-/** Answers every request with 200, at once; tells its test what came and went. */
-async function withFarEnd(
-  {
-    media = 'm=audio 9 RTP/AVP 0',
-    parameter = '',
-    hangsUp = false,
-  }: { media?: string; parameter?: string; hangsUp?: boolean },
-  body: (far: SipEndpoint, words: readonly string[]) => Promise<void>,
-): Promise<void> {
-  const words: string[] = [];
-  const sdp = `v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n${media}\r\n`;
-  let bye: (() => void) | undefined;
-  const far = new SipEndpoint({
-    ...{ host: '127.0.0.1', port: 0, tcp: true, timers: timersFor(500) },
-    tls: { port: 0, certificate: good },
-    onRequest: (handle) => {
-      const { request, peer } = handle;
-      const dialog = request.method === 'INVITE' ? dialogOfUas(request, 't') : undefined;
-      const headers = [
-        ['Contact', `<sip:phone@127.0.0.1:${far.port}${parameter}>`],
-        ['Content-Type', 'application/sdp'],
-      ] as const;
-      if (dialog !== undefined) {
-        const complain = (error?: Error): void => void faults.push(error ?? new Error('no answer'));
-        const listener = { response: () => {}, timeout: complain, transportError: complain };
-        bye = () => void far.request(requestIn(dialog, 'BYE')[1], peer, '127.0.0.1', listener);
-      }
-      handle.respond(
-        responseTo(request, 200, { toTag: 't', ...(dialog === undefined ? {} : { headers, body: sdp }) }),
-      );
-    },
-    onWire: ({ direction, peer, text }) => {
-      const word = text.split(' ')[0] ?? '';
-      words.push(`${direction} ${word} ${peer.transport}`);
-      if (word === 'ACK' && hangsUp) bye?.();
-    },
-    onFault: (error) => faults.push(error),
-  });
-  await far.start();
-  try {
-    await body(far, words);
-  } finally {
-    await far.close();
-  }
+/** A far end by hand, with the good certificate. */
+function withFarEnd(options: FarEndWishes, body: Parameters<typeof withFarEndOf>[1]): Promise<void> {
+  return withFarEndOf({ ...options, certificate: good, onFault: (error) => faults.push(error) }, body);
 }
 
 function call(
@@ -462,4 +423,31 @@ function losses(): void {
       expect(heard()).toMatch(new RegExp(`^ab.*${allNotes(8)}$`));
       expect(endOf(events).media).toMatchObject({ srtp: SUITE, promptSentMs: 2000 });
     }));
+
+  it('ends the call where a new key could leave in the clear', () => {
+    const key = Buffer.alloc(30, 7).toString('base64');
+    const media = `m=audio 9 RTP/SAVP 0\r\na=crypto:1 ${SUITE} inline:${key}`;
+    return withFarEnd({ media }, async ({ tlsPort }, words) => {
+      const leg = legTo(tlsPort, '4930000200', {
+        transport: 'tls',
+        tls,
+        srtp: 'required',
+        prompt: tone(3000),
+      });
+      const events = await eventsOf(engine, leg, {
+        on: ({ type }) => {
+          if (type === 'answered') endChannels(freeswitch).catch((error: unknown) => faults.push(error));
+        },
+      });
+      expect(endOf(events).end).toEqual({
+        kind: 'failed',
+        detail: expect.stringMatching(/keys are not sent there/),
+      });
+      expect(words.filter((word) => word.startsWith('in '))).toEqual([
+        'in INVITE tls',
+        'in ACK tls',
+        'in BYE tls',
+      ]);
+    });
+  });
 }
