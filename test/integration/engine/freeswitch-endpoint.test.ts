@@ -49,7 +49,11 @@ describeWithPeer(['drachtio', 'freeswitch'], 'an endpoint of FreeSWITCH', () => 
     keys.length = 0;
     peer = await RtpPeer.open();
     const onDtmf = (digit: string, durationMs: number): void => void keys.push({ digit, durationMs });
-    endpoint = await media.allocate(via, { maxSeconds: 60, srtp: false }, { onDtmf, onLost: (detail) => faults.push(detail) });
+    endpoint = await media.allocate(
+      via,
+      { maxSeconds: 60, srtp: false },
+      { onDtmf, onLost: (detail) => faults.push(detail) },
+    );
     await endpoint.connect(peer.media());
   });
   afterEach(async () => {

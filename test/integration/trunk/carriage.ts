@@ -16,7 +16,7 @@ import { retryOf } from '../../../src/trunk/retry.ts';
 import type { Route } from '../../../src/trunk/route.ts';
 import { route } from '../../../src/trunk/route.ts';
 import { TrunkStates } from '../../../src/trunk/trunk-states.ts';
-import { FakeClock } from '../../unit/trunk/fake-clock.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 
 type Timeless<T> = T extends unknown ? Omit<T, 'at'> : never;
 

@@ -3,8 +3,8 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { Attempt } from '../../../src/call/call.ts';
 import type { BreakerPass, TrunkVerdict } from '../../../src/trunk/breaker.ts';
 import { BREAKER_RULES, Breaker, verdictOf } from '../../../src/trunk/breaker.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 import { NOW } from '../../support/records.ts';
-import { FakeClock } from './fake-clock.ts';
 
 let clock: FakeClock;
 let breaker: Breaker;

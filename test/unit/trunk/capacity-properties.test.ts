@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { CapacityAnswer, Permit } from '../../../src/trunk/capacity.ts';
 import { LocalCapacity } from '../../../src/trunk/local-capacity.ts';
-import { FakeClock } from './fake-clock.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 
 /** A call as a test makes it up: when it comes, what it wants, and how long each part of it takes. */
 interface Wanted {

@@ -2,8 +2,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Trunk } from '../../../src/trunk/definition.ts';
 import type { HealthOptions, Probe, ProbeAnswer, TrunkHealth } from '../../../src/trunk/health.ts';
 import { afterProbe, HEALTH_RULES, HealthProbes } from '../../../src/trunk/health.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 import { NOW, someTrunk } from '../../support/records.ts';
-import { FakeClock } from './fake-clock.ts';
 
 const OK: ProbeAnswer = { alive: true, detail: '200 OK' };
 const SILENCE: ProbeAnswer = { alive: false, detail: 'no response' };

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { CapacityAnswer, CapacityWish, Permit, TrunkLimits } from '../../../src/trunk/capacity.ts';
 import type { LocalCapacityOptions } from '../../../src/trunk/local-capacity.ts';
 import { LocalCapacity } from '../../../src/trunk/local-capacity.ts';
-import { FakeClock } from './fake-clock.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 
 const NEVER = new AbortController().signal;
 setMaxListeners(0, NEVER);

@@ -4,7 +4,7 @@ import type { OpeningTerms, Passed } from '../../../src/trunk/openings.ts';
 import { openings } from '../../../src/trunk/openings.ts';
 import type { RouteGround } from '../../../src/trunk/route.ts';
 import { TrunkStates } from '../../../src/trunk/trunk-states.ts';
-import { FakeClock } from './fake-clock.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 
 const NEVER = new AbortController().signal;
 

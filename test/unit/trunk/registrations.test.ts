@@ -2,8 +2,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { PlainAnswer, PlainRequest } from '../../../src/engine/engine.ts';
 import type { Trunk } from '../../../src/trunk/definition.ts';
 import { Registrations, type RegistrationsOptions } from '../../../src/trunk/registrations.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 import { NOW, someTrunk } from '../../support/records.ts';
-import { FakeClock } from './fake-clock.ts';
 
 const SILENCE: PlainAnswer = { kind: 'no_response' };
 

@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Permit, TrunkLimits } from '../../../src/trunk/capacity.ts';
 import { LocalCapacity } from '../../../src/trunk/local-capacity.ts';
-import { FakeClock } from './fake-clock.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 
 const NEVER = new AbortController().signal;
 setMaxListeners(0, NEVER);

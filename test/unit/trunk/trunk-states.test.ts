@@ -2,8 +2,8 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { TrunkHealth } from '../../../src/trunk/health.ts';
 import type { RegistrationState } from '../../../src/trunk/registrations.ts';
 import { TrunkStates } from '../../../src/trunk/trunk-states.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 import { NOW } from '../../support/records.ts';
-import { FakeClock } from './fake-clock.ts';
 
 let clock: FakeClock;
 let health: TrunkHealth;

@@ -1,5 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { NOW } from '../../support/records.ts';
+import { NOW } from './records.ts';
 
 interface Alarm {
   readonly at: number;
