@@ -1,8 +1,24 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** They start drachtio and FreeSWITCH, and let them fail. */
 const ON_SERVERS = ['test/contract/freeswitch.*.test.ts', 'test/integration/**/freeswitch*.test.ts'];
+/** They place calls by the hundred, and look at the times. */
+const BY_THE_HUNDRED = ['test/interop/sipp*.test.ts'];
+
+/** These take a minute and more, and mostly wait: whoever begins last, ends last. */
+const LONGEST = ['contract/embedded.engine', 'contract/freeswitch.engine', 'engine/freeswitch-detection'];
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const place = ({ moduleId }: TestSpecification): number => {
+      const at = LONGEST.findIndex((name) => moduleId.includes(name));
+      return at < 0 ? LONGEST.length : at;
+    };
+    return (await super.sort(files)).toSorted((a, b) => place(a) - place(b));
+  }
+}
 
 const layer = (name: string, testTimeout: number, more: object = {}) => ({
   test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout, hookTimeout: 30_000, ...more },
@@ -12,14 +28,20 @@ export default defineConfig({
   test: {
     // Most tests wait for packets, not for the processor.
     maxWorkers: Math.max(3, Math.floor(availableParallelism() / 2)),
+    sequence: { sequencer: LongestFirst },
     projects: [
       layer('unit', 10_000),
       layer('contract', 60_000, { exclude: ON_SERVERS }),
       layer('integration', 60_000, { exclude: ON_SERVERS }),
-      // After those, and two files at a time: servers need some of the processor, and mostly wait.
-      layer('servers', 60_000, { include: ON_SERVERS, maxWorkers: 2, sequence: { groupOrder: 1 } }),
-      // Alone, and one file after the other: hundreds of calls at a time need all of it.
-      layer('interop', 120_000, { maxWorkers: 1, sequence: { groupOrder: 2 } }),
+      // After those: servers need some of the processor, and mostly wait.
+      layer('servers', 60_000, { include: ON_SERVERS, maxWorkers: 4, sequence: { groupOrder: 1 } }),
+      layer('interop', 120_000, {
+        exclude: BY_THE_HUNDRED,
+        maxWorkers: 4,
+        sequence: { groupOrder: 1 },
+      }),
+      // Alone, and one file after the other: they need all of it.
+      layer('load', 120_000, { include: BY_THE_HUNDRED, maxWorkers: 1, sequence: { groupOrder: 2 } }),
     ],
     coverage: { provider: 'v8', include: ['src/**'] },
   },

@@ -40,8 +40,8 @@ const STATS_MS = 1000;
 const RETRY_MS = 20;
 /** An offer whose answer is not taken by then is asked for again: FreeSWITCH passes over one that crosses an ACK. */
 const OFFER_MS = 200;
-/** How long a stopped file is watched at most: under load FreeSWITCH is some packets behind. */
-const SILENCE_MS = 500;
+/** Three packets: so many may FreeSWITCH be behind. */
+const BEHIND_MS = 60;
 /** FreeSWITCH counts the length of a key in samples. */
 const SAMPLES_PER_MS = 8;
 
@@ -156,27 +156,15 @@ export class MediaEndpoint {
   /**
    * Stops the file where it is, or goes on with it; where none is played, nothing. Rejects with an Error.
    *
-   * Meanwhile FreeSWITCH sends silence where it may send. What it has read of the file is out, and what it reads next is
-   * not lost, when that silence is seen to leave: a description that is changed earlier would cost some packets.
+   * Meanwhile FreeSWITCH sends silence where it may send. What it has read of the file is out soon after, and what it
+   * reads next is not lost soon after it may send again: a description that changes at that moment would cost some
+   * packets.
    */
   async pause(paused: boolean): Promise<void> {
-    if (paused) {
-      await this.#turn(true);
-      await this.#silenceLeaves(2);
-    } else {
-      if (this.#playback !== undefined && this.#paused) await this.#silenceLeaves(1);
-      await this.#turn(false);
-    }
-  }
-
-  /** Waits for so many packets, for a while at most. */
-  async #silenceLeaves(packets: number): Promise<void> {
-    const until = performance.now() + SILENCE_MS;
-    const before = await this.#sent();
-    while (!Number.isNaN(before) && this.#paused && this.alive && performance.now() < until) {
-      await sleep(packets * RETRY_MS);
-      if ((await this.#sent()) >= before + packets) return;
-    }
+    const playing = this.#playback !== undefined;
+    if (paused) await this.#turn(true);
+    if (playing) await sleep(BEHIND_MS);
+    if (!paused) await this.#turn(false);
   }
 
   async #turn(paused: boolean): Promise<void> {
@@ -221,32 +209,25 @@ export class MediaEndpoint {
 
   /** Undefined where FreeSWITCH cannot be asked any more. */
   async counts(): Promise<PacketCounts | undefined> {
-    const [sent = 0, received = 0, variance = 0] = await this.#stats(
-      'out_packet_count',
-      'in_packet_count',
-      'in_jitter_max_variance',
-    );
-    return Number.isNaN(sent) ? undefined : { sent, received, jitterMs: Math.sqrt(variance) };
-  }
-
-  async #sent(): Promise<number> {
-    return (await this.#stats('out_packet_count'))[0] ?? Number.NaN;
-  }
-
-  /** NaN where FreeSWITCH cannot be asked any more. */
-  async #stats(...names: readonly string[]): Promise<readonly number[]> {
-    if (!this.alive) return [Number.NaN];
-    const { endpoint } = this.#options;
+    if (!this.alive) return undefined;
     try {
+      const { endpoint } = this.#options;
+      const ask = async (...command: [string, ...string[]]): Promise<string> => {
+        const [name, ...args] = command;
+        return (await endpoint.api(name, [endpoint.uuid, ...args])).getBody();
+      };
       // All at once: FreeSWITCH answers in order.
       const asked = Promise.all([
-        endpoint.api('uuid_set_media_stats', [endpoint.uuid]),
-        ...names.map((name) => endpoint.api('uuid_getvar', [endpoint.uuid, `rtp_audio_${name}`])),
+        ask('uuid_set_media_stats'),
+        ask('uuid_getvar', 'rtp_audio_out_packet_count'),
+        ask('uuid_getvar', 'rtp_audio_in_packet_count'),
+        ask('uuid_getvar', 'rtp_audio_in_jitter_max_variance'),
       ]);
-      const [, ...answers] = await this.#orGone(within(STATS_MS, asked, 'no answer'));
-      return answers.map((answer) => Number(answer.getBody().trim()) || 0);
+      const [, sent, received, variance] = await this.#orGone(within(STATS_MS, asked, 'no answer'));
+      const count = (text: string): number => Number(text.trim()) || 0;
+      return { sent: count(sent), received: count(received), jitterMs: Math.sqrt(count(variance)) };
     } catch {
-      return [Number.NaN];
+      return undefined;
     }
   }
 
