@@ -45,6 +45,8 @@ export interface Surroundings {
 }
 
 const PACKAGE = new URL('../package.json', import.meta.url);
+/** Connections that wait to be taken: Linux drops those of a burst beyond it, and resets some of them. */
+const BACKLOG = 4096;
 const RANDOM_STEPS = 2 ** 47;
 /** What BYE and CANCEL get after the calls were told to end. */
 const ENGINE_CLOSE_MS = 5000;
@@ -126,7 +128,7 @@ export async function startApp(config: Config, { logger, onWire }: Surroundings)
     });
     opened.add(() => api.close());
     await needed(`The API cannot listen on ${config.api.host}, port ${config.api.port}`, () =>
-      api.listen({ host: config.api.host, port: config.api.port }),
+      api.listen({ host: config.api.host, port: config.api.port, backlog: BACKLOG }),
     );
     const url = urlOf(api.server.address() as AddressInfo);
     logger.info({ url, engine: engine.name, authentication: config.api.keys.length > 0 }, 'listening');
