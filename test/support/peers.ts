@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { accessSync, constants } from 'node:fs';
@@ -14,7 +14,7 @@ const INSTALL = {
   baresip: 'apt-get install baresip-core',
   sox: 'apt-get install sox',
   sngrep: 'apt-get install sngrep',
-  tshark: 'apt-get install tshark',
+  tshark: 'apt-get install tshark, and be root or of the group wireshark',
   drachtio: 'install drachtio-server into the PATH (deploy/README.md)',
   freeswitch: 'install FreeSWITCH into the PATH (deploy/README.md)',
 } as const;
@@ -35,9 +35,9 @@ export function describeWithPeer(
   title: string,
   suite: () => void,
 ): void {
-  const missing = [peer].flat().find((name) => !inPath(name));
+  const missing = [peer].flat().find((name) => !inPath(name) || (name === 'tshark' && !mayCapture()));
   if (missing === undefined) return void describe(title, suite);
-  const reason = `${missing} is not installed; to run this: ${INSTALL[missing]}`;
+  const reason = `${missing} cannot be used; to run this: ${INSTALL[missing]}`;
   const required = (process.env['REQUIRE_PEERS'] ?? '').split(',').map((name) => name.trim());
   if (!required.includes(missing)) {
     process.stderr.write(`skipped: ${title}: ${reason}\n`);
@@ -46,6 +46,11 @@ export function describeWithPeer(
   describe(title, () => {
     it(`finds ${missing}`, () => expect.fail(`REQUIRE_PEERS names ${missing}, and ${reason}`));
   });
+}
+
+/** Whether this user may see what passes on loopback. */
+function mayCapture(): boolean {
+  return spawnSync('dumpcap', ['-L', '-i', 'lo'], { stdio: 'ignore' }).status === 0;
 }
 
 /** Where the system can do it, the program goes when we go: a run that is killed leaves no server behind. */
