@@ -1,4 +1,4 @@
-import type { Engine, LegEnd } from '../engine/engine.ts';
+import type { CallEvent, Engine, LegEnd } from '../engine/engine.ts';
 import { NO_MARKS } from '../prompt/delivered.ts';
 import type { BreakerPass } from '../trunk/breaker.ts';
 import { verdictOf } from '../trunk/breaker.ts';
@@ -13,6 +13,7 @@ import type { TrunkStates } from '../trunk/trunk-states.ts';
 import type { Vault } from '../verification/vault.ts';
 import type { AttemptContext } from './apply.ts';
 import type { Call } from './call.ts';
+import { withHiddenCaller } from './hidden-caller.ts';
 import type { CallLog } from './log.ts';
 import type { Outcome } from './outcome.ts';
 import { historyOf, judge } from './outcome.ts';
@@ -163,13 +164,13 @@ export class Attempts {
     round: Round,
     speech: RoundSpeech,
   ): Promise<Outcome> {
-    const { engine, vault, log, onLeg, onAttempt } = this.#ports;
+    const { engine, log, onLeg, onAttempt } = this.#ports;
     const context = this.#contextOf(trunk, cli, way, round, speech);
     let end: LegEnd | undefined;
     const over = permit.keep();
     const wire = { sent: () => permit.sent(), over };
     for await (const told of engine.originate(leg, this.#signal, wire)) {
-      const event = round.channel === 'flash' ? withSealedLeftover(told, this.#call.id, vault) : told;
+      const event = round.channel === 'flash' ? this.#withoutNumber(told, cli) : told;
       if (event.type === 'gate_opened' && round.confirms) this.#onGateOpened();
       if (event.type === 'trying' && event.sipCallId !== undefined) onLeg(this.#call.id, event.sipCallId);
       await this.#record.take(event, context);
@@ -212,6 +213,11 @@ export class Attempts {
       rate: price === undefined || currency === undefined ? null : { ...price, currency },
       route: { ...way },
     };
+  }
+
+  /** The event of a flash call as it may be recorded. */
+  #withoutNumber(told: CallEvent, cli: string): CallEvent {
+    return withHiddenCaller(withSealedLeftover(told, this.#call.id, this.#ports.vault), cli);
   }
 
   /** What the record of a flash call may show of its calling number. */

@@ -62,6 +62,9 @@ export interface InviteOptions extends InviteParts {
 /** How often an INVITE may leave again for a challenge, a stale nonce and a 422. */
 const MAX_RETRIES = 4;
 
+/** Phones that one INVITE may ring at the same time, as far as each is kept apart: more are no call but a flood. */
+const MAX_FORKS = 64;
+
 interface Outgoing {
   readonly request: SipRequest;
   readonly peer: Peer;
@@ -271,7 +274,7 @@ export class Invite {
     const invite = this.#handle?.request;
     const tag = tagOf(response, 'To');
     const made = invite === undefined || tag === '' ? undefined : dialogOfUac(invite, response);
-    if (made === undefined) return undefined;
+    if (made === undefined || (this.#early.size >= MAX_FORKS && !this.#early.has(tag))) return undefined;
     const early = this.#early.get(tag) ?? { dialog: made, rseq: -1, sdp: '' };
     this.#early.set(tag, early);
     const rseq = parseNumber(header(response, 'RSeq'));

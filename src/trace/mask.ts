@@ -35,6 +35,15 @@ const PROOFS = new Set(['authentication-info', 'proxy-authentication-info']);
 /** Digits with the separators that people write between them; no IPv4 address. */
 const LONG_RUN = /(?<![\d.])(?!\d{1,3}(?:\.\d{1,3}){3}(?!\d))(?:\+|%2b)?\d(?:[-.()\s]?\d){4,}/gi;
 
+/** The same, long enough for a telephone number: shorter ones are times and ports where parameters and attributes stand. */
+const NUMBER = /(?<![\d.])(?!\d{1,3}(?:\.\d{1,3}){3}(?!\d))(?:\+|%2b)?\d(?:[-.()\s]?\d){6,}/gi;
+
+/** Parameters of addresses and of Via that are made up by machines, and are needed to follow a dialog. */
+const MADE_UP = new Set(['tag', 'branch']);
+
+/** Attributes of SDP that hold long numbers of machines (RFC 5576, RFC 8839), as far as these go. */
+const MACHINES = /^(?:ssrc:\d+|(?:ssrc-group|candidate):.*)/i;
+
 /**
  * A SIP message as it is kept in a trace. Never in it, with either policy: digest responses, signed identities, keys
  * of the SDP, and bodies other than SDP (keys in INFO, texts in MESSAGE, ISUP). With `masked` numbers, `+4930•••456`
@@ -88,13 +97,19 @@ function maskedBody(body: string, type: string, numbers: NumberPolicy): string {
   const open = body
     .replace(/^(a=(?:crypto|key-mgmt|ice-pwd|ice-ufrag|identity):|k=)[^\r\n]*/gim, `$1${REDACTED}`)
     // Keys once more, where the line does not begin as it should.
-    .replace(/\b(inline:)[A-Za-z0-9+/=]{16,}/gi, `$1${REDACTED}`);
+    .replace(/\b(inline:)[A-Za-z0-9+/=]{16,}/gi, `$1${REDACTED}`)
+    // What has no type is no line of SDP, whatever the Content-Type says.
+    .replace(/^(?![a-z]=)[^\r\n]+/gim, REDACTED);
   if (numbers === 'whole') return open;
   // Lines that are meant for people, and the name of the sender (RFC 4566 §5).
   return strictUsers(
     open
       .replace(/^([sipue]=)([^\r\n]*)/gm, (_line, name: string, value: string) => name + strict(value))
-      .replace(/^(o=)(\S+)/gm, (_line, name: string, user: string) => name + hideIn(user)),
+      .replace(/^(o=)(\S+)/gm, (_line, name: string, user: string) => name + hideIn(user))
+      .replace(/^(a=)([^\r\n]*)/gim, (_line, name: string, value: string) => {
+        const kept = MACHINES.exec(value)?.[0] ?? '';
+        return name + kept + value.slice(kept.length).replace(NUMBER, hide);
+      }),
   );
 }
 
@@ -104,12 +119,12 @@ function maskedLine(line: string, first: boolean, ours: boolean, numbers: Number
   if (PROOFS.has(name)) return `${line.slice(0, line.indexOf(':'))}: ${REDACTED}`;
   if (numbers === 'whole') return maskedProof(line);
   if (first) return maskedStart(line, ours);
-  if (ours && (name === 'to' || name === 't')) return maskSip(line);
-  if (STRUCTURED.has(name)) return maskSip(strictUsers(line));
+  if (ours && (name === 'to' || name === 't')) return maskSip(strictParameters(line));
+  if (STRUCTURED.has(name)) return maskSip(strictParameters(strictUsers(line)));
   if (!ADDRESSES.has(name)) return maskSip(strict(line));
   const tag = line.search(/;[ \t]*tag[ \t]*=/i);
   const end = tag < 0 ? line.length : tag;
-  return maskSip(strictNames(line.slice(0, end))) + line.slice(end);
+  return maskSip(strictParameters(strictNames(line.slice(0, end)))) + strictParameters(line.slice(end));
 }
 
 /** With whole numbers only what proves and what signs is cut, and the password of an address. */
@@ -126,7 +141,7 @@ function maskedStart(line: string, ours: boolean): string {
   const status = /^(SIP\/2\.0[ \t]+\d{3}[ \t]*)(.*)$/i.exec(line);
   if (status !== null) return `${status[1]}${strict(status[2] ?? '')}`;
   if (!/ SIP\/2\.0$/i.test(line)) return strict(line);
-  return ours ? maskSip(line) : strictUsers(line);
+  return ours ? maskSip(line) : strictParameters(strictUsers(line));
 }
 
 /** All that may be a number in what is said to people, and in fields that nobody knows. */
@@ -143,13 +158,25 @@ function strictNames(text: string): string {
 }
 
 function strictUsers(text: string): string {
-  return text
-    .replace(/(\bsips?:)([^\s@;<>?,"]+)(@?)/gi, (match, scheme: string, user: string, at: string) =>
-      // Without an `@` it is a host.
-      at === '' ? match : `${scheme}${hideIn(user)}@`,
-    )
-    .replace(/(\btel:)([^\s;<>?,"]+)/gi, (_match, scheme: string, user: string) => scheme + hideIn(user))
-    .replace(/(?:\+|%2b)\d{5,}/gi, hide);
+  return (
+    text
+      // A line that was folded may have a blank behind the scheme.
+      .replace(/(\bsips?:[ \t]*)([^\s@;<>?,"]+)(@?)/gi, (match, scheme: string, user: string, at: string) =>
+        // Without an `@` it is a host.
+        at === '' ? match : `${scheme}${hideIn(user)}@`,
+      )
+      .replace(/(\btel:)([^\s;<>?,"]+)/gi, (_match, scheme: string, user: string) => scheme + hideIn(user))
+      .replace(/(?:\+|%2b)\d{5,}/gi, hide)
+  );
+}
+
+/** Networks write the calling number into parameters of their own. */
+function strictParameters(text: string): string {
+  return text.replace(
+    /([;?&][ \t]*([^\s=;,?&<>"]+)[ \t]*=[ \t]*"?)([^;,?&<>\s"]+)/g,
+    (match, start: string, name: string, value: string) =>
+      MADE_UP.has(name.toLowerCase()) ? match : start + value.replace(NUMBER, hide),
+  );
 }
 
 /** A user part: a password behind it goes, and numbers in it, with separators that a URI may have. */

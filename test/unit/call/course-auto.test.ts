@@ -66,6 +66,15 @@ describe('a flash call', () => {
     expect((await checkCaller(rig))?.verdict).toBe('approved');
   });
 
+  it('keeps its number out of the record where its network names it', async () => {
+    const sip = { status: 603, reason: `Caller ${SHOWN} barred`, reasonText: 'no calls of 0899 000-7137' };
+    const callId = await acceptFlash(rig, 'flash');
+    rig.dialer(engineWith([TRYING, ended({ kind: 'rejected', sip })])).dial(callId);
+    const call = await rig.endOf(callId);
+    expect(call.attempts[0]?.sipReason).toBe('Caller +••• barred');
+    expect(rig.logged.join('\n') + JSON.stringify(call)).not.toMatch(/7137/);
+  });
+
   it.each<[string, readonly Step[], string, string]>([
     ['rang', RANG, 'rang', 'pending'],
     ['did not ring', [TRYING, ended({ kind: 'no_ring' })], 'no_ring', 'failed'],

@@ -62,6 +62,40 @@ describe('maskTrace', () => {
     expect(masked).toContain('s=call of 4416•••');
   });
 
+  it.each([
+    'Contact: <sip:gw@192.0.2.1;ani=441614960716>;tag=1',
+    'Contact: <sip:192.0.2.1;x-cli="441614960716">',
+    'Record-Route: <sip:192.0.2.1:50600;lr;from=441614960716>',
+    'Via: SIP/2.0/UDP 192.0.2.1:50600;branch=z9hG4bK1;cli=441614960716',
+    'To: <sip:+4930123456@carrier.example;cli=441614960716>;tag=1',
+    'From: <sip:x@192.0.2.1>;tag=1;cli=0161-496-0716',
+    'f: <sip:\r\n 441614960716@192.0.2.1>;tag=1',
+  ])('hides it in a parameter, and behind a fold: %j', (line) => {
+    for (const direction of ['in', 'out'] as const) {
+      const shown = maskTrace(message('SIP/2.0 180 Ringing', [line]), direction);
+      expect(shown).not.toMatch(/960716|496-0716/);
+      expect(shown).not.toContain('192.0.2•');
+    }
+  });
+
+  it('leaves tags, ports and addresses in parameters', () => {
+    const line =
+      'Via: SIP/2.0/UDP 192.0.2.1:50600;rport=50601;received=203.0.113.250;branch=z9hG4bK1234567890';
+    expect(maskTrace(message('SIP/2.0 180 Ringing', [line]), 'in')).toContain(line);
+  });
+
+  it('hides it in attributes of the SDP, and leaves the numbers of machines', () => {
+    const lines = ['a=ssrc:3735928559 cname:441614960716@192.0.2.1', 'a=x-cli:441614960716', 'a=ptime:20'];
+    const shown = maskTrace(message('SIP/2.0 183 x', [], `v=0\r\n${lines.join('\r\n')}\r\n`), 'in');
+    expect(shown).toContain('a=ssrc:3735928559 cname:4416•••@192.0.2.1\r\na=x-cli:4416•••\r\na=ptime:20');
+  });
+
+  it.each(['masked', 'whole'] as const)('shows no keys of what only says that it is SDP (%s)', (policy) => {
+    const body = 'Signal=5\r\nDuration=160\r\ncode 493817\r\n a=crypto:1 X inline: 0123456789abcdef';
+    const shown = maskTrace(message('INFO sip:a SIP/2.0', [], body), 'in', policy);
+    expect(shown).not.toMatch(/Signal|493817|0123456789abcdef/);
+  });
+
   it('leaves of the callee what a log leaves', () => {
     expect(masked).toMatch(/^INVITE sip:\+4930•••456@carrier\.example;user=phone SIP\/2\.0\r\n/);
     expect(masked).toContain('To: <sip:+4930•••456@carrier.example;user=phone>\r\n');
