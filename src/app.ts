@@ -91,7 +91,7 @@ export async function startApp(config: Config, { logger, onWire }: Surroundings)
       vault,
       speech,
       ways,
-      trace,
+      tracing,
       random: secureRandom,
     });
     const { dialer } = services;

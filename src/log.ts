@@ -1,5 +1,6 @@
 import type { DestinationStream, Logger } from 'pino';
 import { pino } from 'pino';
+import { LogOutput } from './log-output.ts';
 
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
@@ -61,7 +62,7 @@ export function createLogger(options: { level: LogLevel; destination?: Destinati
         err: (value: unknown) => loggedError(value),
       },
     },
-    options.destination ?? pino.destination(1),
+    options.destination ?? new LogOutput(1),
   );
 }
 

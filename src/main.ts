@@ -13,13 +13,13 @@ function explain(error: unknown): 1 | 2 {
   return code ?? 1;
 }
 
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    // Whoever reads has enough, as `head` has: there is nobody to tell.
-    if (error.code === 'EPIPE') process.exit();
-    throw error;
-  });
-}
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  // Whoever reads has enough, as `head` has: there is nobody to tell.
+  if (error.code === 'EPIPE') process.exit();
+  process.stderr.write(`standard output cannot be written: ${error.message}\n`);
+  process.exit(1);
+});
+process.stderr.on('error', () => undefined);
 
 try {
   process.exitCode = await dispatch(COMMANDS, process.argv.slice(2));

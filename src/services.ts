@@ -11,7 +11,7 @@ import type { Config } from './config.ts';
 import type { Engine } from './engine/engine.ts';
 import type { SpeechParts } from './speech.ts';
 import type { Store } from './store/store.ts';
-import type { CallTrace } from './trace/call-trace.ts';
+import type { Tracing } from './tracing.ts';
 import { FlashGuard } from './trunk/flash-guard.ts';
 import { candidates } from './trunk/route.ts';
 import { VerificationService } from './verification/service.ts';
@@ -35,7 +35,7 @@ export interface ServiceParts {
   readonly vault: Vault;
   readonly speech: SpeechParts;
   readonly ways: Ways;
-  readonly trace: Pick<CallTrace, 'follow'>;
+  readonly tracing: Pick<Tracing, 'trace' | 'sent'>;
   /** Cryptographic: 0, inclusive, to 1, exclusive. */
   readonly random: () => number;
 }
@@ -43,7 +43,7 @@ export interface ServiceParts {
 /** Puts the services together; nothing is started. */
 export function servicesOf(
   config: Config,
-  { logger, store, engine, vault, speech, ways, trace, random }: ServiceParts,
+  { logger, store, engine, vault, speech, ways, tracing, random }: ServiceParts,
 ): Services {
   const { pauseSeconds, ...rules } = config.flash.guard;
   const guard = new FlashGuard(
@@ -54,6 +54,7 @@ export function servicesOf(
     activeCalls: () => dialer.active(),
     speech: () => speech.states(),
     flashPauses: () => guard.paused(),
+    captured: () => tracing.sent(),
   });
   const feed = new CallFeed({
     load: (callId) => store.call(callId),
@@ -73,7 +74,7 @@ export function servicesOf(
     settings: { ...config.calls, asks: config.gate.asks, detection: config.voicemail },
     prompts: speech.prompter,
     onApproved: () => metrics.verificationEnded('approved'),
-    onLeg: (callId, sipCallId) => trace.follow(callId, sipCallId),
+    onLeg: (callId, sipCallId) => tracing.trace.follow(callId, sipCallId),
     onAttempt: (call) => {
       watchFlash(call, guard, logger);
       const attempt = call.attempts.at(-1);

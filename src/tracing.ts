@@ -1,11 +1,14 @@
 import type { Config } from './config.ts';
 import type { WireMessage } from './sip/transport.ts';
 import { CallTrace } from './trace/call-trace.ts';
+import type { HepCounters } from './trace/hep-exporter.ts';
 import { HepExporter } from './trace/hep-exporter.ts';
 
 /** Where SIP messages go for whoever asks what passed: into memory, and to a capture server where there is one. */
 export interface Tracing {
   readonly trace: CallTrace;
+  /** What became of the messages for the capture server, since the start; undefined without one. */
+  sent(): HepCounters | undefined;
   take(message: WireMessage): void;
   close(): Promise<void>;
 }
@@ -17,6 +20,7 @@ export function startTracing(config: Config['trace']): Tracing {
   hep?.start();
   return {
     trace,
+    sent: () => hep?.counters,
     take: (message) => {
       trace.take(message);
       hep?.take(message);

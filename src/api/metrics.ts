@@ -2,6 +2,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import { z } from 'zod';
 import type { Call, Disposition } from '../call/call.ts';
 import { durations, mayProve } from '../call/call.ts';
+import type { HepCounters } from '../trace/hep-exporter.ts';
 import type { VerificationStatus } from '../verification/verification.ts';
 import { errorAnswers } from './schemas.ts';
 import type { Api } from './server.ts';
@@ -36,6 +37,8 @@ export interface MetricsSources {
   readonly speech?: () => readonly SpeechState[];
   /** Prefixes to which no flash calls go for a while: few at a time. */
   readonly flashPauses?: () => readonly { readonly prefix: string; readonly ratio: number }[];
+  /** Messages for the capture server since the beginning, by what became of them; undefined without one. */
+  readonly captured?: () => HepCounters | undefined;
 }
 
 /**
@@ -44,7 +47,7 @@ export interface MetricsSources {
  * @param sources asked whenever the page is read
  */
 export function createMetrics(sources: MetricsSources): ApiMetrics {
-  const { activeCalls, speech = () => [], flashPauses = () => [] } = sources;
+  const { activeCalls, speech = () => [], flashPauses = () => [], captured = () => undefined } = sources;
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -105,6 +108,16 @@ export function createMetrics(sources: MetricsSources): ApiMetrics {
     labelNames: ['prefix'] as const,
     registers,
   });
+  const messages = new Counter({
+    name: 'voice_otp_hep_messages_total',
+    help: 'SIP messages for the capture server, by what became of them; nobody says whether what was sent arrived.',
+    labelNames: ['result'] as const,
+    registers,
+  });
+  const noteCaptured = (): void => {
+    messages.reset();
+    for (const [result, count] of Object.entries(captured() ?? {})) messages.inc({ result }, count);
+  };
   const noteFlash = (): void => {
     pauses.reset();
     for (const { prefix, ratio } of flashPauses()) pauses.set({ prefix }, ratio);
@@ -144,6 +157,7 @@ export function createMetrics(sources: MetricsSources): ApiMetrics {
       active.set(activeCalls());
       noteSpeech();
       noteFlash();
+      noteCaptured();
       return { contentType: registry.contentType, text: await registry.metrics() };
     },
   };

@@ -28,7 +28,7 @@ export const call = command({
   options: OPTIONS,
   about: `One of --say, --code and --flash is needed. A text that holds a code is for standard input: other users of a machine
 can read command lines. Ctrl-C hangs up, and waits for the end; once more, at once.
-Exit code 0: answered and all said, or with --flash it rang. 1: not so. 2: it could not be asked for. 130: Ctrl-C.
+Exit code 0: answered and all said, or with --flash it rang and nobody picked up. 1: not so. 2: it could not be asked for. 130: Ctrl-C.
 ${SERVICE_NOTE}`,
   run: async ({ values, positionals: [to = ''], out }) => {
     const wish = wishOf(to, {

@@ -1,12 +1,13 @@
 import { spawnSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { serve, startCommand } from '../../support/app/process.ts';
+import { Client } from '../../support/app/client.ts';
+import { freeSipPort, serve, startCommand } from '../../support/app/process.ts';
 import { shortSounds } from '../../support/app/short-sounds.ts';
 import { LAB_TRUNK, type Settings, testSettings } from '../../support/app/site.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -47,6 +48,30 @@ const JUMPING_CLOCK = `data:text/javascript,${encodeURIComponent(`
   process.on('SIGUSR2', () => { shiftMs += 86400000; });
   process.on('SIGWINCH', () => { shiftMs -= 86400000; });
 `)}`;
+
+describe('a log that cannot be written', () => {
+  it.each(['/dev/full', 'pipe'] as const)('stops neither the service nor its end: %s', async (where) => {
+    const own = await mkdtemp(join(folder, 'log-'));
+    const port = await freeSipPort();
+    const file = join(own, 'config.yaml');
+    await writeFile(
+      file,
+      JSON.stringify({ ...testSettings(own), api: { port }, trunks: [{ ...LAB_TRUNK, port: 9 }], log: {} }),
+    );
+    const output = where === 'pipe' ? undefined : await open(where, 'w');
+    const command = startCommand(['serve', '--config', file], { output: output?.fd });
+    // Nobody reads any more.
+    if (output === undefined) command.child.stdout?.destroy();
+    const client = new Client(`http://127.0.0.1:${port}`);
+    await eventually(async () => expect((await client.ask('GET', '/healthz')).status).toBe(200), {
+      timeoutMs: 20_000,
+    });
+    expect((await client.ask('POST', '/v1/verifications', { to: '+442079460200' })).status).toBe(201);
+    command.child.kill('SIGTERM');
+    expect(await command.exited).toEqual({ code: 0, signal: null });
+    await output?.close();
+  });
+});
 
 describe.concurrent('a clock that jumps by a day in the middle of calls', () => {
   it('turns no timeline round and falsifies no duration; a verification expires by it', async () => {

@@ -33,17 +33,19 @@ export interface CommandOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Modules that Node loads first. */
   readonly preload?: readonly string[];
+  /** Where its standard output goes instead of to us. */
+  readonly output?: number | undefined;
 }
 
 export function startCommand(args: readonly string[], options: CommandOptions = {}): Command {
   const imports = [TSX, ...(options.preload ?? [])].flatMap((module) => ['--import', module]);
   const child = spawn(process.execPath, [...imports, MAIN, ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', options.output ?? 'pipe', 'pipe'],
     env: { ...process.env, ...options.env },
   });
   let output = '';
-  child.stdout.on('data', (chunk: Buffer) => void (output += chunk.toString()));
-  child.stderr.on('data', (chunk: Buffer) => void (output += chunk.toString()));
+  child.stdout?.on('data', (chunk: Buffer) => void (output += chunk.toString()));
+  child.stderr?.on('data', (chunk: Buffer) => void (output += chunk.toString()));
   const exited = once(child, 'close').then(([code, signal]): Exit => ({ code, signal }));
   return {
     pid: child.pid ?? 0,
