@@ -14,7 +14,14 @@ import { describeWithPeer } from '../support/peers.ts';
 import { SipCapture } from '../support/sip-capture.ts';
 
 /** By prefix. Calls take seconds: `2/3` has edges among them as `1/1` has, at another place. */
-const INCREMENTS = { '+44203': '60/60', '+44207': '1/1', '+44208': '30/6', '+44161': '2/3' } as const;
+const INCREMENTS = {
+  '+44203': '60/60',
+  '+44207': '1/1',
+  '+44208': '30/6',
+  '+44161': '2/3',
+  '+44131': '1/1',
+} as const;
+const COMPARED = 100;
 
 function incrementOf(to: string): string {
   return Object.entries(INCREMENTS).find(([prefix]) => to.startsWith(prefix))?.[1] ?? '';
@@ -138,7 +145,7 @@ describeWithPeer('tshark', 'what a hundred calls cost', () => {
     const billed = await records();
     // Whoever stalls reads late. Where the whole process did so while an edge passed, its time is not the wire's.
     const sure = billed.filter(({ callee }) => captured.get(callee) === read.get(callee));
-    expect(sure.length).toBeGreaterThanOrEqual((calls.length * 9) / 10);
+    expect(sure.length).toBeGreaterThanOrEqual(COMPARED);
     expect(sure.map(({ callee, billableSeconds }) => [callee, billableSeconds])).toEqual(
       sure.map(({ callee }) => [callee, captured.get(callee)]),
     );
