@@ -34,10 +34,10 @@ export default defineConfig({
       layer('contract', 60_000, { exclude: ON_SERVERS }),
       layer('integration', 60_000, { exclude: ON_SERVERS }),
       // After those: servers need some of the processor, and mostly wait.
-      layer('servers', 60_000, { include: ON_SERVERS, maxWorkers: 4, sequence: { groupOrder: 1 } }),
+      layer('servers', 60_000, { include: ON_SERVERS, maxWorkers: 3, sequence: { groupOrder: 1 } }),
       layer('interop', 120_000, {
         exclude: BY_THE_HUNDRED,
-        maxWorkers: 4,
+        maxWorkers: 3,
         sequence: { groupOrder: 1 },
       }),
       // Alone, and one file after the other: they need all of it.

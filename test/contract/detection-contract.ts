@@ -31,6 +31,7 @@ const MEASURE_MS = 100;
 const STALL_MS = 1000;
 /** The lab's share of a tone that is not there: noise of G.711 and the edges of the other tone. */
 const NOTHING = 0.05;
+const SILENT = { sampleRate: 8000, samples: new Int16Array(0) };
 const WINDOW = 256;
 const SAMPLES_A_MS = 8;
 
@@ -78,8 +79,10 @@ export function detectionContract(start: () => Promise<EngineUnderTest>): void {
     });
     return { number, events };
   };
+  const phoneAt = (number: string): LabCall['phone'] | undefined =>
+    carrier.calls.find((one) => one.number === number)?.phone;
   const phoneOf = async ({ number }: Course): Promise<LabCall['phone']> => {
-    const { phone } = carrier.calls.find((one) => one.number === number) as LabCall;
+    const phone = phoneAt(number) as LabCall['phone'];
     await phone.over;
     return phone;
   };
@@ -186,17 +189,33 @@ export function detectionContract(start: () => Promise<EngineUnderTest>): void {
 
     it('a key to repeat it, pressed while it waits, says it, and does not count', async () => {
       const repeat = { key: '0', times: 2 };
-      const prompt = inTurn(tone(BEGIN_MS, BEGIN_HZ), tone(2500, PROMPT_HZ));
-      const course = await call('254', onMachine, { leg: { prompt, repeat } });
+      const prompt = inTurn(tone(BEGIN_MS, BEGIN_HZ), tone(3500, PROMPT_HZ));
+      const number = `+44207${serial}200`;
+      let told = 0;
+      const on = ({ type }: CallEvent): void => {
+        if (type === 'dtmf') told++;
+      };
+      const placed = call('200', onMachine, { leg: { prompt, repeat }, on });
+      const heardMs = (hz: number): number => toneIn(phoneAt(number)?.heard ?? SILENT, hz).ms;
+      const patience = { timeoutMs: 20_000 };
+      await eventually(() => expect(phoneAt(number)?.heard.samples.length).toBeGreaterThan(0), patience);
+      phoneAt(number)?.press('1');
+      await eventually(() => expect(told).toBe(1), patience);
+      expect(heardMs(BEGIN_HZ)).toBe(0);
+      for (const time of [1, 2, 3]) {
+        phoneAt(number)?.press('0');
+        const wanted = time * BEGIN_MS - MEASURE_MS;
+        await eventually(() => expect(heardMs(BEGIN_HZ)).toBeGreaterThan(wanted), patience);
+        const before = heardMs(PROMPT_HZ);
+        await eventually(() => expect(heardMs(PROMPT_HZ)).toBeGreaterThan(before + 200), patience);
+      }
+      const course = await placed;
       expect(courseOf(course.events)).toBe(
         'trying ringing answered dtmf dtmf dtmf dtmf prompt_finished ended',
       );
       // It is begun with the second key, and again with the third and the fourth.
-      const { heard } = await phoneOf(course);
-      expect(Math.round(toneIn(heard, BEGIN_HZ).ms / BEGIN_MS)).toBe(3);
-      expect(toneIn(heard, PROMPT_HZ).ms).toBeGreaterThanOrEqual(2500 - MEASURE_MS);
-      const second = course.events.filter(({ type }) => type === 'dtmf')[1]?.at ?? Number.NaN;
-      expect(await onsetOf(course)).toBeGreaterThan(second - atOf(course, 'answered') - MEASURE_MS);
+      expect(Math.round(heardMs(BEGIN_HZ) / BEGIN_MS)).toBe(3);
+      expect(heardMs(PROMPT_HZ)).toBeGreaterThanOrEqual(3500 - MEASURE_MS);
     });
 
     it('what is due on hold is said behind it', async () => {
@@ -253,7 +272,8 @@ export function detectionContract(start: () => Promise<EngineUnderTest>): void {
     });
   });
 
-  describe.concurrent('a machine that is waited for', { timeout: 30_000 }, () => {
+  // The phone is of this process: a stall of more than 100 ms cuts its beep in two, and then there are two.
+  describe.concurrent('a machine that is waited for', { timeout: 30_000, retry: 2 }, () => {
     /** After the end of the beep, and soon. */
     const expectAfterBeep = async (course: Course, fromMs = 0): Promise<void> => {
       const { toneEndedAt, firstAudioAt } = (await phoneOf(course)).record;

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { chmod, lstat, mkdir, open, readdir, unlink } from 'node:fs/promises';
+import { chmod, lstat, mkdir, open, readdir, rm, unlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { codeOf, isAlive } from '../../system.ts';
@@ -53,7 +53,8 @@ export class SharedFolder {
     await this.#create(probe, new Uint8Array(1));
     // The file system's clock, which dated the files too: ours may differ from it.
     const nowMs = (await lstat(this.pathOf(probe))).mtimeMs;
-    await unlink(this.pathOf(probe));
+    // Whoever sweeps the same folder at this moment may be first.
+    await rm(this.pathOf(probe), { force: true });
     await this.sweep(nowMs);
   }
 
@@ -124,7 +125,7 @@ export class SharedFolder {
     try {
       const found = await lstat(path);
       const old = nowMs - found.mtimeMs > this.#options.maxAgeMs;
-      if (found.isFile() && (old || orphaned)) await unlink(path);
+      if (found.isFile() && (old || orphaned)) await rm(path, { force: true });
     } catch (error) {
       // Its owner may have been faster.
       if (codeOf(error) !== 'ENOENT') this.#options.onFault(error);
