@@ -40,6 +40,7 @@ export class PhoneMedia {
   #talkingSinceMs = 0;
   /** Packets that were due so far, sent or not. */
   #spoken = 0;
+  #latestMs = 0;
   #toneEndedAt: number | null = null;
   #sequence = Math.floor(Math.random() * 2 ** 15);
   #timestamp = Math.floor(Math.random() * 2 ** 32);
@@ -81,6 +82,11 @@ export class PhoneMedia {
   /** When the last of a tone that it says went out, epoch milliseconds; null before. */
   get toneEndedAt(): number | null {
     return this.#toneEndedAt;
+  }
+
+  /** How late audio of ours went out at most, milliseconds: the far end heard a gap of that length, and then all at once. */
+  get latestMs(): number {
+    return this.#latestMs;
   }
 
   /** RTP packets that came before the answer, when there should be none. */
@@ -149,6 +155,7 @@ export class PhoneMedia {
   /** An interval is late now and then, a voice is not. */
   #talkOn(): void {
     const due = Math.floor((performance.now() - this.#talkingSinceMs) / PTIME_MS);
+    this.#latestMs = Math.max(this.#latestMs, (due - this.#spoken - 1) * PTIME_MS);
     while (this.#spoken < due) this.#talk(this.#spoken++ * TICKS);
   }
 

@@ -43,6 +43,8 @@ export interface PhoneRecord {
   readonly packets: number;
   /** Audio packets that arrived before the answer. */
   readonly earlyPackets: number;
+  /** How late its own audio went out at most, milliseconds. */
+  readonly latestMs: number;
   /** What the audio is encrypted with; null where it is not. */
   readonly srtp: SrtpSuite | null;
   /** Datagrams that SRTP did not let through. */
@@ -77,6 +79,7 @@ export class Phone {
     end: null,
     packets: 0,
     earlyPackets: 0,
+    latestMs: 0,
     srtp: null,
     srtpDropped: 0,
   };
@@ -95,9 +98,18 @@ export class Phone {
   }
 
   get record(): PhoneRecord {
-    const { packets, earlyPackets, firstAudioAt, toneEndedAt, srtp, srtpDropped } =
+    const { packets, earlyPackets, latestMs, firstAudioAt, toneEndedAt, srtp, srtpDropped } =
       this.#media ?? this.#record;
-    return { ...this.#record, packets, earlyPackets, firstAudioAt, toneEndedAt, srtp, srtpDropped };
+    return {
+      ...this.#record,
+      packets,
+      earlyPackets,
+      latestMs,
+      firstAudioAt,
+      toneEndedAt,
+      srtp,
+      srtpDropped,
+    };
   }
 
   /** What was heard so far. */

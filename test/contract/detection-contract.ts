@@ -31,6 +31,8 @@ const MEASURE_MS = 100;
 const STALL_MS = 1000;
 /** The lab's share of a tone that is not there: noise of G.711 and the edges of the other tone. */
 const NOTHING = 0.05;
+/** What a voice may be late by: less than what the far end takes for a pause. */
+const LATE_MS = 80;
 const SILENT = { sampleRate: 8000, samples: new Int16Array(0) };
 const WINDOW = 256;
 const SAMPLES_A_MS = 8;
@@ -85,6 +87,16 @@ export function detectionContract(start: () => Promise<EngineUnderTest>): void {
     const phone = phoneAt(number) as LabCall['phone'];
     await phone.over;
     return phone;
+  };
+  /**
+   * Calls a voicemail that keeps its time. The phone is of this process: where that stood still, its beep was two
+   * beeps with a gap between them, which is another voicemail than the one that was called.
+   */
+  const callOnTime = async (...wanted: Parameters<typeof call>): Promise<Course> => {
+    for (let again = 2; ; again--) {
+      const course = await call(...wanted);
+      if (again === 0 || (await phoneOf(course)).record.latestMs < LATE_MS) return course;
+    }
   };
   const expectHeard = async (course: Course, hz: number, ms: number): Promise<void> => {
     const heard = toneIn((await phoneOf(course)).heard, hz);
@@ -272,8 +284,7 @@ export function detectionContract(start: () => Promise<EngineUnderTest>): void {
     });
   });
 
-  // The phone is of this process: a stall of more than 100 ms cuts its beep in two, and then there are two.
-  describe.concurrent('a machine that is waited for', { timeout: 30_000, retry: 2 }, () => {
+  describe.concurrent('a machine that is waited for', { timeout: 60_000 }, () => {
     /** After the end of the beep, and soon. */
     const expectAfterBeep = async (course: Course, fromMs = 0): Promise<void> => {
       const { toneEndedAt, firstAudioAt } = (await phoneOf(course)).record;
@@ -284,7 +295,7 @@ export function detectionContract(start: () => Promise<EngineUnderTest>): void {
     };
 
     it.each(['PCMU', 'PCMA'] as const)('hears the prompt after its tone, in %s', async (codec) => {
-      const course = await call('261', 'wait_for_tone', { leg: { codecs: [codec] } });
+      const course = await callOnTime('261', 'wait_for_tone', { leg: { codecs: [codec] } });
       expect(courseOf(course.events)).toBe(
         'trying ringing answered detected tone_heard prompt_finished ended',
       );
@@ -311,7 +322,7 @@ export function detectionContract(start: () => Promise<EngineUnderTest>): void {
       'is one later too, and hears the prompt from its beginning: number %s, %s and then %s',
       async (...row) => {
         const [suffix, first, then, wishes] = row;
-        const course = await call(suffix, 'wait_for_tone', { promptMs: 5000, ...wishes });
+        const course = await callOnTime(suffix, 'wait_for_tone', { promptMs: 5000, ...wishes });
         expect(courseOf(course.events)).toBe(
           'trying ringing answered detected detected tone_heard prompt_finished ended',
         );
