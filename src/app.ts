@@ -1,8 +1,10 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { buildServer } from './api/server.ts';
+import { openBacking } from './backing.ts';
 import { restoreResults } from './call/past-results.ts';
 import type { Config } from './config.ts';
 import type { Engine } from './engine/engine.ts';
@@ -13,7 +15,6 @@ import { servicesOf } from './services.ts';
 import type { WireMessage } from './sip/transport.ts';
 import { startSpeech } from './speech.ts';
 import { needed, OpenParts } from './starting.ts';
-import { SqliteStore } from './store/sqlite.ts';
 import { sweepRegularly } from './sweeping.ts';
 import { startTracing } from './tracing.ts';
 import { loadMasterKey } from './verification/master-key.ts';
@@ -66,11 +67,9 @@ export async function startApp(config: Config, { logger, onWire }: Surroundings)
       loadMasterKey(config.store.keyFile, randomBytes),
     );
     const vault = new Vault(masterKey, randomBytes);
-    const store = await needed(
-      'The store cannot be used',
-      async () => new SqliteStore({ path: config.store.path, synchronous: config.store.synchronous }),
-    );
-    opened.add(() => store.close());
+    const backing = await openBacking(config, logger);
+    opened.add(() => backing.close());
+    const { store, clock } = backing;
     const tracing = startTracing(config.trace);
     opened.add(() => tracing.close());
     const { trace } = tracing;
@@ -81,7 +80,12 @@ export async function startApp(config: Config, { logger, onWire }: Surroundings)
     await needed(startComplaint(config), () => engine.start());
     opened.add(() => engine.close(AbortSignal.timeout(ENGINE_CLOSE_MS)));
 
-    const ways = new Ways(config.trunks, { engine, logger, random: secureRandom });
+    const ways = new Ways(config.trunks, {
+      engine,
+      logger,
+      capacity: backing.capacity,
+      random: secureRandom,
+    });
     ways.start();
     opened.add(() => ways.close());
     const services = servicesOf(config, {
@@ -92,17 +96,18 @@ export async function startApp(config: Config, { logger, onWire }: Surroundings)
       speech,
       ways,
       tracing,
+      peers: backing.peers,
+      clock,
       random: secureRandom,
     });
     const { dialer } = services;
     const elapsed = (): number => performance.now();
-    const past = await restoreResults({ store, results: ways.results, now: Date.now, elapsed });
+    const past = await restoreResults({ store, results: ways.results, now: clock.now, elapsed });
     logger.debug({ calls: past }, 'the results of trunks go on from earlier calls');
-    const interrupted = await dialer.recover();
-    if (interrupted > 0)
-      logger.warn({ calls: interrupted }, 'closed calls that an earlier process left open');
+    const left = await backing.begin(dialer);
+    if (left > 0) logger.warn({ calls: left }, 'took over calls that an earlier process left open');
 
-    const stopSweeping = sweepRegularly(store, config, logger);
+    const stopSweeping = sweepRegularly(store, config, logger, clock.now);
     opened.add(async () => stopSweeping());
     const version = await packageVersion();
     // Looked at anew by each request.
@@ -146,6 +151,9 @@ export async function startApp(config: Config, { logger, onWire }: Surroundings)
         return changes;
       },
       close: async (signal) => {
+        dialer.leave();
+        await sleep(config.calls.noticeMs, undefined, { signal }).catch(() => undefined);
+        backing.drain();
         await dialer.drain(signal);
         await opened.close(logger);
       },

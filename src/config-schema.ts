@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { redis } from './config-redis.ts';
 import { speech } from './config-speech.ts';
 import { ringTimeoutMs, setupTimeoutMs, trunk } from './config-trunk.ts';
 import {
@@ -125,6 +126,8 @@ const calls = section({
   queueMs: milliseconds(0, 600_000).default(20_000),
   nextTrunkMs: milliseconds(0, 60_000).default(500),
   storePatienceMs: milliseconds(0, 60_000).default(2000),
+  noticeMs: milliseconds(0, 600_000).default(0),
+  drainMs: milliseconds(0, 600_000).default(30_000),
 });
 
 const verification = section({
@@ -178,6 +181,7 @@ const sounds = section({
 });
 
 const store = section({
+  kind: z.enum(['sqlite', 'redis']).default('sqlite'),
   path: path.default('./data/voice-otp.db'),
   keyFile: path.default('./data/master.key'),
   synchronous: z.enum(['full', 'normal']).default('full'),
@@ -186,7 +190,22 @@ const store = section({
     calls: z.int().min(1).max(3650).default(90),
     cdrs: z.int().min(1).max(36_500).optional(),
   }),
+  redis: redis.optional(),
 });
+
+const cluster = section({
+  node: name.optional(),
+  leaseMs: milliseconds(2000, 120_000).default(10_000),
+  spoolFolder: path.default('./data/spool'),
+});
+
+const sink = z.strictObject({
+  folder: path,
+  maxBytes: z.int().min(10_000).max(10_000_000_000).default(100_000_000),
+  maxMinutes: z.int().min(1).max(1440).default(60),
+});
+
+const cdr = section({ sink: sink.optional() });
 
 const hep = z.strictObject({
   host,
@@ -221,6 +240,8 @@ export const configSchema = z.strictObject({
   sounds,
   speech,
   store,
+  cluster,
+  cdr,
   trace,
   log,
 });

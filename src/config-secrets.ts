@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { type CompleteRedis, redisTerms } from './config-redis.ts';
 import type { ParsedConfig } from './config-schema.ts';
 import { EXPECTED_KEY_HASH, KEY_HASH } from './config-schema.ts';
 import { tlsTerms } from './config-tls.ts';
@@ -18,7 +19,11 @@ interface CompleteApiKey {
 }
 
 /** The configuration with every secret in its place, wherever it was kept. */
-export type CompleteConfig = Omit<ParsedConfig, 'api' | 'trunks' | 'freeswitch' | 'speech' | 'trace'> & {
+export type CompleteConfig = Omit<
+  ParsedConfig,
+  'api' | 'trunks' | 'freeswitch' | 'speech' | 'store' | 'trace'
+> & {
+  store: Omit<ParsedConfig['store'], 'redis'> & { redis?: CompleteRedis };
   speech: Omit<ParsedConfig['speech'], 'providers'> & { providers: TtsProviderConfig[] };
   api: Omit<ParsedConfig['api'], 'keys'> & { keys: CompleteApiKey[] };
   trunks: Trunk[];
@@ -51,6 +56,7 @@ export function readSecrets(config: ParsedConfig, report: Report): CompleteConfi
     ...config,
     api: { ...config.api, keys: apiKeysOf(config, report) },
     trunks: trunksOf(config, report),
+    store: storeOf(config, report),
     trace: traceOf(config, report),
     speech: { ...config.speech, providers: providersOf(config, report) },
     freeswitch: {
@@ -88,6 +94,18 @@ function trunksOf({ trunks, calls }: ParsedConfig, report: Report): Trunk[] {
       ...(tls === undefined ? {} : { tls: tlsTerms(tls, ['trunks', index, 'tls'], report) }),
     };
   });
+}
+
+function storeOf({ store: { redis, ...rest } }: ParsedConfig, report: Report): CompleteConfig['store'] {
+  if (redis === undefined) return rest;
+  const from = (line: string) => new Secret(line);
+  const terms = redisTerms(
+    redis,
+    ['store', 'redis'],
+    (given, file, owner) => kept({ owner, key: 'password', given, file, from, report }),
+    report,
+  );
+  return { ...rest, redis: terms };
 }
 
 function traceOf({ trace: { hep, ...rest } }: ParsedConfig, report: Report): CompleteConfig['trace'] {

@@ -184,6 +184,7 @@ function reportContradictions(config: ParsedConfig, report: Report): void {
       break;
   }
   reportCallbackPorts(config, report);
+  reportStore(config, report);
   reportSpeech(config, report);
   reportTwins(config, report);
 }
@@ -245,6 +246,16 @@ function reportTwins({ freeswitch }: ParsedConfig, report: Report): void {
         report(['freeswitch', list, index, 'host'], 'expected a host and port that no other server has');
       }
     }
+  }
+}
+
+/** A section that is there for nothing would have its owner believe that several nodes are one. */
+function reportStore({ store: { kind, redis } }: ParsedConfig, report: Report): void {
+  if (kind === 'redis' && redis === undefined) {
+    report(['store', 'redis'], 'required, because `store.kind` is `redis`');
+  }
+  if (kind === 'sqlite' && redis !== undefined) {
+    report(['store', 'redis'], 'expected none, because `store.kind` is `sqlite`');
   }
 }
 

@@ -7,9 +7,11 @@ import { CallService } from './call/call-service.ts';
 import { Dialer } from './call/dialer.ts';
 import { CallFeed } from './call/feed.ts';
 import { ProofWatch } from './call/proof-watch.ts';
+import type { Peers } from './cluster/peers.ts';
 import type { Config } from './config.ts';
 import type { Engine } from './engine/engine.ts';
 import type { SpeechParts } from './speech.ts';
+import { inFamily } from './store/family.ts';
 import type { Store } from './store/store.ts';
 import type { Tracing } from './tracing.ts';
 import { FlashGuard } from './trunk/flash-guard.ts';
@@ -27,6 +29,14 @@ export interface Services {
   readonly metrics: ApiMetrics;
 }
 
+/** The time that counts for all who share the store. */
+export interface ServiceClock {
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+  /** What is to be added to the time of this machine. */
+  readonly offsetMs: () => number;
+}
+
 /** What they use of the world. */
 export interface ServiceParts {
   readonly logger: Logger;
@@ -36,6 +46,8 @@ export interface ServiceParts {
   readonly speech: SpeechParts;
   readonly ways: Ways;
   readonly tracing: Pick<Tracing, 'trace' | 'sent'>;
+  readonly peers: Peers;
+  readonly clock: ServiceClock;
   /** Cryptographic: 0, inclusive, to 1, exclusive. */
   readonly random: () => number;
 }
@@ -43,12 +55,12 @@ export interface ServiceParts {
 /** Puts the services together; nothing is started. */
 export function servicesOf(
   config: Config,
-  { logger, store, engine, vault, speech, ways, tracing, random }: ServiceParts,
+  { logger, store, engine, vault, speech, ways, tracing, peers, clock, random }: ServiceParts,
 ): Services {
   const { pauseSeconds, ...rules } = config.flash.guard;
   const guard = new FlashGuard(
     { ...rules, pauseMs: pauseSeconds * 1000 },
-    { now: Date.now, elapsed: () => performance.now() },
+    { now: clock.now, elapsed: () => performance.now() },
   );
   const metrics = createMetrics({
     activeCalls: () => dialer.active(),
@@ -59,6 +71,7 @@ export function servicesOf(
   const feed = new CallFeed({
     load: (callId) => store.call(callId),
     onListenerError: (err, callId) => logger.error({ err, callId }, 'a listener of call events failed'),
+    peers,
   });
   const proofs = new ProofWatch({ store, results: ways.results, log: logger });
   const dialer: Dialer = new Dialer({
@@ -69,7 +82,9 @@ export function servicesOf(
     routing: ways.routing,
     capacity: ways.capacity,
     states: ways.states,
-    now: Date.now,
+    now: clock.now,
+    clockOffsetMs: clock.offsetMs,
+    peers,
     log: logger,
     settings: { ...config.calls, asks: config.gate.asks, detection: config.voicemail },
     prompts: speech.prompter,
@@ -85,7 +100,8 @@ export function servicesOf(
       proofs.look(call.verificationId);
     },
   });
-  const newId = (prefix: string): string => `${prefix}_${randomUUID().replaceAll('-', '')}`;
+  const newId = (prefix: string, family: string): string =>
+    inFamily(`${prefix}_${randomUUID().replaceAll('-', '')}`, family);
   const calls = new CallService({
     store,
     dialer,
@@ -93,8 +109,9 @@ export function servicesOf(
     routing: ways.routing,
     callees: config.verification,
     prompts: speech.prompter,
-    now: Date.now,
+    now: clock.now,
     newId,
+    randomBytes,
   });
   const verifications = new VerificationService({
     store,
@@ -102,7 +119,7 @@ export function servicesOf(
     vault,
     resolveLocale: (locale, sayAs) => speech.voices.resolve(locale, sayAs),
     speechIsAway: () => speech.voices.speechIsAway(),
-    now: Date.now,
+    now: clock.now,
     newId,
     randomBytes,
     settings: config.verification,

@@ -10,9 +10,10 @@ export function sweepRegularly(
   store: Pick<Store, 'sweep'>,
   config: Pick<Config, 'store' | 'flash'>,
   logger: Logger,
+  time: () => number,
 ): () => void {
   const sweep = (): void => {
-    const now = Date.now();
+    const now = time();
     store
       .sweep(now, limitsOf(config, now))
       .catch((err: unknown) => logger.error({ err }, 'sweeping the store failed'));

@@ -1,18 +1,26 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Engine } from './engine/engine.ts';
+import type { Capacity } from './trunk/capacity.ts';
 import type { Trunk } from './trunk/definition.ts';
 import { HealthProbes } from './trunk/health.ts';
-import { LocalCapacity } from './trunk/local-capacity.ts';
 import { optionsProbe } from './trunk/options-probe.ts';
 import { Registrations } from './trunk/registrations.ts';
 import { TrunkResults } from './trunk/results.ts';
 import { Routing } from './trunk/routing.ts';
 import { TrunkStates } from './trunk/trunk-states.ts';
 
+/** Limits of trunks that can be changed while calls wait for them. */
+export interface TrunkCapacity extends Capacity {
+  limit(trunks: readonly Trunk[]): void;
+  /** Refuses those who wait. */
+  close(): Promise<void>;
+}
+
 export interface WaysOptions {
   readonly engine: Pick<Engine, 'request'>;
   readonly logger: Pick<Logger, 'info' | 'warn'>;
+  readonly capacity: TrunkCapacity;
   /** 0, inclusive, to 1, exclusive. */
   readonly random: () => number;
 }
@@ -20,13 +28,13 @@ export interface WaysOptions {
 /** The ways of the service into the telephone network: its trunks, what is known of them and how much they may get. */
 export class Ways {
   readonly routing: Routing;
-  readonly capacity: LocalCapacity;
+  readonly capacity: TrunkCapacity;
   readonly states: TrunkStates;
   readonly results: TrunkResults;
   readonly health: HealthProbes;
   readonly registrations: Registrations;
 
-  constructor(trunks: readonly Trunk[], { engine, logger, random }: WaysOptions) {
+  constructor(trunks: readonly Trunk[], { engine, logger, capacity, random }: WaysOptions) {
     const clock = { now: Date.now, elapsed: () => performance.now() };
     const life = { clock, random, wait: untilPassed };
     this.health = new HealthProbes({
@@ -48,7 +56,7 @@ export class Ways {
     });
     this.results = new TrunkResults({ now: Date.now, trunks: () => this.routing.trunks });
     this.routing = new Routing(trunks, { states: this.states, results: this.results, random });
-    this.capacity = new LocalCapacity(trunks, { elapsed: clock.elapsed });
+    this.capacity = capacity;
   }
 
   /** Asks trunks for signs of life and registers with them from now on: the engine has to be started. */
@@ -67,8 +75,7 @@ export class Ways {
 
   /** Refuses whoever waits for a trunk, and takes registrations back: the engine has to be there still. */
   async close(): Promise<void> {
-    this.capacity.close();
-    await Promise.all([this.health.close(), this.registrations.close()]);
+    await Promise.all([this.capacity.close(), this.health.close(), this.registrations.close()]);
   }
 }
 

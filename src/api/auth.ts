@@ -25,14 +25,30 @@ export function identifyClients(app: FastifyInstance, keys: readonly ApiKey[]): 
       byOperators.add(request);
       return;
     }
-    const presented = /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '')?.[1];
-    const client =
-      presented === undefined || presented.length > MAX_KEY_LENGTH ? undefined : findClient(keys, presented);
-    if (client !== undefined) {
-      clients.set(request, client);
-      if (keys.some(({ id, operator }) => id === client && operator === true)) byOperators.add(request);
-    }
+    note(request, keys, /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '')?.[1]);
   });
+}
+
+/**
+ * Notes the client of a request to `scope` also where its key comes as the password of HTTP Basic (RFC 7617), under any
+ * user name: for pages, since browsers send nothing else by themselves. Only for routes that change nothing, since
+ * browsers send it along with whatever another site has them ask for.
+ */
+export function identifyByPassword(scope: FastifyInstance, keys: readonly ApiKey[]): void {
+  scope.addHook('onRequest', async (request) => {
+    const [, base64] = /^Basic +([A-Za-z0-9+/]+={0,2}) *$/i.exec(request.headers.authorization ?? '') ?? [];
+    if (base64 === undefined) return;
+    const [, password] = /^[^:]*:(.+)$/s.exec(Buffer.from(base64, 'base64').toString('utf8')) ?? [];
+    note(request, keys, password);
+  });
+}
+
+function note(request: FastifyRequest, keys: readonly ApiKey[], presented: string | undefined): void {
+  const client =
+    presented === undefined || presented.length > MAX_KEY_LENGTH ? undefined : findClient(keys, presented);
+  if (client === undefined) return;
+  clients.set(request, client);
+  if (keys.some(({ id, operator }) => id === client && operator === true)) byOperators.add(request);
 }
 
 /**
@@ -62,11 +78,13 @@ export function refuseForeignHosts(app: FastifyInstance): void {
 /**
  * Refuses requests to `scope` that come from nobody we know. It runs after the rate limit, so that guessing
  * keys is limited too, and before a body is read.
+ *
+ * @param challenge how a client is to say who it is (RFC 9110 §11.6.1)
  */
-export function requireClient(scope: FastifyInstance): void {
+export function requireClient(scope: FastifyInstance, challenge = 'Bearer'): void {
   scope.addHook('preParsing', async (request, reply) => {
     if (clients.get(request) === undefined) {
-      void reply.header('www-authenticate', 'Bearer');
+      void reply.header('www-authenticate', challenge);
       throw new AppError('unauthorized');
     }
   });

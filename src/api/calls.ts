@@ -20,7 +20,7 @@ import type { Api } from './server.ts';
 export interface CallRouteDependencies {
   readonly store: Pick<Store, 'calls'>;
   readonly feed: CallFeed;
-  readonly dialer: { hangUp(callId: string): boolean };
+  readonly dialer: { hangUp(callId: string): void };
 }
 
 const tags = ['calls'];

@@ -7,14 +7,14 @@ import { AppError } from '../errors.ts';
  *
  * @throws AppError not_found, also where it belongs to another client; store_unavailable
  */
-export async function ownedCall(feed: CallFeed, id: string, clientId: string | null): Promise<Call> {
-  let latest: Call | undefined;
-  const unsubscribe = await feed.subscribe(id, ({ call }) => {
-    latest = call;
-  });
-  unsubscribe();
-  if (latest === undefined || latest.clientId !== clientId) {
+export async function ownedCall(
+  feed: Pick<CallFeed, 'current'>,
+  id: string,
+  clientId: string | null,
+): Promise<Call> {
+  const call = await feed.current(id);
+  if (call === undefined || call.clientId !== clientId) {
     throw new AppError('not_found');
   }
-  return latest;
+  return call;
 }

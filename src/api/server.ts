@@ -55,7 +55,7 @@ export interface ApiDependencies {
   readonly calls: CallService;
   readonly prompts: PreviewPort;
   readonly feed: CallFeed;
-  readonly dialer: { hangUp(callId: string): boolean; draining(): boolean };
+  readonly dialer: { hangUp(callId: string): void; draining(): boolean };
   readonly store: Store;
   readonly engine: Pick<Engine, 'missing'>;
   readonly ways: TrunkPorts;

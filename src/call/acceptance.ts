@@ -1,4 +1,5 @@
 import { AppError } from '../errors.ts';
+import { familyOfKey, randomFamily } from '../store/family.ts';
 import type { IdempotentRequest, Repeated, Store } from '../store/store.ts';
 import type { Verification } from '../verification/verification.ts';
 import type { Call } from './call.ts';
@@ -19,12 +20,14 @@ export interface CallPort {
   reserve(callId: string): boolean;
   /** Gives back a line whose call was not stored. */
   release(callId: string): void;
+  /** What this process is called: the `node` of the calls that it takes. */
+  token(): string;
   /** Places a stored call. Returns at once and never throws. */
   dial(callId: string): void;
   /** Nothing is to be proven any more: a call that waits for that goes no further. */
   settle(callId: string): void;
-  /** Ends a call; false when it is not under way here. */
-  hangUp(callId: string): boolean;
+  /** Ends a call, wherever it is carried; returns at once. */
+  hangUp(callId: string): void;
 }
 
 export interface AcceptancePorts {
@@ -106,11 +109,26 @@ export async function earlierReply(
   return earlier === undefined ? undefined : replyOf(earlier);
 }
 
+/** What an idempotent request is kept under: clients do not meet. */
+function requestKey(clientId: string | null, key: string): string {
+  return JSON.stringify([clientId, key]);
+}
+
+/** The ids of what one request makes belong to one family, and to that of its key where it has one. */
+export function familyOfRequest(
+  request: Pick<RepeatableRequest, 'clientId' | 'key'> | undefined,
+  randomBytes: (n: number) => Uint8Array,
+): string {
+  return request === undefined
+    ? randomFamily(randomBytes)
+    : familyOfKey(requestKey(request.clientId, request.key));
+}
+
 function identityOf(
   { clientId, key, text }: Omit<RepeatableRequest, 'reply'>,
   vault: AcceptancePorts['vault'],
 ): Pick<IdempotentRequest, 'key' | 'fingerprint'> {
-  return { key: JSON.stringify([clientId, key]), fingerprint: vault.fingerprint(text) };
+  return { key: requestKey(clientId, key), fingerprint: vault.fingerprint(text) };
 }
 
 /**

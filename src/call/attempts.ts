@@ -1,9 +1,11 @@
 import type { CallEvent, Engine, LegEnd } from '../engine/engine.ts';
+import { AppError } from '../errors.ts';
 import { NO_MARKS } from '../prompt/delivered.ts';
 import type { BreakerPass } from '../trunk/breaker.ts';
 import { verdictOf } from '../trunk/breaker.ts';
 import type { Capacity, Permit } from '../trunk/capacity.ts';
 import type { Trunk } from '../trunk/definition.ts';
+import type { OpeningPorts } from '../trunk/openings.ts';
 import { openings } from '../trunk/openings.ts';
 import { retryOf } from '../trunk/retry.ts';
 import type { Candidate, Route } from '../trunk/route.ts';
@@ -12,11 +14,12 @@ import type { Routing } from '../trunk/routing.ts';
 import type { TrunkStates } from '../trunk/trunk-states.ts';
 import type { Vault } from '../verification/vault.ts';
 import type { AttemptContext } from './apply.ts';
-import type { Call } from './call.ts';
+import type { Attempt, Call } from './call.ts';
 import { withHiddenCaller } from './hidden-caller.ts';
 import type { CallLog } from './log.ts';
 import type { Outcome } from './outcome.ts';
 import { historyOf, judge } from './outcome.ts';
+import { insist } from './persistence.ts';
 import type { PlannedLeg } from './plan.ts';
 import { plan, withOtherCodecs } from './plan.ts';
 import type { CallRecord } from './record.ts';
@@ -24,6 +27,8 @@ import type { Round, RoundSpeech } from './round.ts';
 import { withSealedLeftover } from './sealed-leftover.ts';
 
 export interface AttemptSettings {
+  /** How long an INVITE waits for a store that is unavailable. */
+  readonly storePatienceMs: number;
   /** Legs of one round at most, whatever the number of trunks. */
   readonly maxAttempts: number;
   /** No further trunk is tried once this has passed since the round began. */
@@ -43,10 +48,15 @@ export interface AttemptPorts {
   readonly engine: Engine;
   readonly vault: Pick<Vault, 'seal'>;
   readonly routing: Pick<Routing, 'find' | 'trunks'>;
-  readonly capacity: Pick<Capacity, 'acquire' | 'occupy'>;
+  readonly capacity: Pick<Capacity, 'acquire' | 'occupy' | 'shared'>;
   readonly states: Pick<TrunkStates, 'begin' | 'rest'>;
   readonly now: () => number;
   readonly log: CallLog;
+  /**
+   * Whether nobody can have given this process up for dead: false where it has not been heard of for so long that
+   * others may carry its calls by now.
+   */
+  readonly isTrusted: () => boolean;
   readonly settings: AttemptSettings;
   /** Hears under which SIP Call-ID each attempt goes, before its INVITE. */
   readonly onLeg: (callId: string, sipCallId: string) => void;
@@ -64,6 +74,23 @@ const NO_ROOM: Result = { disposition: 'capacity', blame: 'us' };
 /** Priority of all calls alike; see `CapacityWish`. */
 const PRIORITY = 5;
 
+/** A permit that this process got for a call which another one had waited with. */
+export interface InHand {
+  readonly trunkId: string;
+  readonly permit: Permit;
+}
+
+export interface AttemptOptions {
+  /** Ends the attempt that is under way, and the waiting for the next one. */
+  readonly signal: AbortSignal;
+  readonly inHand?: InHand | undefined;
+  /** Hears of right keys where they approve the verification. */
+  readonly onGateOpened: () => void;
+}
+
+/** Where nothing is made ready before there is a permit. */
+const UNSAID: RoundSpeech = { prompt: null };
+
 /** What was lent for one attempt. */
 interface Lent {
   readonly way: Candidate;
@@ -75,53 +102,113 @@ interface Lent {
 export class Attempts {
   readonly #ports: AttemptPorts;
   readonly #record: CallRecord;
-  readonly #signal: AbortSignal;
-  readonly #onGateOpened: () => void;
+  readonly #options: AttemptOptions;
 
-  /**
-   * @param signal ends the attempt that is under way, and the waiting for the next one
-   * @param onGateOpened hears of right keys where they approve the verification
-   */
-  constructor(ports: AttemptPorts, record: CallRecord, signal: AbortSignal, onGateOpened: () => void) {
+  constructor(ports: AttemptPorts, record: CallRecord, options: AttemptOptions) {
     this.#ports = ports;
     this.#record = record;
-    this.#signal = signal;
-    this.#onGateOpened = onGateOpened;
+    this.#options = options;
+  }
+
+  get #signal(): AbortSignal {
+    return this.#options.signal;
   }
 
   get #call(): Call {
     return this.#record.call;
   }
 
-  /** @throws Superseded; StoreLost before an INVITE */
-  async carry(round: Round, speech: RoundSpeech): Promise<Result> {
-    const { settings, capacity, states, now } = this.#ports;
+  /**
+   * Those that are left of the round: an earlier process may have made some of it.
+   *
+   * @param prepare makes ready what is said, once: before a trunk is waited for, or where another process may get the
+   *   call meanwhile, when there is a permit
+   * @throws Superseded; Moved; StoreLost before an INVITE; what `prepare` throws
+   */
+  async carry(round: Round, prepare: () => Promise<RoundSpeech>): Promise<Result> {
+    const { settings, capacity } = this.#ports;
+    let speech = capacity.shared ? undefined : await prepare();
     const found = this.#routeOf(round);
-    const legs = this.#legs(found, round, speech);
+    let legs = this.#legs(found, round, speech ?? UNSAID);
     if (legs.size === 0) return FAILED;
-    const earlier = this.#call.attempts.length;
-    const begunAt = earlier === 0 ? this.#call.createdAt : now();
-    const lastMoment = Math.min(round.until, begunAt + settings.deadlineMs);
-    const firstMoment = Math.min(round.until, now() + settings.queueMs);
-    // A code that nobody could check any more is not said, however late its prompt was ready.
-    const leftMs = (): number => (this.#call.attempts.length > earlier ? lastMoment : firstMoment) - now();
-    const terms = { priority: PRIORITY, nextTrunkMs: settings.nextTrunkMs, leftMs };
-    const ways = found.filter((one) => one.place === null || legs.has(one.trunkId));
-    let result: Result | undefined;
-    let refused: PlannedLeg['leg']['codecs'] = [];
-    if (leftMs() <= 0) return FAILED;
-    for await (const lent of openings(ways, terms, { capacity, states }, this.#signal)) {
+    const before = this.#attemptsOf(round);
+    const { leftMs, begunLater } = this.#times(round);
+    let result = resultOf(before.at(-1));
+    let refused = before.flatMap(({ trunkId, disposition }) =>
+      disposition === 'media_rejected' ? (legs.get(trunkId)?.leg.codecs ?? []) : [],
+    );
+    const ways = this.#waysLeft(found, legs, before);
+    const terms = {
+      callId: this.#call.id,
+      priority: PRIORITY,
+      nextTrunkMs: settings.nextTrunkMs,
+      leftMs,
+    };
+    if (leftMs() <= 0) return result ?? FAILED;
+    for await (const lent of openings(ways, terms, this.#openingPorts, this.#signal)) {
+      if (this.#signal.aborted || (result !== undefined && leftMs() <= 0)) break;
+      if (speech === undefined) {
+        speech = await prepare();
+        legs = this.#legs(found, round, speech);
+      }
       const planned = legs.get(lent.way.trunkId);
-      if (planned === undefined || this.#signal.aborted || (result !== undefined && leftMs() <= 0)) break;
+      if (planned === undefined || this.#signal.aborted) break;
       const leg = withOtherCodecs(planned.leg, refused);
       const outcome = await this.#attempt({ ...planned, leg }, lent, round, speech);
       result = outcome;
       refused = outcome.disposition === 'media_rejected' ? [...refused, ...leg.codecs] : refused;
       if (outcome.retry === 'never') return result;
-      if (this.#call.attempts.length - earlier >= settings.maxAttempts) return result;
+      if (this.#attemptsOf(round).length >= settings.maxAttempts) return result;
+      // So that whoever gets room for it next knows that this attempt is over.
+      if (capacity.shared) await this.#record.keep();
+      begunLater();
     }
     if (this.#signal.aborted) return CANCELED;
     return result ?? NO_ROOM;
+  }
+
+  /** Rounds of one call differ in what they are to prove. */
+  #attemptsOf({ channel }: Round): readonly Attempt[] {
+    return this.#call.attempts.filter((attempt) => (attempt.channel ?? 'voice') === channel);
+  }
+
+  /** How long the call may still wait for its next attempt: a code that nobody could check any more is not said. */
+  #times(round: Round): { leftMs: () => number; begunLater: () => void } {
+    const { settings, now } = this.#ports;
+    const before = this.#attemptsOf(round);
+    const isFirst = before.length === this.#call.attempts.length;
+    const begunAt = isFirst ? this.#call.createdAt : (before[0]?.startedAt ?? now());
+    const lastMoment = Math.min(round.until, begunAt + settings.deadlineMs);
+    let until = before.length > 0 ? lastMoment : Math.min(round.until, now() + settings.queueMs);
+    return {
+      leftMs: () => until - now(),
+      begunLater: () => {
+        until = lastMoment;
+      },
+    };
+  }
+
+  /** Trunks that were not tried; the one whose permit is in hand is the first. */
+  #waysLeft(found: Route, legs: ReadonlyMap<string, PlannedLeg>, before: readonly Attempt[]): Route {
+    const tried = new Set(before.map(({ trunkId }) => trunkId));
+    const ways = found.filter(
+      ({ trunkId, place }) => !tried.has(trunkId) && (place === null || legs.has(trunkId)),
+    );
+    const first = this.#options.inHand?.trunkId;
+    return ways.toSorted((a, b) => Number(b.trunkId === first) - Number(a.trunkId === first));
+  }
+
+  /** Room that is there already is not waited for. */
+  get #openingPorts(): OpeningPorts {
+    const { capacity, states } = this.#ports;
+    let { inHand } = this.#options;
+    const acquire: Capacity['acquire'] = async (wish, signal) => {
+      if (inHand?.trunkId !== wish.trunkId) return capacity.acquire(wish, signal);
+      const { permit } = inHand;
+      inHand = undefined;
+      return { kind: 'permit', permit };
+    };
+    return { capacity: { acquire }, states };
   }
 
   #routeOf({ flash, channel }: Round): Route {
@@ -171,11 +258,12 @@ export class Attempts {
     const wire = { sent: () => permit.sent(), over };
     for await (const told of engine.originate(leg, this.#signal, wire)) {
       const event = round.channel === 'flash' ? this.#withoutNumber(told, cli) : told;
-      if (event.type === 'gate_opened' && round.confirms) this.#onGateOpened();
+      if (event.type === 'gate_opened' && round.confirms) this.#options.onGateOpened();
       if (event.type === 'trying' && event.sipCallId !== undefined) onLeg(this.#call.id, event.sipCallId);
       await this.#record.take(event, context);
       // An INVITE leaves when the event after this one is asked for.
-      if (event.type === 'again') await permit.again(this.#signal);
+      if (event.type === 'trying') await this.#mayDial(() => permit.moment(this.#signal));
+      if (event.type === 'again') await this.#mayDial(() => permit.again(this.#signal));
       if (event.type === 'trying' || event.type === 'again') permit.leaving();
       if (event.type === 'ringing' || event.type === 'answered') pass.end('carries');
       if (event.type === 'ended') end = event.end;
@@ -195,6 +283,24 @@ export class Attempts {
     const outcome = { ...judged, retry };
     log.info({ callId: this.#call.id, trunkId: trunk.id, end: end.kind, ...outcome }, 'an attempt is over');
     return outcome;
+  }
+
+  /**
+   * Waits for the moment of an INVITE. After that the call must still be ours: whoever stood still for long may have
+   * been given up for dead, and its calls with it.
+   *
+   * @throws Superseded; StoreLost
+   */
+  async #mayDial(moment: () => Promise<void>): Promise<void> {
+    const { isTrusted, settings } = this.#ports;
+    const { storePatienceMs } = settings;
+    const patience = (): AbortSignal => AbortSignal.any([this.#signal, AbortSignal.timeout(storePatienceMs)]);
+    await insist(moment, patience);
+    if (isTrusted()) return;
+    await insist(async () => {
+      if (!isTrusted()) throw new AppError('store_unavailable');
+    }, patience);
+    await insist(() => this.#record.confirm(), patience);
   }
 
   #contextOf(
@@ -231,6 +337,11 @@ export class Attempts {
     if (end.kind !== 'rejected' || end.sip.status < 500 || end.sip.status >= 600) return;
     this.#ports.states.rest(id, end.sip.retryAfterSeconds ?? 0);
   }
+}
+
+function resultOf(attempt: Attempt | undefined): Result | undefined {
+  if (attempt === undefined || attempt.disposition === null || attempt.blame === null) return undefined;
+  return { disposition: attempt.disposition, blame: attempt.blame };
 }
 
 function trunkOf(trunks: readonly Trunk[], id: string): readonly Trunk[] {

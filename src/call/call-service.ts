@@ -7,7 +7,7 @@ import type { CalleeRules } from '../verification/callee.ts';
 import { readCallee } from '../verification/callee.ts';
 import type { Vault } from '../verification/vault.ts';
 import type { AcceptancePorts } from './acceptance.ts';
-import { earlierReply, takeCall } from './acceptance.ts';
+import { earlierReply, familyOfRequest, takeCall } from './acceptance.ts';
 import type { Call } from './call.ts';
 import { createCall } from './call.ts';
 
@@ -41,7 +41,9 @@ export interface CallServiceOptions extends AcceptancePorts {
   readonly prompts: { check(playlist: Playlist): Promise<void> };
   /** Epoch milliseconds. */
   readonly now: () => number;
-  readonly newId: (prefix: 'call') => string;
+  /** @param family its last two hexadecimal digits */
+  readonly newId: (prefix: 'call', family: string) => string;
+  readonly randomBytes: (n: number) => Uint8Array;
 }
 
 /** In place of a calling number: the trunk's own. */
@@ -68,7 +70,7 @@ export class CallService {
     clientId: string | null,
     idempotencyKey?: string,
   ): Promise<StartedCall> {
-    const { callees, now, newId, prompts, vault } = this.#options;
+    const { callees, now, newId, prompts, vault, randomBytes, dialer } = this.#options;
     const repeatable =
       idempotencyKey === undefined ? undefined : { clientId, key: idempotencyKey, text: canonical(request) };
     // Before anything is judged: what was taken once keeps its answer, even if it could not be played any more.
@@ -80,9 +82,10 @@ export class CallService {
     const cli = request.from === undefined || request.from === OWN_NUMBER ? null : request.from;
     this.#checkTrunk(request.carrierId, cli);
     await prompts.check(request.playlist);
-    const id = newId('call');
+    const id = newId('call', familyOfRequest(repeatable, randomBytes));
     const call = createCall({
       id,
+      node: dialer.token(),
       verificationId: null,
       clientId,
       to,

@@ -135,6 +135,8 @@ export interface Call {
   /** With which voices it spoke; null until its prompt was ready. */
   readonly prompt: PromptReport | null;
   readonly state: CallState;
+  /** Which process carries it: what it is called among those that share a store. Null in records of version 0.1. */
+  readonly node: string | null;
   /** Null until the call has ended. */
   readonly disposition: Disposition | null;
   readonly blame: Blame | null;
@@ -154,6 +156,7 @@ export function createCall(known: {
   readonly reference?: string | null;
   readonly wishes?: CallWishes;
   readonly sealedPlaylist?: string;
+  readonly node?: string;
 }): Call {
   const { now, ...rest } = known;
   return {
@@ -161,6 +164,7 @@ export function createCall(known: {
     wishes: NO_WISHES,
     sealedPlaylist: null,
     prompt: null,
+    node: null,
     ...rest,
     state: 'queued',
     disposition: null,
@@ -170,6 +174,12 @@ export function createCall(known: {
     attempts: [],
     timeline: [{ at: now, attempt: 0, type: 'queued', detail: {} }],
   };
+}
+
+/** Whether it has an attempt that is not over: its INVITE may have left. */
+export function isInAttempt({ attempts }: Call): boolean {
+  const last = attempts.at(-1);
+  return last !== undefined && last.endedAt === null;
 }
 
 /** Whether its callee may be able to prove something by it, or has: heard the code, saw who called, pressed the keys. */

@@ -2,10 +2,11 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { PromptPort } from '../prompt/prepared-prompt.ts';
 import { PromptError } from '../prompt/prompt-error.ts';
 import type { Store } from '../store/store.ts';
+import { Moved } from '../trunk/openings.ts';
 import type { Vault } from '../verification/vault.ts';
 import { expire } from '../verification/verification.ts';
 import { markPrepared, markUnprepared, markWaiting } from './apply.ts';
-import type { AttemptPorts, AttemptSettings, Result } from './attempts.ts';
+import type { AttemptPorts, AttemptSettings, InHand, Result } from './attempts.ts';
 import { Attempts, CANCELED, FAILED } from './attempts.ts';
 import type { Call, Disposition } from './call.ts';
 import { mayProve } from './call.ts';
@@ -16,10 +17,7 @@ import type { Round, RoundPorts, RoundSettings, RoundSpeech } from './round.ts';
 import { playlistRound, verificationRounds } from './round.ts';
 
 /** See `AttemptSettings` and `RoundSettings`. */
-export interface CourseSettings extends AttemptSettings, RoundSettings {
-  /** How long an INVITE waits for a store that is unavailable. */
-  readonly storePatienceMs: number;
-}
+export interface CourseSettings extends AttemptSettings, RoundSettings {}
 
 /** Everything that the course of a call needs of the world. */
 export interface CoursePorts extends Omit<AttemptPorts, 'settings' | 'vault'> {
@@ -28,6 +26,10 @@ export interface CoursePorts extends Omit<AttemptPorts, 'settings' | 'vault'> {
   readonly vault: Pick<Vault, 'open' | 'seal'>;
   readonly prompts: PromptPort;
   readonly settings: CourseSettings;
+  /** See `CallRecordPorts`. */
+  readonly clockOffsetMs: () => number;
+  /** What this process is called among those that share the store. */
+  readonly token: () => string;
   /** The signal that is aborted when the process ends whatever is open: writing to the store is then given up. */
   readonly giveUp: () => AbortSignal;
   /** Hears of every verification that a call has approved by itself, for metrics. */
@@ -53,6 +55,9 @@ const IN_VAIN: readonly Disposition[] = [
   'identity_rejected',
 ];
 
+/** The call was hung up while its prompt was made ready. */
+class HungUp extends Error {}
+
 /**
  * Carries one stored call from its acceptance to its final record. Where the store fails on the way:
  *
@@ -65,25 +70,45 @@ export class CallCourse {
   readonly #signal: AbortSignal;
   readonly #settled: AbortSignal;
   readonly #record: CallRecord;
+  readonly #inHand: InHand | undefined;
   #confirming: Promise<void> | undefined;
 
-  private constructor(call: Call, { hangUp, settled }: CourseSignals, ports: CoursePorts) {
+  private constructor(
+    call: Call,
+    { hangUp, settled }: CourseSignals,
+    ports: CoursePorts,
+    inHand: InHand | undefined,
+  ) {
     const { storePatienceMs } = ports.settings;
     this.#record = new CallRecord(call, hangUp, { ...ports, storePatienceMs });
+    this.#inHand = inHand;
     this.#signal = hangUp;
     this.#settled = settled;
     this.#ports = ports;
   }
 
-  /** Resolves when the call is over and stored as such. Never rejects. */
-  static async run(callId: string, signals: CourseSignals, ports: CoursePorts): Promise<void> {
+  /**
+   * Resolves when the call is over and stored as such, or another process carries it. Never rejects.
+   *
+   * @param inHand is released by whoever gave it
+   */
+  static async run(
+    callId: string,
+    signals: CourseSignals,
+    ports: CoursePorts,
+    inHand?: InHand,
+  ): Promise<void> {
     try {
       const call = await insist(() => ports.store.call(callId), ports.giveUp);
       if (call === undefined || call.state === 'ended') {
         ports.log.warn({ callId }, 'a call that is not in the store, or has ended there, is not dialled');
         return;
       }
-      await new CallCourse(call, signals, ports).#run();
+      if (call.node !== null && call.node !== ports.token()) {
+        ports.log.warn({ callId }, 'a call that another process carries by now is not dialled');
+        return;
+      }
+      await new CallCourse(call, signals, ports, inHand).#run();
     } catch (error) {
       // What is open in the store now is closed as `interrupted` at the next start.
       ports.log.error({ callId, err: error }, 'the end of a call could not be stored');
@@ -97,23 +122,37 @@ export class CallCourse {
   }
 
   async #run(): Promise<void> {
-    let result: Result;
     try {
-      result = await this.#carry();
+      const result = await this.#result();
+      await this.#confirming;
+      this.#ports.onEnded(await this.#record.finish(result));
     } catch (error) {
-      if (error instanceof Superseded) {
+      if (error instanceof Moved) {
+        this.#ports.log.info(
+          { callId: this.#call.id },
+          'another process got room for a call, and carries it',
+        );
+      } else if (error instanceof Superseded) {
         await this.#record.abandon();
-        return;
+      } else {
+        throw error;
       }
+    }
+  }
+
+  /** @throws Superseded; Moved */
+  async #result(): Promise<Result> {
+    try {
+      return await this.#carry();
+    } catch (error) {
+      if (error instanceof Superseded || error instanceof Moved) throw error;
       // A hang-up that came while the INVITE waited for the store.
       const canceled = error instanceof StoreLost && this.#signal.aborted;
       if (!canceled) {
         this.#ports.log.error({ callId: this.#call.id, err: error }, 'a call failed by a fault of ours');
       }
-      result = canceled ? CANCELED : FAILED;
+      return canceled ? CANCELED : FAILED;
     }
-    await this.#confirming;
-    this.#ports.onEnded(await this.#record.finish(result));
   }
 
   async #carry(): Promise<Result> {
@@ -121,9 +160,11 @@ export class CallCourse {
     if (rounds === 'canceled' || this.#signal.aborted) {
       return CANCELED;
     }
-    let result: Result = FAILED;
+    let result = this.#earlierResult ?? FAILED;
+    const begun = this.#roundBegun(rounds);
     for (const [index, round] of rounds.entries()) {
-      if (index > 0 && !(await this.#isWanted(round, result))) {
+      if (index < begun) continue;
+      if (index > 0 && !this.#isBegun(round) && !(await this.#isWanted(round, result))) {
         return this.#signal.aborted ? CANCELED : result;
       }
       result = await this.#carryOut(round);
@@ -131,26 +172,48 @@ export class CallCourse {
     return result;
   }
 
+  /** Of what an earlier process has tried: the last of it. */
+  get #earlierResult(): Result | undefined {
+    const { disposition, blame } = this.#call.attempts.at(-1) ?? { disposition: null, blame: null };
+    return disposition === null || blame === null ? undefined : { disposition, blame };
+  }
+
+  #isBegun({ channel }: Round): boolean {
+    return this.#call.attempts.some((attempt) => (attempt.channel ?? 'voice') === channel);
+  }
+
+  /** With which round it goes on: a flash call has one trunk, and is over with its attempt. */
+  #roundBegun(rounds: readonly Round[]): number {
+    const last = rounds.findLastIndex((round) => this.#isBegun(round));
+    return last >= 0 && rounds[last]?.channel === 'flash' ? last + 1 : Math.max(0, last);
+  }
+
   async #carryOut(round: Round): Promise<Result> {
+    const onGateOpened = (): void => {
+      this.#confirming = this.#confirm();
+    };
+    const options = { signal: this.#signal, inHand: this.#inHand, onGateOpened };
+    try {
+      return await new Attempts(this.#ports, this.#record, options).carry(round, () => this.#prepare(round));
+    } catch (error) {
+      if (error instanceof HungUp) return CANCELED;
+      if (error instanceof PromptError) return this.#unprepared(error);
+      throw error;
+    }
+  }
+
+  /** @throws PromptError; HungUp */
+  async #prepare(round: Round): Promise<RoundSpeech> {
     let speech: RoundSpeech;
     try {
       speech = await round.prepare(this.#signal);
     } catch (error) {
-      if (this.#signal.aborted) {
-        return CANCELED;
-      }
-      if (!(error instanceof PromptError)) {
-        throw error;
-      }
-      return this.#unprepared(error);
+      throw this.#signal.aborted ? new HungUp() : error;
     }
     if (speech.prompt !== null) {
       this.#record.note(markPrepared(this.#call, this.#ports.now(), speech.prompt.report));
     }
-    const confirm = (): void => {
-      this.#confirming = this.#confirm();
-    };
-    return new Attempts(this.#ports, this.#record, this.#signal, confirm).carry(round, speech);
+    return speech;
   }
 
   /** None where there is nothing that could be said, or nobody who waits for it. */

@@ -1,24 +1,38 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { PeerMessage, Peers } from '../cluster/peers.ts';
+import type { Permit } from '../trunk/capacity.ts';
+import type { InHand } from './attempts.ts';
+import type { Call } from './call.ts';
 import type { CoursePorts, CourseSettings } from './course.ts';
 import { CallCourse } from './course.ts';
-import { closeInterrupted } from './recovery.ts';
+import { Lines } from './lines.ts';
+import { takeOverCalls } from './takeover.ts';
 
 export interface DialerSettings extends CourseSettings {
   /** Calls under way at the same time. */
   readonly maxConcurrent: number;
 }
 
+type Heard = 'onEnded' | 'onApproved' | 'onAttempt' | 'onLeg';
+
 export interface DialerOptions
-  extends Omit<CoursePorts, 'settings' | 'giveUp' | 'onEnded' | 'onApproved' | 'onAttempt' | 'onLeg'>,
-    Partial<Pick<CoursePorts, 'onEnded' | 'onApproved' | 'onAttempt' | 'onLeg'>> {
+  extends Omit<CoursePorts, 'settings' | 'giveUp' | 'token' | 'isTrusted' | Heard>,
+    Partial<Pick<CoursePorts, Heard>> {
   readonly settings: DialerSettings;
+  readonly peers: Pick<Peers, 'token' | 'isAlive' | 'isTrusted' | 'send'>;
 }
 
-/** A call under way, or the place that is kept for it until it is stored. */
-interface Line {
-  readonly hangUp: AbortController;
-  readonly settled: AbortController;
-  dialled: boolean;
+/** A call that another process waits with, and for which there is room here. */
+export interface CallOffer {
+  readonly callId: string;
+  /** Who waits with it. */
+  readonly from: string;
+  readonly trunkId: string;
+}
+
+export interface TakenOver {
+  /** Resolves when the call needs its permit no more. */
+  readonly over: Promise<void>;
 }
 
 /** How long the start waits for legs of an earlier process; what is not done by then goes on beside it. */
@@ -30,20 +44,28 @@ const HANG_UP_MS = 4000;
 /** After that: the last chance of final records to reach the store. */
 const LAST_WRITE_MS = 500;
 
+/** For so long it is tried to reach whoever carries a call that is to be hung up, while it moves about. */
+const REACH_MS = 20_000;
+const REACH_PAUSE_MS = 300;
+
 /** Carries stored calls, so many at a time. */
 export class Dialer {
   readonly #ports: CoursePorts;
   readonly #settings: DialerSettings;
-  readonly #lines = new Map<string, Line>();
+  readonly #peers: DialerOptions['peers'];
+  readonly #lines = new Lines();
   readonly #giveUp = new AbortController();
-  readonly #whenIdle = new Set<() => void>();
-  #recovery: Promise<void> = Promise.resolve();
+  #recovery: Promise<unknown> = Promise.resolve();
+  #leaving = false;
   #draining = false;
 
   constructor(options: DialerOptions) {
     this.#settings = options.settings;
+    this.#peers = options.peers;
     this.#ports = {
       ...options,
+      token: () => this.#peers.token,
+      isTrusted: () => this.#peers.isTrusted(),
       onEnded: options.onEnded ?? (() => undefined),
       onApproved: options.onApproved ?? (() => undefined),
       onAttempt: options.onAttempt ?? (() => undefined),
@@ -62,9 +84,14 @@ export class Dialer {
     return this.#ports.engine.missing();
   }
 
-  /** Whether the process is about to stop: no new call is taken any more. */
+  /** Whether the process is about to stop: new calls are to be given to another one. */
   draining(): boolean {
-    return this.#draining;
+    return this.#leaving;
+  }
+
+  /** The process is about to stop: whoever asks is told so. Calls that come nevertheless are taken until `drain`. */
+  leave(): void {
+    this.#leaving = true;
   }
 
   /** Calls under way, those included whose line is only kept. */
@@ -72,19 +99,29 @@ export class Dialer {
     return this.#lines.size;
   }
 
+  /** Of the calls under way. */
+  callIds(): readonly string[] {
+    return this.#lines.ids();
+  }
+
+  /** What this process is called: the `node` of the calls that it takes. */
+  token(): string {
+    return this.#peers.token;
+  }
+
   /** Keeps a line for a call that is about to be stored; false when there is none. */
   reserve(callId: string): boolean {
     if (!this.room()) {
       return false;
     }
-    this.#lines.set(callId, newLine());
+    this.#lines.of(callId);
     return true;
   }
 
   /** Gives back a line whose call was not stored. */
   release(callId: string): void {
     if (this.#lines.get(callId)?.dialled === false) {
-      this.#free(callId);
+      this.#lines.free(callId);
     }
   }
 
@@ -93,41 +130,74 @@ export class Dialer {
    * A call without a reserved line is taken all the same: it is stored, and must come to an end.
    */
   dial(callId: string): void {
-    const line = this.#lines.get(callId) ?? newLine();
-    if (line.dialled) {
-      return;
-    }
-    line.dialled = true;
-    this.#lines.set(callId, line);
-    const signals = { hangUp: line.hangUp.signal, settled: line.settled.signal };
-    void CallCourse.run(callId, signals, this.#ports).then(() => this.#free(callId));
+    if (this.#lines.get(callId)?.dialled !== true) void this.#carry(callId, undefined);
+  }
+
+  /**
+   * Carries a call that another process waits with, now that there is room for it here.
+   *
+   * @param permit is released by whoever offers it
+   * @returns undefined where it is not to be had
+   */
+  async takeOver({ callId, from, trunkId }: CallOffer, permit: Permit): Promise<TakenOver | undefined> {
+    if (this.#draining || this.#lines.has(callId)) return undefined;
+    const moved = await this.#ports.store
+      .moveCall(callId, { from, to: this.#peers.token, attempt: 'none' })
+      .catch(() => undefined);
+    if (moved === undefined) return undefined;
+    void this.#peers.send(from, { kind: 'moved', callId });
+    return { over: this.#carry(callId, { trunkId, permit }) };
   }
 
   /** What a call was to prove is settled: one that waits for that ends, any other goes on to its end. */
   settle(callId: string): void {
-    this.#lines.get(callId)?.settled.abort();
+    this.#tell({ kind: 'settle', callId });
   }
 
-  /** Ends a call: CANCEL or BYE, whichever fits. False when it is not under way here. */
-  hangUp(callId: string): boolean {
-    const line = this.#lines.get(callId);
-    line?.hangUp.abort();
-    return line !== undefined;
+  /** Ends a call: CANCEL or BYE, whichever fits, wherever it is carried. Returns at once. */
+  hangUp(callId: string): void {
+    this.#tell({ kind: 'hang_up', callId });
+  }
+
+  /** What another process asks for. */
+  told(message: PeerMessage): void {
+    if (message.kind !== 'moved') this.#tell(message);
   }
 
   /**
-   * To be called once, before the first call is taken: closes calls that an earlier process left open, and
-   * ends their legs. Waits a few seconds at most; the rest goes on beside what follows.
+   * To be called before the first call is taken: takes over the calls of processes that are no more. Waits a few
+   * seconds at most for the ends of their legs; the rest goes on beside what follows.
    *
    * @returns how many calls there were
    * @throws AppError store_unavailable
    */
   async recover(): Promise<number> {
-    const unfinished = await this.#ports.store.unfinishedCalls();
-    const calls = unfinished.filter(({ id }) => !this.#lines.has(id));
-    this.#recovery = closeInterrupted(calls, { ...this.#ports, trunks: this.#ports.routing.trunks });
-    await atMost(this.#recovery, RECOVERY_WAIT_MS);
-    return calls.length;
+    return this.takeOverFrom((node) => node === null || !this.#peers.isAlive(node));
+  }
+
+  /** @param isOrphan whether the calls of this node are nobody's; see `recover` */
+  async takeOverFrom(isOrphan: (node: string | null) => boolean): Promise<number> {
+    const { routing, capacity } = this.#ports;
+    const { calls, closed } = await takeOverCalls(isOrphan, {
+      ...this.#ports,
+      trunks: routing.trunks,
+      isHere: (callId) => this.#lines.has(callId),
+      dial: (callId) => this.dial(callId),
+      dialsAgain: capacity.shared && !this.#draining,
+      deadlineMs: this.#settings.deadlineMs,
+    });
+    this.#recovery = Promise.all([this.#recovery, closed]);
+    await atMost(closed, RECOVERY_WAIT_MS);
+    return calls;
+  }
+
+  /** This process was given up for dead, and goes on: what others carry by now is hung up here. */
+  async checkLines(): Promise<void> {
+    for (const callId of this.#lines.ids()) {
+      const call = await this.#ports.store.call(callId).catch(() => undefined);
+      if (call === undefined || this.#isMine(call)) continue;
+      this.#lines.get(callId)?.hangUp();
+    }
   }
 
   /**
@@ -135,38 +205,47 @@ export class Dialer {
    * waits a few seconds more. Afterwards nothing is dialled or written any more.
    */
   async drain(signal: AbortSignal): Promise<void> {
+    this.#leaving = true;
     this.#draining = true;
-    const idle = Promise.all([this.#idle(), this.#recovery]);
+    const idle = Promise.all([this.#lines.idle(), this.#recovery]);
     await Promise.race([idle, aborted(signal)]);
-    for (const { hangUp } of this.#lines.values()) {
-      hangUp.abort();
-    }
+    this.#lines.hangUpAll();
     await atMost(idle, HANG_UP_MS);
     this.#giveUp.abort();
     await atMost(idle, LAST_WRITE_MS);
   }
 
-  #free(callId: string): void {
-    this.#lines.delete(callId);
-    if (this.#lines.size === 0) {
-      for (const resolve of this.#whenIdle) {
-        resolve();
-      }
-      this.#whenIdle.clear();
+  async #carry(callId: string, inHand: InHand | undefined): Promise<void> {
+    const line = this.#lines.of(callId);
+    line.dialled = true;
+    await CallCourse.run(callId, line.signals, this.#ports, inHand);
+    this.#lines.free(callId);
+  }
+
+  /** Here where the call is under way, else whoever carries it. */
+  #tell(message: Exclude<PeerMessage, { kind: 'moved' }>): void {
+    const line = this.#lines.get(message.callId);
+    if (line === undefined) void this.#reach(message);
+    else if (message.kind === 'hang_up') line.hangUp();
+    else line.settle();
+  }
+
+  /** Asks until somebody has heard of it, for the call may be moving, or its node have just died. */
+  async #reach(message: Exclude<PeerMessage, { kind: 'moved' }>): Promise<void> {
+    const { store } = this.#ports;
+    const end = performance.now() + REACH_MS;
+    while (performance.now() < end && !this.#giveUp.signal.aborted) {
+      const call = await store.call(message.callId).catch(() => undefined);
+      if (this.#lines.has(message.callId)) return this.#tell(message);
+      if (call === undefined || call.state === 'ended' || this.#isMine(call) || call.node === null) return;
+      if (await this.#peers.send(call.node, message)) return;
+      await sleep(REACH_PAUSE_MS, undefined, { signal: this.#giveUp.signal }).catch(() => undefined);
     }
   }
 
-  #idle(): Promise<void> {
-    return this.#lines.size === 0
-      ? Promise.resolve()
-      : new Promise((resolve) => {
-          this.#whenIdle.add(resolve);
-        });
+  #isMine({ node }: Call): boolean {
+    return node === null || node === this.#peers.token;
   }
-}
-
-function newLine(): Line {
-  return { hangUp: new AbortController(), settled: new AbortController(), dialled: false };
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

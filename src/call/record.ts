@@ -17,6 +17,8 @@ export interface CallRecordPorts {
   readonly feed: CallFeed;
   readonly log: CallLog;
   readonly now: () => number;
+  /** What the times of this machine are off by: what is to be added to them. */
+  readonly clockOffsetMs: () => number;
   /** How long an INVITE waits for a store that is unavailable. */
   readonly storePatienceMs: number;
   /** The signal that is aborted when writing to the store is given up. */
@@ -56,6 +58,11 @@ export class CallRecord {
     this.#ports.feed.publish(this.#call);
   }
 
+  /** Whether the call is still ours, now. @throws Superseded; AppError store_unavailable */
+  async confirm(): Promise<void> {
+    if (!(await this.#ports.store.saveCall(this.#call))) throw new Superseded();
+  }
+
   /** Writes the call between two legs; where the store is away, the next write carries it. */
   async keep(): Promise<void> {
     const { store, log } = this.#ports;
@@ -68,14 +75,15 @@ export class CallRecord {
     }
   }
 
-  /** @throws StoreLost */
+  /** @throws Superseded; StoreLost */
   async finish({ disposition, blame }: Pick<Outcome, 'disposition' | 'blame'>): Promise<Call> {
     const { store, feed, log, now, giveUp } = this.#ports;
     // A call is over when its last leg is: not later, because a store came back or a BYE went unanswered.
     const waited = this.#call.timeline.at(-1)?.type === 'waiting';
     const at = waited ? now() : (this.#call.attempts.at(-1)?.endedAt ?? now());
     const ended = endCall(this.#call, at, disposition, blame);
-    await insist(() => store.finishCall(ended, !mayProve(ended), now()), giveUp);
+    if (!(await insist(() => store.finishCall(ended, !mayProve(ended), now()), giveUp)))
+      throw new Superseded();
     this.#call = ended;
     feed.publish(ended);
     log.info({ callId: ended.id, attempts: ended.attempts.length, disposition, blame }, 'a call has ended');
@@ -85,17 +93,24 @@ export class CallRecord {
   /** Tells listeners what somebody else has stored. */
   async abandon(): Promise<void> {
     const { store, feed, log, giveUp } = this.#ports;
-    log.warn({ callId: this.#call.id }, 'a call was ended by another process, and is hung up here');
+    log.warn(
+      { callId: this.#call.id },
+      'another process has ended a call, or carries it: it is hung up here',
+    );
     const ended = await insist(() => store.call(this.#call.id), giveUp);
-    if (ended !== undefined) {
+    if (ended?.state === 'ended') {
       feed.publish(ended);
     }
   }
 
-  /** A leg counts its times from its beginning; should the clock have been set back before that, all of it moves. */
+  /**
+   * A leg counts its times from its beginning, by the clock of this machine: all of it moves to the clock of the store;
+   * and on, should that have been set back before.
+   */
   #timed(event: CallEvent): CallEvent {
     if (event.type === 'trying') {
-      this.#shiftMs = Math.max(0, (this.#call.timeline.at(-1)?.at ?? event.at) - event.at);
+      const at = event.at + this.#ports.clockOffsetMs();
+      this.#shiftMs = Math.max(at, this.#call.timeline.at(-1)?.at ?? at) - event.at;
     }
     return { ...event, at: event.at + this.#shiftMs };
   }

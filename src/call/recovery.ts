@@ -29,9 +29,9 @@ const MAX_PARALLEL = 200;
 const LEG_PATIENCE_MS = 3000;
 
 /**
- * Ends what an earlier process left up and closes its calls as `interrupted`. A leg is ended before its call
- * is closed, since the closed call no longer holds what a BYE needs: a crash in between only repeats the BYE.
- * The verification of a call that somebody had answered stays pending, for the code may have been heard.
+ * Ends what another process left up, one that is no more, and closes its calls, which are ours now, as `interrupted`. A
+ * leg is ended before its call is closed, since the closed call no longer holds what a BYE needs: a crash in between only
+ * repeats the BYE. The verification of a call that somebody had answered stays pending, for the code may have been heard.
  */
 export async function closeInterrupted(calls: readonly Call[], ports: RecoveryPorts): Promise<void> {
   // All of them count from the beginning: the next call is not to find room that is still in use.
@@ -57,10 +57,10 @@ async function closeOne(call: Call, over: () => void, ports: RecoveryPorts): Pro
   const legEnded = await endLeg(call, over, ports);
   try {
     const ended = endCall(call, now(), 'interrupted', 'us');
-    await store.finishCall(ended, !mayProve(ended), now());
-    log.warn({ callId: call.id, legEnded }, 'a call that an earlier process left open is closed');
+    const closed = await store.finishCall(ended, !mayProve(ended), now());
+    if (closed) log.warn({ callId: call.id, legEnded }, 'a call that another process left open is closed');
   } catch (error) {
-    log.error({ callId: call.id, err: error }, 'a call that an earlier process left open stays so');
+    log.error({ callId: call.id, err: error }, 'a call that another process left open stays so');
   }
 }
 
@@ -90,7 +90,7 @@ async function endLeg(
       sleep(LEG_PATIENCE_MS, false, { signal: timer.signal }).catch(() => false),
     ]);
   } catch (error) {
-    log.error({ callId: call.id, err: error }, 'a leg that an earlier process left up cannot be ended');
+    log.error({ callId: call.id, err: error }, 'a leg that another process left up cannot be ended');
     return false;
   } finally {
     timer.abort();

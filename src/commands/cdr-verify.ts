@@ -6,6 +6,8 @@ import type { ChainMark } from '../cdr/chain.ts';
 import { verifyChain } from '../cdr/chain.ts';
 import type { CdrRange } from '../cdr/export.ts';
 import { readExport, verifyLedger, verifyRange } from '../cdr/export.ts';
+import { OPEN } from '../cdr/sink-names.ts';
+import { SinkReader } from '../cdr/sink-reader.ts';
 import type { LedgerSpan } from '../store/cdr-ledger.ts';
 import type { CdrSource } from './cdr-source.ts';
 import {
@@ -26,7 +28,11 @@ type Broken = NonNullable<CdrChainAnswer['broken']>;
 /** What was found; a database can be damaged too. */
 type Found = Omit<CdrChainAnswer, 'broken'> & {
   readonly broken: Broken | (Omit<Broken, 'why'> & { readonly why: 'damaged' }) | null;
+  /** Numbers between the first record and the last that none of several files holds; the first hundred gaps. */
+  readonly missing?: readonly { readonly first: number; readonly last: number }[];
 };
+
+const MAX_GAPS = 100;
 
 /** `cdr verify`: whether records are what was written. @throws ServiceError */
 export const cdrVerify = command({
@@ -40,17 +46,18 @@ export const cdrVerify = command({
     ...SOURCE_OPTIONS,
     ...JSON_OPTION,
   },
-  about: `FILE is an NDJSON export, - standard input. A CSV cannot be verified.
+  about: `FILE is an NDJSON export, - standard input. A CSV cannot be verified. Several files, such as those of the sinks of
+all nodes, are read as one, in the order of the records' numbers; a record that is in more than one of them counts once.
 Note the head that it tells where nobody who can write the records can change it: without --noted, records that
 are missing at the end of an export are not seen, nor a chain that was written anew.
 Exit code 0: they are what was written. 1: they are not, and the first that is wrong is named. 2: they cannot be read.
 ${SOURCE_NOTE}`,
-  run: async ({ values, positionals: [file], out }) => {
+  run: async ({ values, positionals: files, out }) => {
     const { from, to, store, config, url, json } = values;
     const noted = values.noted === undefined ? undefined : notedOf(values.noted);
     const isPart = from !== undefined || to !== undefined;
     if (isPart && noted !== undefined) throw new UsageError('--noted goes without --from and --to');
-    if (file !== undefined && [from, to, store, config, url].some((value) => value !== undefined)) {
+    if (files.length > 0 && [from, to, store, config, url].some((value) => value !== undefined)) {
       throw new UsageError('FILE is verified as it is, without --from, --to, --store, --config and --url');
     }
     const query = {
@@ -60,14 +67,31 @@ ${SOURCE_NOTE}`,
     };
     const range = isPart ? readRange({ from, to }) : undefined;
     const found =
-      file === undefined
+      files.length === 0
         ? await foundAt(cdrSource(values), { range, noted, query })
-        : chainAnswerOf(await verifyChain(readExport(bytesOf(file)), { noted }));
+        : await foundIn(files, noted);
     if (json) writeJson(out, found);
     else showFound(new Screen(out), found);
     return found.valid ? 0 : 1;
   },
 });
+
+async function foundIn(files: readonly string[], noted: ChainMark | undefined): Promise<Found> {
+  const [file = '-', ...others] = files;
+  if (others.length === 0 && !file.endsWith(OPEN)) {
+    return chainAnswerOf(await verifyChain(readExport(bytesOf(file)), { noted }));
+  }
+  if (files.includes('-')) throw new UsageError('standard input is verified alone');
+  const reader = new SinkReader();
+  try {
+    for (const path of files) await reader.add(path, bytesOf(path));
+    const missing = reader.missing().slice(0, MAX_GAPS);
+    const answer = chainAnswerOf(await verifyChain(reader.rows(), { noted }));
+    return { ...answer, missing: missing.map(({ after, upTo }) => ({ first: after + 1, last: upTo })) };
+  } finally {
+    await reader.close();
+  }
+}
 
 interface Question {
   readonly range: CdrRange | undefined;
@@ -157,12 +181,14 @@ const REASONS: Readonly<Record<NonNullable<Found['broken']>['why'], string>> = {
   damaged: 'or one after it cannot be read',
 };
 
-function showFound(screen: Screen, { rows, first, last, head, broken }: Found): void {
+function showFound(screen: Screen, { rows, first, last, head, broken, missing = [] }: Found): void {
   const which = first === null || last === null ? '' : `, ${first} to ${last}`;
   if (broken === null) screen.verdict(true, `${rows} records${which}: what was written`);
   else {
     const { seq, why, expected, found } = broken;
     screen.verdict(false, `record ${seq} ${REASONS[why]} (${why}): expected ${expected}, found ${found}`);
   }
+  const gaps = missing.map((gap) => (gap.first === gap.last ? `${gap.first}` : `${gap.first}–${gap.last}`));
+  if (gaps.length > 0) screen.line(`    in none of the files: ${gaps.join(', ')}`);
   if (head !== null) screen.line(`    ${broken === null ? 'head' : 'right up to'} ${head.seq}:${head.hash}`);
 }

@@ -42,7 +42,7 @@ export interface Command {
 export interface Listed {
   /** One word, or two: `cdr verify`. */
   readonly name: string;
-  /** What it takes: `NUMBER`, or `[FILE]` where that may be missing. */
+  /** What it takes: `NUMBER`, `[FILE]` where that may be missing, or at the end `[FILE...]` for any number. */
   readonly takes?: readonly string[];
   /** A line about it. */
   readonly gist: string;
@@ -140,7 +140,7 @@ function parsed(options: Options, args: readonly string[]): Pick<Typed, 'values'
 function checkArity(takes: readonly string[], positionals: readonly string[]): void {
   const missing = takes[positionals.length];
   if (missing !== undefined && !missing.startsWith('[')) throw new UsageError(`${missing} is missing`);
-  if (positionals.length > takes.length) {
+  if (positionals.length > takes.length && takes.at(-1)?.endsWith('...]') !== true) {
     throw new UsageError(
       takes.length === 0 ? 'there is nothing to name' : `only ${takes.join(' ')} is expected`,
     );

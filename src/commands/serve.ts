@@ -4,9 +4,6 @@ import { Reload } from '../reload.ts';
 import { command } from './command.ts';
 import { untilStopped } from './stopping.ts';
 
-/** Calls under way get this long after SIGTERM; `calls.maxCallMs` bounds them anyway. */
-const DRAIN_MS = 30_000;
-
 /** `serve`: the service with a configuration file. @throws StartError */
 export const serve = command({
   options: {
@@ -44,7 +41,7 @@ async function serveWith(file: string | undefined): Promise<number> {
   const signal = await stopped;
   reload.end();
   logger.info({ signal }, 'stopping: calls under way go on to their end');
-  await app.close(AbortSignal.timeout(DRAIN_MS));
+  await app.close(AbortSignal.timeout(config.calls.noticeMs + config.calls.drainMs));
   logger.info('stopped');
   return 0;
 }

@@ -45,7 +45,7 @@ export const COMMANDS: readonly Listed[] = [
   },
   {
     name: 'cdr verify',
-    takes: ['[FILE]'],
+    takes: ['[FILE...]'],
     gist: 'whether call detail records are what was written',
     load: async () => (await import('./cdr-verify.ts')).cdrVerify,
   },

@@ -51,6 +51,7 @@ export const CALL_COLUMNS = [
   'ended_at',
   'attempts',
   'timeline',
+  'node',
 ] as const;
 
 /** The column is NOT NULL since the first version, and no digest is empty. */
@@ -132,6 +133,7 @@ export function callRow(call: Call): readonly Column[] {
     call.endedAt,
     JSON.stringify(call.attempts),
     JSON.stringify(call.timeline),
+    call.node,
   ];
 }
 
@@ -146,6 +148,7 @@ export function callOf(row: Row): Call {
     sealedPlaylist: row['sealed_playlist'],
     prompt: row['prompt'] === null ? null : JSON.parse(String(row['prompt'])),
     state: row['state'],
+    node: row['node'],
     disposition: row['disposition'],
     blame: row['blame'],
     createdAt: row['created_at'],

@@ -158,6 +158,8 @@ const MIGRATIONS: readonly string[] = [
     WHEN OLD.seq > (SELECT anchor_seq FROM cdr_ends)
     BEGIN SELECT RAISE(ABORT, 'call detail records are deleted by their retention only'); END;
   `,
+  // Who carries a call.
+  'ALTER TABLE calls ADD COLUMN node TEXT;',
 ];
 
 /**

@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { Call } from '../call/call.ts';
+import { isInAttempt } from '../call/call.ts';
 import { leastUsed } from '../trunk/cli-pool.ts';
 import { digestsEqual } from '../verification/vault.ts';
 import type { Checked, Submitted, Verification } from '../verification/verification.ts';
 import { applyCheck, endVerification, expectedDigest, expire } from '../verification/verification.ts';
+import type { LedgerRow } from './cdr-ledger.ts';
 import { SqliteCdrs } from './sqlite-cdrs.ts';
 import type { SqliteOptions } from './sqlite-database.ts';
 import { SqliteDatabase } from './sqlite-database.ts';
@@ -19,6 +21,7 @@ import {
 } from './sqlite-rows.ts';
 import type {
   Accepted,
+  CallMove,
   CallQuery,
   CliRequest,
   CliTaken,
@@ -34,7 +37,8 @@ const SELECT_CALL = 'SELECT * FROM calls WHERE id = ?';
 const UPDATE_VERIFICATION =
   'UPDATE verifications SET status = ?, checks = ?, sealed_code = ?, sealed_cli = ?, approved_by = ?, ended_at = ? WHERE id = ?';
 const UPDATE_CALL =
-  "UPDATE calls SET state = ?, disposition = ?, blame = ?, ended_at = ?, sealed_playlist = ?, prompt = ?, attempts = ?, timeline = ? WHERE id = ? AND state <> 'ended'";
+  "UPDATE calls SET state = ?, disposition = ?, blame = ?, ended_at = ?, sealed_playlist = ?, prompt = ?, attempts = ?, timeline = ? WHERE id = ? AND state <> 'ended' AND node IS ?";
+const MOVE_CALL = 'UPDATE calls SET node = ? WHERE id = ?';
 const FORGET_SEALED =
   'UPDATE verifications SET sealed_code = NULL, sealed_cli = NULL WHERE id = ? AND (sealed_code IS NOT NULL OR sealed_cli IS NOT NULL)';
 
@@ -53,15 +57,27 @@ const MAX_CALLS_A_PAGE = 500;
 /** Rows that a sweep takes at a time: other writes get their turn in between. */
 const SWEEP_ROWS = 500;
 
+/** Where records are written beside the ledger. */
+export interface RecordSink {
+  /** Resolves when they are there to stay; the same ones may come again. @throws AppError store_unavailable */
+  append(rows: readonly LedgerRow[]): Promise<void>;
+}
+
+export interface SqliteStoreOptions extends SqliteOptions {
+  readonly sink?: RecordSink;
+}
+
 /** The store of a single node: one SQLite file. */
 export class SqliteStore implements Store {
   readonly cdrs: SqliteCdrs;
   readonly #database: SqliteDatabase;
+  readonly #sink: RecordSink | undefined;
 
   /** Opens the file, and makes or migrates it. @throws AppError store_unavailable */
-  constructor(options: SqliteOptions) {
+  constructor({ sink, ...options }: SqliteStoreOptions) {
     this.#database = new SqliteDatabase(options);
     this.cdrs = new SqliteCdrs(this.#database);
+    this.#sink = sink;
   }
 
   accept(
@@ -150,10 +166,7 @@ export class SqliteStore implements Store {
   }
 
   call(id: string): Promise<Call | undefined> {
-    return this.#database.read(() => {
-      const row = this.#database.get(SELECT_CALL, id);
-      return row === undefined ? undefined : callOf(row);
-    });
+    return this.#database.read(() => this.#call(id));
   }
 
   calls(query: CallQuery): Promise<readonly Call[]> {
@@ -187,19 +200,37 @@ export class SqliteStore implements Store {
     return this.#database.write(() => this.#updateCall(call));
   }
 
-  finishCall(call: Call, failVerification: boolean, now: number): Promise<void> {
+  moveCall(id: string, { from, to, attempt }: CallMove): Promise<Call | undefined> {
+    return this.#database.write(() => {
+      const call = this.#call(id);
+      if (call === undefined || call.state === 'ended' || call.node !== from) return undefined;
+      if (attempt === 'none' && isInAttempt(call)) return undefined;
+      this.#database.run(MOVE_CALL, to, id);
+      return { ...call, node: to };
+    });
+  }
+
+  async finishCall(call: Call, failVerification: boolean, now: number): Promise<boolean> {
+    const finished = await this.#finish(call, failVerification, now);
+    if (finished && this.#sink !== undefined) await this.#sink.append(await this.cdrs.ofCall(call.id));
+    return finished;
+  }
+
+  #finish(call: Call, failVerification: boolean, now: number): Promise<boolean> {
     return this.#database.write(() => {
       if (!this.#updateCall(call)) {
-        return;
+        const stored = this.#call(call.id);
+        return stored?.state === 'ended' && stored.node === call.node && stored.endedAt === call.endedAt;
       }
       this.cdrs.append(call, now);
       if (call.verificationId === null) {
-        return;
+        return true;
       }
       if (failVerification) {
         this.#end(call.verificationId, 'failed', now);
       }
       this.#database.run(FORGET_SEALED, call.verificationId);
+      return true;
     });
   }
 
@@ -278,6 +309,11 @@ export class SqliteStore implements Store {
     return row === undefined ? undefined : verificationOf(row);
   }
 
+  #call(id: string): Call | undefined {
+    const row = this.#database.get(SELECT_CALL, id);
+    return row === undefined ? undefined : callOf(row);
+  }
+
   #end(id: string, status: 'failed' | 'canceled' | 'expired', now: number): Verification | undefined {
     const verification = this.#verification(id);
     if (verification === undefined) {
@@ -316,6 +352,7 @@ export class SqliteStore implements Store {
         JSON.stringify(call.attempts),
         JSON.stringify(call.timeline),
         call.id,
+        call.node,
       ) > 0
     );
   }

@@ -54,6 +54,14 @@ export interface CallQuery {
   readonly after?: string;
 }
 
+/** From which node to which a call goes. */
+export interface CallMove {
+  readonly from: string | null;
+  readonly to: string;
+  /** `none`: only a call that waits, before its first attempt or between two. */
+  readonly attempt: 'none' | 'any';
+}
+
 /**
  * Where verifications and calls outlive the process. Every method is one decision and atomic; a promise that
  * resolved is on disk to the degree that the configuration asks for. No method ever sees a code in plain.
@@ -101,14 +109,26 @@ export interface Store {
   calls(query: CallQuery): Promise<readonly Call[]>;
   /** Calls that no process has ended. */
   unfinishedCalls(): Promise<readonly Call[]>;
-  /** Replaces a call that has not ended. A call that has ended in the store is never changed again: false. */
+  /**
+   * Replaces a call that has not ended and that the same node carries in the store: else it is not ours to change, and
+   * nothing is written: false.
+   */
   saveCall(call: Call): Promise<boolean>;
   /**
-   * Stores a call in its final state with a call detail record of each attempt, forgets what its verification seals,
-   * and, where `failVerification` is set and the verification is pending, ends that as `failed`: all in one. Of a
-   * call that has ended in the store nothing is written.
+   * Gives a call that has not ended from one node to another. One in the middle of an attempt, of which nobody can tell
+   * whether its INVITE has left, only where `attempt` is `any`: to be ended, and never to be dialled again. However many
+   * ask at once, one gets it: the call as it is then. Undefined: it has ended, another node carries it, or it is in
+   * an attempt.
    */
-  finishCall(call: Call, failVerification: boolean, now: number): Promise<void>;
+  moveCall(id: string, move: CallMove): Promise<Call | undefined>;
+  /**
+   * Stores a call in its final state with a call detail record of each attempt, forgets what its verification seals,
+   * and, where `failVerification` is set and the verification is pending, ends that as `failed`: all in one. Resolves
+   * when the records are where they are to outlive everything. Of a call that has ended in the store, or that another
+   * node carries, nothing is written: false. Asked again for the same call in the same state by whoever ended it, it
+   * makes sure of the records, and answers true.
+   */
+  finishCall(call: Call, failVerification: boolean, now: number): Promise<boolean>;
 
   /** Turns pending verifications past their time to `expired`, deletes what is past its retention; answers how many rows went. */
   sweep(

@@ -6,6 +6,8 @@ export type TrunkLimits = Pick<Trunk, 'id' | 'cps' | 'channels'>;
 /** A call that wants to go by a trunk. */
 export interface CapacityWish {
   readonly trunkId: string;
+  /** The call that waits: what may be given to another process is the call, not the permit. */
+  readonly callId: string;
   /** Lower numbers go first, whenever they came: a whole number, 0–9. Of the same, whoever came first. */
   readonly priority: number;
   /** How long it may wait, in ms: 0 to one hour. With 0 it is served at once or not at all. */
@@ -21,6 +23,13 @@ export interface Permit {
   /** How long it was waited for. */
   readonly waitedMs: number;
   /**
+   * Waits for the moment of the first INVITE, where that is not the permit itself: to be asked right before `leaving`.
+   * Ends early where the signal is aborted; the INVITE must not leave then.
+   *
+   * @throws AppError store_unavailable, where it cannot be known: the INVITE must not leave
+   */
+  moment(signal: AbortSignal): Promise<void>;
+  /**
    * The INVITE may leave from now on: whether it has is known only when `sent` is said, or later. To be said before it
    * is given to whoever sends it.
    */
@@ -32,8 +41,9 @@ export interface Permit {
   sent(): void;
   /**
    * One more INVITE of the same call, such as the one that answers a challenge: waits for its moment, before all calls
-   * that have sent none, and ends early where the signal is aborted. Never rejects. `leaving` and `sent` are to
-   * be said of it then.
+   * that have sent none, and ends early where the signal is aborted. `leaving` and `sent` are to be said of it then.
+   *
+   * @throws AppError store_unavailable, as `moment`
    */
   again(signal: AbortSignal): Promise<void>;
   /**
@@ -54,6 +64,8 @@ export type CapacityRefusal = 'deadline' | 'full' | 'aborted' | 'closed';
 
 export type CapacityAnswer =
   | { readonly kind: 'permit'; readonly permit: Permit }
+  /** Another process carries the call from now on: here it is over, and nothing more is to be written of it. */
+  | { readonly kind: 'moved' }
   | { readonly kind: 'refused'; readonly why: CapacityRefusal };
 
 /** How much of a trunk is in use. */
@@ -70,6 +82,8 @@ export interface CapacityUse {
 
 /** Limits of trunks, kept by whoever may use them: one process, or several together. */
 export interface Capacity {
+  /** Whether another process may get a call that waits: then nothing of it is made ready before it has a permit. */
+  readonly shared: boolean;
   /**
    * Waits for a channel and for the moment of an INVITE: in the order of priority and of coming, without exception.
    * Never rejects. A permit that was given when the signal was aborted is still to be released. A trunk that has no

@@ -26,6 +26,7 @@ const MAX_WAITING = 20_000;
 
 /** Limits of trunks as one process keeps them: in memory. */
 export class LocalCapacity implements Capacity {
+  readonly shared = false;
   readonly #lines = new Map<string, TrunkLine>();
   /** Of trunks that are not configured any more: they take no calls, and may still carry some. */
   readonly #gone = new Map<string, TrunkLine>();
@@ -83,7 +84,7 @@ export class LocalCapacity implements Capacity {
   }
 
   /** Refuses those who wait; permits that were given are still to be released. */
-  close(): void {
+  async close(): Promise<void> {
     for (const line of this.#lines.values()) line.close();
   }
 }
@@ -97,6 +98,7 @@ function unlimited(trunkId: string): Permit {
   return {
     trunkId,
     waitedMs: 0,
+    moment: async () => undefined,
     leaving: () => undefined,
     sent: () => undefined,
     again: async () => undefined,

@@ -9,7 +9,16 @@ export interface OpeningPorts {
   readonly states: Pick<TrunkStates, 'begin'>;
 }
 
+/** Another process got room for the call first, and carries it now. */
+export class Moved extends Error {
+  constructor() {
+    super('another process carries the call');
+    this.name = 'Moved';
+  }
+}
+
 export interface OpeningTerms {
+  readonly callId: string;
   /** See `CapacityWish.priority`. */
   readonly priority: number;
   /** How long a trunk is waited for as long as there is another one, in ms. */
@@ -39,6 +48,7 @@ export interface Passed {
  * or for no more, gives the one before back.
  *
  * @returns the trunks that were passed over to the end; none was left out for want of time where it is empty
+ * @throws Moved
  */
 export async function* openings(
   found: Route,
@@ -81,12 +91,12 @@ async function* lent(opening: Opening): AsyncGenerator<Opening, void, undefined>
   }
 }
 
-/** Room on whichever of these has it first. */
+/** Room on whichever of these has it first. @throws Moved */
 async function open(
   ways: readonly Candidate[],
   waitMs: number,
   anyway: boolean,
-  { priority }: OpeningTerms,
+  { callId, priority }: OpeningTerms,
   { capacity, states }: OpeningPorts,
   signal: AbortSignal,
 ): Promise<Opening | Pick<Passed, 'why'>> {
@@ -96,17 +106,24 @@ async function open(
   if (signal.aborted) end();
   let opening: Opening | undefined;
   let why: Passed['why'] = 'deadline';
+  let moved = false;
   await Promise.all(
     ways.map(async (way) => {
       const { trunkId } = way;
-      const answer = await capacity.acquire({ trunkId, priority, waitMs }, others.signal);
+      const answer = await capacity.acquire({ trunkId, callId, priority, waitMs }, others.signal);
+      if (answer.kind === 'moved') {
+        moved = true;
+        end();
+        return;
+      }
       if (answer.kind === 'refused') {
         if (opening === undefined) why = answer.why;
         return;
       }
       const { permit } = answer;
       const forced = anyway || way.why === 'last_resort' || way.why === 'carrier_id';
-      const pass = opening === undefined && !signal.aborted ? states.begin(trunkId, forced) : undefined;
+      const pass =
+        opening === undefined && !moved && !signal.aborted ? states.begin(trunkId, forced) : undefined;
       if (pass === undefined) {
         permit.release();
         if (opening === undefined) why = signal.aborted ? 'aborted' : 'out_of_service';
@@ -117,5 +134,8 @@ async function open(
     }),
   );
   signal.removeEventListener('abort', end);
-  return opening ?? { why };
+  if (!moved) return opening ?? { why };
+  opening?.pass.end('silent');
+  opening?.permit.release();
+  throw new Moved();
 }

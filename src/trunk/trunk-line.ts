@@ -202,6 +202,7 @@ export class TrunkLine {
     return {
       trunkId: this.#trunkId,
       waitedMs,
+      moment: async () => undefined,
       leaving: () => {
         if (held) paced?.pace.leaving(paced.slot);
       },

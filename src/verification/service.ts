@@ -1,5 +1,5 @@
 import type { CallPort } from '../call/acceptance.ts';
-import { earlierReply, refusalNow, takeCall } from '../call/acceptance.ts';
+import { earlierReply, familyOfRequest, refusalNow, takeCall } from '../call/acceptance.ts';
 import { createCall } from '../call/call.ts';
 import { AppError } from '../errors.ts';
 import type { Secret } from '../secret.ts';
@@ -43,7 +43,9 @@ export interface CheckResult {
   readonly verification: VerificationView;
 }
 
-export interface VerificationServiceOptions extends Omit<PreparationPorts, 'vault'> {
+export interface VerificationServiceOptions extends Omit<PreparationPorts, 'vault' | 'newId'> {
+  /** A new id such as `ver_…` for the prefix `ver`; nobody can guess it. `family` is its last two hexadecimal digits. */
+  readonly newId: (prefix: 'ver' | 'call', family: string) => string;
   readonly store: Store;
   readonly dialer: CallPort;
   readonly vault: Pick<Vault, 'digest' | 'seal' | 'open' | 'fingerprint'>;
@@ -108,7 +110,12 @@ export class VerificationService {
       const refusal = refusalNow(this.#options.dialer);
       if (refusal !== undefined) throw refusal;
     }
-    const { verification, wishes, shown } = await prepareVerification(request, clientId, this.#options);
+    const { dialer, newId, randomBytes } = this.#options;
+    const family = familyOfRequest(repeatable, randomBytes);
+    const { verification, wishes, shown } = await prepareVerification(request, clientId, {
+      ...this.#options,
+      newId: (prefix) => newId(prefix, family),
+    });
     const { id, callId, to, createdAt } = verification;
     const view = viewOf(verification);
     const earlier = await takeCall(
@@ -119,6 +126,7 @@ export class VerificationService {
         clientId,
         to,
         now: createdAt,
+        node: dialer.token(),
         ...(wishes === undefined ? {} : { wishes }),
       }),
       verification,

@@ -1,22 +1,15 @@
-import type { ChildProcessWithoutNullStreams } from 'node:child_process';
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, open, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import Database from 'libsql';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SqliteStore } from '../../src/store/sqlite.ts';
 import { type CliCall, cliTally, FLASH_CALLS } from '../support/cli-calls.ts';
 import { eventually } from '../support/eventually.ts';
 import { acceptedPair } from '../support/records.ts';
+import { StoreProcesses } from '../support/store-processes.ts';
 import { storeContract } from './store-contract.ts';
-
-interface StoreProcess {
-  readonly child: ChildProcessWithoutNullStreams;
-  readonly lines: () => string[];
-}
 
 storeContract('SQLite', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'voice-otp-store-'));
@@ -40,7 +33,7 @@ storeContract('SQLite', async () => {
 describe('SqliteStore', () => {
   let folder: string;
   let path: string;
-  const children: ChildProcessWithoutNullStreams[] = [];
+  const processes = new StoreProcesses();
 
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'voice-otp-sqlite-'));
@@ -48,40 +41,12 @@ describe('SqliteStore', () => {
   });
 
   afterEach(async () => {
-    for (const child of children.splice(0)) {
-      child.kill('SIGKILL');
-    }
+    processes.end();
     await rm(folder, { recursive: true, force: true });
   });
 
-  function start(task: 'accept' | 'check' | 'take', half = ''): StoreProcess {
-    const script = fileURLToPath(new URL('../support/store-process.ts', import.meta.url));
-    const child = spawn(process.execPath, ['--import', 'tsx', script, task, path, half]);
-    children.push(child);
-    let output = '';
-    child.stdout.on('data', (chunk) => {
-      output += String(chunk);
-    });
-    child.stderr.on('data', (chunk) => process.stderr.write(chunk));
-    // What follows the last line break may be half a line.
-    return { child, lines: () => output.split('\n').slice(0, -1) };
-  }
-
-  /** Lets processes that are ready begin at the same moment; what they say at their end. */
-  async function together(processes: readonly StoreProcess[]): Promise<readonly unknown[]> {
-    for (const { lines } of processes) {
-      await eventually(() => expect(lines()).toContain('ready'), { timeoutMs: 20_000 });
-    }
-    const closed = processes.map(({ child }) => once(child, 'close'));
-    for (const { child } of processes) {
-      child.stdin.write('go\n');
-    }
-    await Promise.all(closed);
-    return processes.map(({ lines }) => JSON.parse(lines().at(-1) ?? '') as unknown);
-  }
-
   it('loses nothing that was accepted when its process is killed', { timeout: 30_000 }, async () => {
-    const { child, lines } = start('accept');
+    const { child, lines } = processes.start('accept', path);
     await eventually(() => expect(lines().length).toBeGreaterThan(200), { timeoutMs: 20_000 });
     child.kill('SIGKILL');
     await once(child, 'exit');
@@ -102,7 +67,10 @@ describe('SqliteStore', () => {
       const { verification, call } = acceptedPair(name);
       await store.accept(verification, call, null);
     }
-    const counts = (await together([start('check'), start('check')])) as Record<string, number>[];
+    const counts = (await processes.together([
+      processes.start('check', path),
+      processes.start('check', path),
+    ])) as Record<string, number>[];
     const total = (key: string): number => counts.reduce((sum, count) => sum + (count[key] ?? 0), 0);
     expect({ approved: total('approved'), wrong: total('wrong') }).toEqual({ approved: 1, wrong: 5 });
     await store.close();
@@ -112,7 +80,10 @@ describe('SqliteStore', () => {
     timeout: 120_000,
   }, async () => {
     await new SqliteStore({ path, synchronous: 'normal' }).close();
-    const halves = (await together([start('take', 'even'), start('take', 'odd')])) as CliCall[][];
+    const halves = (await processes.together([
+      processes.start('take', path, 'even'),
+      processes.start('take', path, 'odd'),
+    ])) as CliCall[][];
     expect(halves.map((calls) => calls.length)).toEqual([FLASH_CALLS / 2, FLASH_CALLS / 2]);
     const tally = cliTally(halves.flat());
     expect(tally).toMatchObject({ reused: 0, none: 0 });

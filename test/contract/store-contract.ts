@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { endCall } from '../../src/call/apply.ts';
+import { familyOfKey } from '../../src/store/family.ts';
 import type { IdempotentRequest, Store } from '../../src/store/store.ts';
 import { acceptedPair, NOW } from '../support/records.ts';
-import { callTests, dialling } from './store-call-contract.ts';
+import { callTests, dialling, ownershipTests } from './store-call-contract.ts';
 import { cdrTests } from './store-cdr-contract.ts';
 import { checkTests } from './store-check-contract.ts';
 import { cliTests } from './store-cli-contract.ts';
@@ -17,6 +18,13 @@ export interface StoreUnderTest {
 }
 
 const EXPIRY = NOW + 600_000;
+
+type Pair = ReturnType<typeof acceptedPair>;
+
+/** A verification and its call, of the family of the request that asks for them. */
+function pairFor(key: string, name: string, change: Parameters<typeof acceptedPair>[1] = {}): Pair {
+  return acceptedPair(`${name}_${familyOfKey(key)}`, change);
+}
 
 /** What every store promises. */
 export function storeContract(name: string, open: () => Promise<StoreUnderTest>): void {
@@ -44,6 +52,12 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
     });
     describe('calls', () => {
       callTests(() => store);
+    });
+    describe('calls of several nodes', () => {
+      ownershipTests(
+        () => store,
+        () => subject.beside(),
+      );
     });
     describe('call detail records', () => {
       cdrTests(
@@ -108,13 +122,13 @@ function acceptanceTests(store: () => Store): void {
   });
 
   it('stores all or nothing', async () => {
-    const first = acceptedPair('a');
+    const first = pairFor(request.key, 'a');
     await store().accept(first.verification, first.call, null);
-    const second = acceptedPair('b');
+    const second = pairFor(request.key, 'b');
     await expect(store().accept(second.verification, first.call, request)).rejects.toThrow(/constraint/i);
     await expect(store().accept(first.verification, second.call, request)).rejects.toThrow(/constraint/i);
-    expect(await store().verification('ver_b')).toBeUndefined();
-    expect(await store().call('call_b')).toBeUndefined();
+    expect(await store().verification(second.verification.id)).toBeUndefined();
+    expect(await store().call(second.call.id)).toBeUndefined();
     // The key was not taken either.
     expect(await store().accept(second.verification, second.call, request)).toEqual({ kind: 'accepted' });
   });
@@ -133,8 +147,8 @@ function acceptanceTests(store: () => Store): void {
   });
 
   it('answers a repeated request as it did the first time, and stores nothing', async () => {
-    const first = acceptedPair('a');
-    const second = acceptedPair('b');
+    const first = pairFor(request.key, 'a');
+    const second = pairFor(request.key, 'b');
     await store().accept(first.verification, first.call, request);
     const again = { ...request, reply: '{"id":"ver_b"}' };
     expect(await store().accept(second.verification, second.call, again)).toEqual({
@@ -143,11 +157,11 @@ function acceptanceTests(store: () => Store): void {
     });
     const other = { ...request, fingerprint: 'f2' };
     expect(await store().accept(second.verification, second.call, other)).toEqual({ kind: 'key_reused' });
-    expect(await store().verification('ver_b')).toBeUndefined();
+    expect(await store().verification(second.verification.id)).toBeUndefined();
   });
 
   it('tells the answer to a repeated request beforehand, and stores nothing', async () => {
-    const { verification, call } = acceptedPair('a');
+    const { verification, call } = pairFor(request.key, 'a');
     const now = verification.createdAt;
     expect(await store().earlierAnswer(request, now)).toBeUndefined();
     await store().accept(verification, call, request);
@@ -162,7 +176,7 @@ function acceptanceTests(store: () => Store): void {
   it('accepts one of many equal requests that come at once', async () => {
     const results = await Promise.all(
       Array.from({ length: 20 }, (_, index) => {
-        const { verification, call } = acceptedPair(String(index));
+        const { verification, call } = pairFor(request.key, String(index));
         return store().accept(verification, call, { ...request, reply: String(index) });
       }),
     );
@@ -174,9 +188,9 @@ function acceptanceTests(store: () => Store): void {
   });
 
   it('forgets a request after its time', async () => {
-    const first = acceptedPair('a');
+    const first = pairFor(request.key, 'a');
     await store().accept(first.verification, first.call, request);
-    const later = acceptedPair('b', { createdAt: request.expiresAt });
+    const later = pairFor(request.key, 'b', { createdAt: request.expiresAt });
     const fresh = { ...request, fingerprint: 'f2', expiresAt: request.expiresAt + 1 };
     expect(await store().accept(later.verification, later.call, fresh)).toEqual({ kind: 'accepted' });
   });
@@ -186,22 +200,23 @@ function sweepTests(store: () => Store): void {
   const everything = { verificationsBefore: EXPIRY + 1, callsBefore: EXPIRY + 1, cliUsesBefore: 0 };
   const nothing = { verificationsBefore: 0, callsBefore: 0, cliUsesBefore: 0 };
 
-  async function accept(name: string): Promise<void> {
-    const { verification, call } = acceptedPair(name);
+  async function accept(name: string): Promise<Pair> {
+    const { verification, call } = pairFor(name, name);
     await store().accept({ ...verification, sealedCli: 'sealed' }, call, {
       key: name,
       fingerprint: 'f',
       reply: '{}',
       expiresAt: NOW + 86_400_000,
     });
+    return { verification, call };
   }
 
   it('turns pending verifications past their time to expired', async () => {
-    await accept('a');
+    const { id } = (await accept('a')).verification;
     expect(await store().sweep(EXPIRY - 1, nothing)).toBe(0);
-    expect((await store().verification('ver_a'))?.status).toBe('pending');
+    expect((await store().verification(id))?.status).toBe('pending');
     expect(await store().sweep(EXPIRY, nothing)).toBe(0);
-    expect(await store().verification('ver_a')).toMatchObject({
+    expect(await store().verification(id)).toMatchObject({
       status: 'expired',
       endedAt: EXPIRY,
       sealedCode: null,
@@ -210,27 +225,29 @@ function sweepTests(store: () => Store): void {
   });
 
   it('lets nothing live for ever: not even a call that nobody ended', async () => {
+    const pairs: Pair[] = [];
     for (let index = 0; index < 1100; index += 1) {
-      await accept(String(index));
+      pairs.push(await accept(String(index)));
     }
-    const { call } = acceptedPair('0');
+    const [{ call }] = pairs as [Pair];
     await store().finishCall(endCall(call, NOW + 9, 'busy', 'callee'), true, NOW + 9);
     expect(await store().sweep(NOW + 86_400_000, everything)).toBe(3300);
     expect(await store().calls({ limit: 500 })).toEqual([]);
-    expect(await store().verification('ver_0')).toBeUndefined();
-    expect(await store().verification('ver_1099')).toBeUndefined();
+    for (const { verification } of [pairs[0], pairs[1099]] as Pair[]) {
+      expect(await store().verification(verification.id)).toBeUndefined();
+    }
   });
 
   it('keeps what is younger, verifications and calls each by their own measure', async () => {
-    await accept('a');
+    const a = await accept('a');
     expect(await store().sweep(NOW, everything)).toBe(1);
-    expect((await store().verification('ver_a'))?.status).toBe('pending');
-    expect(await store().call('call_a')).toBeUndefined();
-    await accept('b');
+    expect((await store().verification(a.verification.id))?.status).toBe('pending');
+    expect(await store().call(a.call.id)).toBeUndefined();
+    const b = await accept('b');
     expect(
       await store().sweep(EXPIRY, { verificationsBefore: EXPIRY + 1, callsBefore: NOW, cliUsesBefore: 0 }),
     ).toBe(2);
-    expect(await store().verification('ver_b')).toBeUndefined();
-    expect(await store().call('call_b')).toBeDefined();
+    expect(await store().verification(b.verification.id)).toBeUndefined();
+    expect(await store().call(b.call.id)).toBeDefined();
   });
 }

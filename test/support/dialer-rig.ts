@@ -7,6 +7,7 @@ import type { Call } from '../../src/call/call.ts';
 import type { DialerOptions } from '../../src/call/dialer.ts';
 import { Dialer } from '../../src/call/dialer.ts';
 import { CallFeed } from '../../src/call/feed.ts';
+import { alone } from '../../src/cluster/alone.ts';
 import type { Engine } from '../../src/engine/engine.ts';
 import { AppError } from '../../src/errors.ts';
 import { NO_MARKS } from '../../src/prompt/delivered.ts';
@@ -93,6 +94,8 @@ export class DialerRig {
       feed: this.feed(),
       prompts: SHORT_PROMPTS,
       now: Date.now,
+      clockOffsetMs: () => 0,
+      peers: alone('here'),
       log: { info: write, warn: write, error: write },
       settings: {
         maxConcurrent: 10,

@@ -17,6 +17,7 @@ const INSTALL = {
   tshark: 'apt-get install tshark, and be root or of the group wireshark',
   drachtio: 'install drachtio-server into the PATH (deploy/README.md)',
   freeswitch: 'install FreeSWITCH into the PATH (deploy/README.md)',
+  'redis-server': 'apt-get install redis-server',
 } as const;
 
 export type PeerName = keyof typeof INSTALL;
@@ -54,7 +55,7 @@ function mayCapture(): boolean {
 }
 
 /** Where the system can do it, the program goes when we go: a run that is killed leaves no server behind. */
-function mortal(command: readonly string[]): readonly string[] {
+export function mortal(command: readonly string[]): readonly string[] {
   return inPath('setpriv') ? ['setpriv', '--pdeathsig', 'KILL', ...command] : command;
 }
 

@@ -1,15 +1,18 @@
 import { randomInt } from 'node:crypto';
+import { Redis } from 'ioredis';
 import { SqliteStore } from '../../src/store/sqlite.ts';
+import type { Store } from '../../src/store/store.ts';
 import type { CliCall } from './cli-calls.ts';
 import { cliRequest, FLASH_CALLS } from './cli-calls.ts';
 import { acceptedPair, NOW } from './records.ts';
+import { redisStore } from './redis-store.ts';
 
 /**
- * A process of its own over a SQLite file: `accept <path>` writes until it is killed, `check <path>` guesses,
- * `take <path> even|odd` takes the calling numbers of every other flash call.
+ * A process of its own over a SQLite file, or over `redis:<port>:<prefix>`: `accept <where>` writes until it is killed,
+ * `check <where>` guesses, `take <where> even|odd` takes the calling numbers of every other flash call.
  */
-const [, , task, path = '', half] = process.argv;
-const store = new SqliteStore({ path, synchronous: 'normal' });
+const [, , task, where = '', half] = process.argv;
+const store = open();
 
 if (task === 'accept') {
   await accept();
@@ -21,6 +24,13 @@ if (task === 'accept') {
   process.stdout.write(`${JSON.stringify(task === 'take' ? await take() : await check())}\n`);
   await store.close();
   process.exit(0);
+}
+
+function open(): Store {
+  const [, port, prefix] = /^redis:(\d+):(.+)$/.exec(where) ?? [];
+  return port === undefined || prefix === undefined
+    ? new SqliteStore({ path: where, synchronous: 'normal' })
+    : redisStore(new Redis(Number(port)), prefix);
 }
 
 async function accept(): Promise<never> {

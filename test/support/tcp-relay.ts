@@ -6,13 +6,14 @@ interface Address {
   readonly port: number;
 }
 
-/** Stands between a client and its server, so that a test can cut the connection, or let nothing through. */
+/** Stands between a client and its server, so that a test can cut the connection, or lose all that is sent. */
 export class TcpRelay {
   readonly #server: Server;
   readonly #target: Address;
   readonly #sockets = new Set<Socket>();
   #accepted = 0;
   #refusing = false;
+  #losing = false;
 
   private constructor(server: Server, target: Address) {
     this.#server = server;
@@ -52,6 +53,18 @@ export class TcpRelay {
     this.#refusing = false;
   }
 
+  /** From now on nothing arrives anywhere, and nobody is told, as behind a firewall that drops packets. */
+  lose(): void {
+    this.#losing = true;
+    for (const socket of this.#sockets) socket.unpipe().pause();
+  }
+
+  /** The way is open again. What was lost stays lost, and its connections with it. */
+  find(): void {
+    this.#losing = false;
+    this.cut();
+  }
+
   async close(): Promise<void> {
     this.#server.close();
     this.cut();
@@ -61,6 +74,7 @@ export class TcpRelay {
   #join(client: Socket): void {
     this.#accepted++;
     if (this.#refusing) return void client.resetAndDestroy();
+    if (this.#losing) return this.#swallow(client);
     const server = connect({ ...this.#target, allowHalfOpen: true });
     for (const [one, other] of [
       [client, server],
@@ -74,5 +88,11 @@ export class TcpRelay {
       });
       one.pipe(other);
     }
+  }
+  #swallow(client: Socket): void {
+    this.#sockets.add(client);
+    client.on('error', () => {});
+    client.on('close', () => this.#sockets.delete(client));
+    client.resume();
   }
 }

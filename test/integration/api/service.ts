@@ -9,6 +9,7 @@ import { buildServer } from '../../../src/api/server.ts';
 import { CallService } from '../../../src/call/call-service.ts';
 import { Dialer } from '../../../src/call/dialer.ts';
 import { CallFeed } from '../../../src/call/feed.ts';
+import { alone } from '../../../src/cluster/alone.ts';
 import { configFrom } from '../../../src/config.ts';
 import type { configSchema } from '../../../src/config-schema.ts';
 import { createLogger } from '../../../src/log.ts';
@@ -85,6 +86,8 @@ export async function startService(settings: Partial<Settings> = {}): Promise<Se
     prompts: prompter,
     ...ways,
     now,
+    clockOffsetMs: () => 0,
+    peers: alone('here'),
     log: logger,
     settings: { ...config.calls, asks: config.gate.asks, detection: config.voicemail },
     onApproved: () => metrics.verificationEnded('approved'),
@@ -118,6 +121,7 @@ export async function startService(settings: Partial<Settings> = {}): Promise<Se
     prompts: prompter,
     now,
     newId,
+    randomBytes,
   });
   const api = await buildServer({
     config: config.api,

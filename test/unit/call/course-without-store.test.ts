@@ -93,7 +93,7 @@ describe('a store that fails in mid-call', () => {
     dialer.dial(callId);
     await eventually(() => expect(dialer.active()).toBe(0));
     expect(engine.up).toBe(0);
-    expect(rig.logged.join('\n')).toContain('ended by another process');
+    expect(rig.logged.join('\n')).toContain('another process has ended a call');
   });
 
   it('does not dial what it cannot read, and does not hold up the end of the process', async () => {

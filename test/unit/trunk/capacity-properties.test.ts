@@ -89,7 +89,10 @@ class Play {
     const hangUp = new AbortController();
     if (wanted.abortMs !== null) clock.wake(wanted.abortMs, () => hangUp.abort());
     const { priority, waitMs } = wanted;
-    one.answer = await this.capacity.acquire({ trunkId: 'alpha', priority, waitMs }, hangUp.signal);
+    one.answer = await this.capacity.acquire(
+      { trunkId: 'alpha', callId: 'call_a', priority, waitMs },
+      hangUp.signal,
+    );
     one.answeredAt = clock.elapsed();
     if (one.answer.kind === 'permit') await this.#talk(one, one.answer.permit);
   }
@@ -226,9 +229,12 @@ describe('LocalCapacity, whatever comes', () => {
             for (const ms of between) {
               await clock.pass(ms);
               void capacity
-                .acquire({ trunkId: 'alpha', priority: 0, waitMs: 60_000 }, new AbortController().signal)
+                .acquire(
+                  { trunkId: 'alpha', callId: 'call_a', priority: 0, waitMs: 60_000 },
+                  new AbortController().signal,
+                )
                 .then((answer) => {
-                  if (answer.kind === 'refused') return;
+                  if (answer.kind !== 'permit') return;
                   answer.permit.sent();
                   sent.push(elapsed());
                 });

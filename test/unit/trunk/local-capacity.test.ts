@@ -26,11 +26,11 @@ function capacityOf(
 }
 
 function wish(change: Partial<CapacityWish> = {}): CapacityWish {
-  return { trunkId: 'alpha', priority: 5, waitMs: 60_000, ...change };
+  return { trunkId: 'alpha', callId: 'call_a', priority: 5, waitMs: 60_000, ...change };
 }
 
 function permitOf(answer: CapacityAnswer): Permit {
-  if (answer.kind !== 'permit') throw new Error(`refused: ${answer.why}`);
+  if (answer.kind !== 'permit') throw new Error(`no permit: ${JSON.stringify(answer)}`);
   return answer.permit;
 }
 
@@ -343,7 +343,7 @@ describe('LocalCapacity: the waiting', () => {
     permitOf(await capacity.acquire(wish(), NEVER));
     const waiting = [1, 2].map(() => capacity.acquire(wish(), NEVER));
     expect(await capacity.acquire(wish(), NEVER)).toEqual({ kind: 'refused', why: 'full' });
-    capacity.close();
+    await capacity.close();
     const closed = { kind: 'refused', why: 'closed' };
     expect(await Promise.all(waiting)).toEqual([closed, closed]);
     expect(await capacity.acquire(wish(), NEVER)).toEqual(closed);

@@ -58,6 +58,7 @@ async function use(
 ): Promise<readonly Passed[] | 'enough'> {
   const begin = clock.elapsed();
   const terms: OpeningTerms = {
+    callId: 'call_a',
     priority: 5,
     nextTrunkMs: 2000,
     leftMs: () => begin + leftMs - clock.elapsed(),
@@ -90,7 +91,7 @@ describe('openings', () => {
     limits({ a: 1, b: 1 });
     const ways = openings(
       routeOf(['a', 'b']),
-      { priority: 5, nextTrunkMs: 2000, leftMs: () => 1000 },
+      { callId: 'call_a', priority: 5, nextTrunkMs: 2000, leftMs: () => 1000 },
       { capacity, states },
       NEVER,
     );
@@ -105,7 +106,7 @@ describe('openings', () => {
   it('takes the last one back where the one who asked failed', async () => {
     limits({ a: 1 });
     const failing = async (): Promise<void> => {
-      const terms = { priority: 5, nextTrunkMs: 0, leftMs: () => 1000 };
+      const terms = { callId: 'call_a', priority: 5, nextTrunkMs: 0, leftMs: () => 1000 };
       for await (const _ of openings(routeOf(['a']), terms, { capacity, states }, NEVER))
         throw new Error('bug');
     };

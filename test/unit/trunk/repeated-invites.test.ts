@@ -22,8 +22,11 @@ function capacityOf(limits: Partial<TrunkLimits>): LocalCapacity {
 }
 
 async function permitOf(capacity: LocalCapacity): Promise<Permit> {
-  const answer = await capacity.acquire({ trunkId: 'alpha', priority: 5, waitMs: 600_000 }, NEVER);
-  if (answer.kind !== 'permit') throw new Error(`refused: ${answer.why}`);
+  const answer = await capacity.acquire(
+    { trunkId: 'alpha', callId: 'call_a', priority: 5, waitMs: 600_000 },
+    NEVER,
+  );
+  if (answer.kind !== 'permit') throw new Error(`no permit: ${JSON.stringify(answer)}`);
   return answer.permit;
 }
 

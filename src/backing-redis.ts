@@ -1,0 +1,204 @@
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import type { Backing, Node } from './backing.ts';
+import { isInAttempt } from './call/call.ts';
+import type { Dialer } from './call/dialer.ts';
+import type { CdrSink } from './cdr/sink.ts';
+import type { PeerMessage } from './cluster/peers.ts';
+import { RedisPeers } from './cluster/redis-peers.ts';
+import type { Config } from './config.ts';
+import { QueueCapacity } from './dispatch/queue-capacity.ts';
+import type { AttemptState, ForeignCall } from './dispatch/trunk-queue.ts';
+import type { RedisClock } from './redis/clock.ts';
+import { redisClock } from './redis/clock.ts';
+import type { RedisLink } from './redis/connection.ts';
+import { openRedis } from './redis/connection.ts';
+import { needed, OpenParts } from './starting.ts';
+import { RedisLedger } from './store/redis/ledger.ts';
+import { Outbox } from './store/redis/outbox.ts';
+import { RedisStore } from './store/redis/redis-store.ts';
+import { SpooledStore } from './store/spooled-store.ts';
+import type { Store } from './store/store.ts';
+import type { Permit } from './trunk/capacity.ts';
+
+/** How long the start waits for Redis. */
+const READY_MS = 10_000;
+/** How long it waits for ends of calls that an earlier process could not deliver: before its calls are taken over. */
+const SPOOL_MS = 5000;
+const SPOOL_LOOK_MS = 20;
+/** How often calls are looked for whose node nobody knows any more. */
+const STRAYS_MS = 30_000;
+const DAY_MS = 86_400_000;
+
+/** A Redis that several processes share. @throws StartError */
+export async function redisBacking(
+  config: Config,
+  { name: node, sink }: Node,
+  logger: Logger,
+): Promise<Backing> {
+  const { redis } = config.store;
+  if (redis === undefined) throw new Error('the configuration was not checked');
+  const parts = new OpenParts();
+  try {
+    parts.add(async () => sink?.close());
+    const link = openRedis({ terms: redis, name: `voice-otp-${node}`, logger });
+    parts.add(() => link.close());
+    await needed('The store cannot be used', () => link.ready(READY_MS));
+    const clock = redisClock(link.client, redis.prefix);
+    await needed('The store cannot be used', () => clock.start());
+    parts.add(async () => clock.close());
+    const store = await needed('The spool cannot be used', () =>
+      SpooledStore.open(storeOf(config, link, redis.prefix, sink), {
+        folder: join(config.cluster.spoolFolder, node),
+        log: logger,
+      }),
+    );
+    parts.add(() => store.close());
+    return new RedisBacking({ config, node, prefix: redis.prefix, link, clock, store, parts, logger });
+  } catch (error) {
+    await parts.close(logger);
+    throw error;
+  }
+}
+
+function storeOf(
+  config: Config,
+  { client }: RedisLink,
+  prefix: string,
+  sink: CdrSink | undefined,
+): RedisStore {
+  const { verifications, calls, cdrs } = config.store.retentionDays;
+  const ledger = new RedisLedger({
+    client,
+    prefix,
+    retentionMs: cdrs === undefined ? undefined : cdrs * DAY_MS,
+  });
+  return new RedisStore({
+    client,
+    prefix,
+    ledger,
+    outbox: new Outbox({ client, prefix, ledger, sink }),
+    retentionMs: { verifications: verifications * DAY_MS, calls: calls * DAY_MS },
+  });
+}
+
+interface RedisBackingParts {
+  readonly config: Config;
+  readonly node: string;
+  readonly prefix: string;
+  readonly link: RedisLink;
+  readonly clock: RedisClock;
+  readonly store: SpooledStore;
+  readonly parts: OpenParts;
+  readonly logger: Logger;
+}
+
+class RedisBacking implements Backing {
+  readonly store: SpooledStore;
+  readonly peers: RedisPeers;
+  readonly clock: Backing['clock'];
+  readonly capacity: QueueCapacity;
+  readonly #parts: OpenParts;
+  readonly #logger: Logger;
+  #dialer: Dialer | undefined;
+  #draining = false;
+  #strays: NodeJS.Timeout | undefined;
+
+  constructor({ config, node, prefix, link, clock, store, parts, logger }: RedisBackingParts) {
+    const { client } = link;
+    this.store = store;
+    this.#parts = parts;
+    this.#logger = logger;
+    this.clock = { now: () => clock.now(), offsetMs: () => clock.now() - Date.now() };
+    this.peers = new RedisPeers({
+      client,
+      subscriber: link.subscriber(),
+      prefix,
+      name: node,
+      leaseMs: config.cluster.leaseMs,
+      load: (callId) => store.call(callId),
+      log: logger,
+    });
+    const { queue, worker } = link.forQueues();
+    this.capacity = new QueueCapacity(config.trunks, {
+      queues: { queue, worker },
+      client,
+      prefix,
+      token: () => this.peers.token,
+      elapsed: () => performance.now(),
+      now: () => clock.now(),
+      maxCarried: config.calls.maxConcurrent,
+      room: () => this.#roomForOthers(config.calls.maxConcurrent),
+      takeOver: (call, permit) => this.#takeOver(call, permit),
+      attemptOf: (callId, trunkId) => attemptOf(store, callId, trunkId),
+      tellMoved: () => undefined,
+    });
+  }
+
+  async begin(dialer: Dialer): Promise<number> {
+    this.#dialer = dialer;
+    const until = performance.now() + SPOOL_MS;
+    while (this.store.waiting() > 0 && performance.now() < until) await sleep(SPOOL_LOOK_MS);
+    let calls = 0;
+    await needed('The other nodes cannot be joined', () =>
+      this.peers.start({
+        dead: async (token) => {
+          calls += await dialer.takeOverFrom((one) => one === token);
+        },
+        lost: () => this.#leaveCalls(dialer),
+        message: (told) => this.#told(told, dialer),
+      }),
+    );
+    calls += await dialer.recover();
+    this.#strays = setInterval(() => {
+      dialer.recover().catch((err: unknown) => this.#logger.warn({ err }, 'lost calls were not looked for'));
+    }, STRAYS_MS);
+    this.capacity.start();
+    return calls;
+  }
+
+  drain(): void {
+    this.#draining = true;
+    clearInterval(this.#strays);
+    this.capacity.roomChanged();
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#strays);
+    await this.peers.leave();
+    this.peers.close();
+    await this.#parts.close(this.#logger);
+  }
+
+  #roomForOthers(maxConcurrent: number): number {
+    return this.#draining || this.#dialer === undefined ? 0 : maxConcurrent - this.#dialer.active();
+  }
+
+  async #takeOver(call: ForeignCall, permit: Permit): Promise<boolean> {
+    const taken = await this.#dialer?.takeOver(call, permit);
+    if (taken === undefined) return false;
+    void taken.over.then(() => permit.release());
+    return true;
+  }
+
+  #told(message: PeerMessage, dialer: Dialer): void {
+    if (message.kind === 'moved') this.capacity.moved(message.callId);
+    else dialer.told(message);
+  }
+
+  /** This process was given up: calls that wait here are carried by whoever took them over, the others are hung up. */
+  #leaveCalls(dialer: Dialer): void {
+    for (const callId of dialer.callIds()) this.capacity.moved(callId);
+    void dialer.checkLines();
+  }
+}
+
+/** Of a call that waited for a trunk. */
+async function attemptOf(store: Pick<Store, 'call'>, callId: string, trunkId: string): Promise<AttemptState> {
+  const call = await store.call(callId);
+  const last = call?.attempts.at(-1);
+  if (call !== undefined && call.state !== 'ended' && isInAttempt(call) && last?.trunkId === trunkId)
+    return 'up';
+  return call?.attempts.some((attempt) => attempt.trunkId === trunkId) === true ? 'over' : 'none';
+}

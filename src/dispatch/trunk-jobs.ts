@@ -1,0 +1,157 @@
+import type { Job } from 'bullmq';
+import { Queue } from 'bullmq';
+import type { RedisClient } from '../redis/script.ts';
+import type { TrunkLimits } from '../trunk/capacity.ts';
+
+/** What a job says of the call that waits: no code, no number. */
+export interface CallJob {
+  readonly callId: string;
+  /** Token of the process that waits with it. */
+  readonly from: string;
+  readonly trunkId: string;
+  /** The id of the job itself. */
+  readonly wish: string;
+  /** Until when it waits, in ms since the epoch by the clock of Redis. */
+  readonly deadline: number;
+}
+
+export interface NewJob extends CallJob {
+  /** See `CapacityWish.priority`. */
+  readonly priority: number;
+  /** When it was added, by the same clock as `deadline`. */
+  readonly at: number;
+}
+
+export interface TrunkJobsOptions {
+  readonly trunkId: string;
+  readonly prefix: string;
+  readonly connection: RedisClient;
+  readonly client: RedisClient;
+}
+
+/** Jobs whose removal failed are tried again, so many at most. */
+const MOST_LEFT = 10_000;
+/** The limiter of BullMQ counts in windows of about this: timers come late, which costs less of a longer one. */
+const WINDOW_MS = 100;
+/** What BullMQ tells of its jobs is kept for boards only. */
+const EVENTS_KEPT = 200;
+const SECOND_MS = 1000;
+
+/** The BullMQ queue of one trunk: its name, its limits, and jobs as they are added and removed. */
+export class TrunkJobs {
+  readonly queue: Queue<CallJob>;
+  readonly #client: RedisClient;
+  /** To be removed, as soon as that can be done. */
+  readonly #left = new Set<string>();
+  #removing = false;
+  #cps: number | undefined;
+
+  constructor({ trunkId, prefix, connection, client }: TrunkJobsOptions) {
+    this.#client = client;
+    this.queue = new Queue<CallJob>(`trunk-${trunkId}`, {
+      connection,
+      prefix: `{${prefix}-q-${trunkId}}`,
+      streams: { events: { maxLen: EVENTS_KEPT } },
+    });
+    this.queue.on('error', () => undefined);
+  }
+
+  /** To add one that is there already changes nothing. */
+  async add({ priority, at, ...job }: NewJob): Promise<void> {
+    await this.queue.add('call', job, {
+      jobId: job.wish,
+      timestamp: at,
+      // 0 is before all others: that is for jobs that had their turn.
+      priority: priority + 1,
+      attempts: 1,
+      removeOnComplete: true,
+      removeOnFail: true,
+    });
+  }
+
+  /** Whether it is in the queue no more: false where somebody works on it. */
+  async remove(id: string): Promise<boolean> {
+    return (await this.queue.remove(id)) === 1;
+  }
+
+  /** Removes one as soon as that can be done, unless somebody works on it. */
+  forget(id: string): void {
+    this.remove(id)
+      .then(() => this.wake())
+      .catch(() => {
+        if (this.#left.size < MOST_LEFT) this.#left.add(id);
+      });
+  }
+
+  /** Tries again what could not be removed. */
+  async tidy(): Promise<void> {
+    if (this.#removing) return;
+    this.#removing = true;
+    try {
+      for (const id of this.#left) {
+        await this.remove(id);
+        this.#left.delete(id);
+        this.wake();
+      }
+    } catch {
+      // Once more, then.
+    } finally {
+      this.#removing = false;
+    }
+  }
+
+  /** New limits, for all processes. */
+  async limit({ cps, channels }: Omit<TrunkLimits, 'id'>): Promise<void> {
+    const { queue } = this;
+    this.#cps = cps;
+    if (channels === undefined) await queue.removeGlobalConcurrency();
+    else await queue.setGlobalConcurrency(channels);
+    if (cps === undefined) await queue.removeGlobalRateLimit();
+    else {
+      const max = Math.ceil((cps * WINDOW_MS) / SECOND_MS);
+      await queue.setGlobalRateLimit(max, Math.floor((SECOND_MS * max) / cps));
+    }
+    this.wake();
+  }
+
+  /** Nobody is picked up for so long: those who were have to wait for their moments already. */
+  hold(ms: number): void {
+    this.queue.rateLimit(Math.max(1, ms)).catch(() => undefined);
+  }
+
+  /** One that was picked up in vain costs the next one nothing. */
+  async excuse(): Promise<void> {
+    if (this.#cps !== undefined) await this.queue.removeRateLimitKey().catch(() => undefined);
+  }
+
+  /** BullMQ tells workers that sleep of jobs that were added, not of jobs that may be picked up since something else has changed. */
+  wake(): void {
+    this.#client.zadd(this.queue.toKey('marker'), 0, '0').catch(() => undefined);
+  }
+
+  /**
+   * Channels in use, and calls that wait.
+   *
+   * @throws what the client throws
+   */
+  async count(): Promise<{ readonly inUse: number; readonly waiting: number }> {
+    const { queue } = this;
+    const [active, again, waiting] = await Promise.all([
+      this.#client.llen(queue.toKey('active')),
+      // Jobs of processes that stand still, between two workers: nobody else gets their channels.
+      this.#client.llen(queue.toKey('wait')),
+      this.#client.zcard(queue.toKey('prioritized')),
+    ]);
+    return { inUse: active + again, waiting };
+  }
+
+  async close(): Promise<void> {
+    await this.queue.getBackend().close(true);
+    await this.queue.close();
+  }
+}
+
+/** Whether it was given to a worker before, which has been silent for too long. */
+export function cameAgain(job: Job<CallJob>): boolean {
+  return job.stalledCounter > 0;
+}

@@ -1,0 +1,467 @@
+import { createHash, randomInt } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Job, Queue } from 'bullmq';
+import { WaitingError, Worker } from 'bullmq';
+import type { QueueConnections } from '../redis/connection.ts';
+import type { RedisClient } from '../redis/script.ts';
+import { guarded } from '../redis/unavailable.ts';
+import type { CapacityAnswer, CapacityUse, CapacityWish, Permit, TrunkLimits } from '../trunk/capacity.ts';
+import { bounded } from './bounded.ts';
+import { InviteMoments } from './invite-moment.ts';
+import { JobPermit } from './job-permit.ts';
+import type { MediaRoom } from './media-room.ts';
+import type { CallJob } from './trunk-jobs.ts';
+import { cameAgain, TrunkJobs } from './trunk-jobs.ts';
+import { Wish } from './wish.ts';
+
+/** A call that another process waits with. */
+export interface ForeignCall {
+  readonly callId: string;
+  /** Token of that process. */
+  readonly from: string;
+  readonly trunkId: string;
+}
+
+/**
+ * What became of a call on a trunk since it waited for it: an attempt that may still be up, attempts that are over,
+ * or none.
+ */
+export type AttemptState = 'up' | 'over' | 'none';
+
+export interface DispatchPorts {
+  /** What this process is called among its peers now. */
+  readonly token: () => string;
+  /** Milliseconds since some moment; never set. */
+  readonly elapsed: () => number;
+  /** In ms since the epoch, by the clock of Redis. */
+  readonly now: () => number;
+  /**
+   * Takes over a call, as its turn came here. True: it is ours, and the permit is its own. False: it is not to be had;
+   * the permit is not to be used.
+   */
+  readonly takeOver: (call: ForeignCall, permit: Permit) => Promise<boolean>;
+  /**
+   * Asked where a job comes a second time, since whoever had it was silent for too long.
+   *
+   * @param since when it began to wait, in ms since the epoch by the clock of Redis
+   */
+  readonly attemptOf: (callId: string, trunkId: string, since: number) => Promise<AttemptState>;
+  /** Tells the process of this token that its call is carried here. */
+  readonly tellMoved: (token: string, callId: string) => void;
+}
+
+export interface TrunkQueueOptions extends DispatchPorts {
+  readonly connections: QueueConnections;
+  readonly client: RedisClient;
+  readonly prefix: string;
+  readonly media: MediaRoom;
+  /** Something changed that other trunks wait for. */
+  readonly onChange: () => void;
+  readonly guardMs: number;
+  readonly slotLeaseMs: number;
+  readonly maxWaiting: number;
+}
+
+/**
+ * Whoever is silent for longer than this may have lost its channels to others who then ask what became of them. It is
+ * told every half of this at the latest.
+ */
+const LOCK_MS = 6000;
+/** So often it is looked for those who are silent. A dead process is noticed after the sum of both, at the latest. */
+const STALLED_MS = 2000;
+const NEVER_FAILED = 2_147_483_647;
+/** Workers that sleep look by themselves after so many seconds. */
+const SLEEP_SECONDS = 2;
+/** After an error BullMQ tries again. */
+const RETRY_MS = 500;
+/** Jobs that are fetched before the first of them is looked at. */
+const AHEAD = 16;
+/** Whoever is to be served at once waits for one worker's answer. */
+const AT_ONCE_MS = 100;
+/** Whoever has picked up a job at the last moment decides by then. */
+const PICK_MS = 1000;
+const REMOVE_MS = 500;
+/** A job that Redis has lost comes back. */
+const ADD_AGAIN_MS = 5000;
+/** Who had no room for the first in line lets others look at it. */
+const REST_MS = 100;
+const ASK_AGAIN_MS = 1000;
+/** By then BullMQ has said that a job is complete, or it never will. */
+const COMPLETE_MS = 3000;
+const CLOSE_MS = 500;
+/** Timers come late by about this, which is made up for. */
+const CATCH_UP_MS = 20;
+
+/** One trunk as all processes share it: the calls that wait for it, and the channels that are in use. */
+export class TrunkQueue {
+  readonly #trunkId: string;
+  readonly #options: TrunkQueueOptions;
+  readonly #jobs: TrunkJobs;
+  readonly #worker: Worker<CallJob>;
+  readonly #moments: InviteMoments;
+  readonly #wishes = new Map<string, Wish>();
+  /** Jobs that a worker here has, until it has done with them. */
+  readonly #work = new Map<string, Promise<void>>();
+  /** Jobs that are done with and of which BullMQ has not said so, and since when. */
+  readonly #done = new Map<string, number>();
+  #limits: TrunkLimits;
+  #counter = 0;
+  #running = 0;
+  /** Nobody is picked up here before. */
+  #restUntil = Number.NEGATIVE_INFINITY;
+  #started = false;
+  #open = true;
+  #closed = false;
+  /** Redis has had limits of it. */
+  #limited = false;
+  #applying = false;
+  /** What Redis has is not what holds now. */
+  #stale = false;
+  #looking = false;
+  #lookedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(limits: TrunkLimits, options: TrunkQueueOptions) {
+    const { connections, client, prefix, guardMs, slotLeaseMs } = options;
+    const trunkId = limits.id;
+    this.#trunkId = trunkId;
+    this.#limits = limits;
+    this.#options = options;
+    this.#jobs = new TrunkJobs({ trunkId, prefix, connection: connections.queue, client });
+    this.#moments = new InviteMoments(limits.cps, {
+      client,
+      prefix,
+      trunkId,
+      guardMs,
+      catchUpMs: CATCH_UP_MS,
+      leaseMs: slotLeaseMs,
+      onCrowd: (waitMs) => this.#jobs.hold(waitMs),
+    });
+    const { name, opts } = this.#jobs.queue;
+    this.#worker = new Worker<CallJob>(name, (job, lock) => this.#carry(job, lock ?? ''), {
+      connection: connections.worker,
+      prefix: opts.prefix ?? '',
+      autorun: false,
+      lockDuration: LOCK_MS,
+      maxStalledCount: NEVER_FAILED,
+      stalledInterval: STALLED_MS,
+      // A worker that is paused would not look: see `tick`.
+      skipStalledCheck: true,
+      drainDelay: SLEEP_SECONDS,
+      runRetryDelay: RETRY_MS,
+      removeOnComplete: { count: 0 },
+      removeOnFail: { count: 0 },
+    });
+    this.#worker.on('error', () => undefined);
+    this.#worker.on('completed', ({ id }) => this.#done.delete(id ?? ''));
+  }
+
+  /** As a board shows it. */
+  get queue(): Queue<CallJob> {
+    return this.#jobs.queue;
+  }
+
+  /** Serves from now on, as soon as Redis has the limits. */
+  start(): void {
+    if (this.#started) return;
+    this.#started = true;
+    void this.#apply();
+  }
+
+  /** New limits, at once and for all processes; one that was shut is open again. */
+  limit(limits: TrunkLimits): void {
+    this.#open = true;
+    this.#limits = limits;
+    this.#moments.limit(limits.cps);
+    if (this.#started) void this.#apply();
+    this.steer();
+  }
+
+  /** Tells Redis the limits once more, which may have lost them. */
+  renew(): void {
+    if (this.#open && this.#started) void this.#apply();
+  }
+
+  /** Refuses those who wait here, and whoever comes. Its calls go on. */
+  shut(): void {
+    this.#open = false;
+    for (const wish of this.#wishes.values()) wish.refuse('closed');
+    this.steer();
+  }
+
+  acquire({ callId, priority, waitMs }: CapacityWish, signal: AbortSignal): Promise<CapacityAnswer> {
+    if (!this.#open) return refused('closed');
+    if (signal.aborted) return refused('aborted');
+    if (this.#wishes.size >= this.#options.maxWaiting) return refused('full');
+    return new Promise((resolve) => {
+      const wish = new Wish({
+        id: this.#newId(callId),
+        callId,
+        priority,
+        since: this.#options.elapsed(),
+        waitMs: Math.max(AT_ONCE_MS, waitMs),
+        signal,
+        answer: resolve,
+        onEnd: (one) => this.#leave(one),
+        onDeadline: (one) => void this.#expire(one),
+      });
+      this.#wishes.set(wish.id, wish);
+      this.steer();
+      void this.#add(wish);
+    });
+  }
+
+  /** The call is carried by another process: what it wants here is over. */
+  moved(callId: string): void {
+    for (const wish of this.#wishes.values()) {
+      if (wish.callId === callId) wish.settle({ kind: 'moved' });
+    }
+  }
+
+  /** @throws AppError store_unavailable */
+  async use(): Promise<CapacityUse> {
+    const { cps, channels } = this.#limits;
+    const [counts, invites] = await Promise.all([
+      guarded(() => this.#jobs.count()),
+      cps === undefined ? 0 : this.#moments.count(),
+    ]);
+    return { trunkId: this.#trunkId, cps: cps ?? null, channels: channels ?? null, invites, ...counts };
+  }
+
+  /** To be called every second or so. */
+  tick(): void {
+    const now = this.#options.elapsed();
+    this.steer();
+    void this.#look(now);
+    void this.#jobs.tidy();
+    for (const wish of this.#wishes.values()) {
+      if (wish.addedAt !== undefined && now - wish.addedAt > ADD_AGAIN_MS) void this.#add(wish);
+    }
+    for (const [id, since] of this.#done) {
+      if (now - since < COMPLETE_MS) continue;
+      this.#done.delete(id);
+      this.#jobs.forget(id);
+    }
+  }
+
+  /** Picks jobs up where there is anything to do with them, and only then. */
+  steer(): void {
+    if (!this.#limited || this.#closed) return;
+    const worker = this.#worker;
+    const others = this.#options.media.forOthers;
+    const rests = this.#options.elapsed() < this.#restUntil;
+    const wanted = this.#open && !rests && (this.#wishes.size > 0 || others > 0);
+    const ahead = Math.min(AHEAD, Math.max(1, this.#wishes.size + others));
+    worker.concurrency = this.#running + ahead;
+    if (!wanted) {
+      if (!worker.isPaused()) void worker.pause(true);
+    } else if (worker.isPaused()) {
+      void worker.resume();
+      this.#jobs.wake();
+    } else if (!worker.isRunning()) {
+      worker.run().catch(() => undefined);
+    }
+  }
+
+  /** Ends it here, soon also where Redis is away. What is in use stays in use until others look after it. */
+  async close(): Promise<void> {
+    this.shut();
+    this.#closed = true;
+    // What was told before is to be heard: the removal of those who waited, and channels that were given back.
+    await bounded(this.#jobs.tidy(), CLOSE_MS);
+    await Promise.all([
+      bounded(this.#worker.close(true), CLOSE_MS),
+      bounded(this.#jobs.close(), CLOSE_MS),
+    ]);
+  }
+
+  #newId(callId: string): string {
+    this.#counter += 1;
+    const call = callId.replaceAll(/[^\w-]/g, '_');
+    const owner = createHash('sha256').update(this.#options.token()).digest('base64url').slice(0, 10);
+    return `${call}-${this.#counter}-${owner}`;
+  }
+
+  #leave(wish: Wish): void {
+    this.#wishes.delete(wish.id);
+    if (!wish.granted) this.#jobs.forget(wish.id);
+    this.steer();
+  }
+
+  /** Harmless where it is there already. */
+  async #add(wish: Wish): Promise<void> {
+    const { token, elapsed, now } = this.#options;
+    wish.addedAt = undefined;
+    while (wish.waits && !this.#closed) {
+      const at = now();
+      const deadline = at + wish.deadline - elapsed();
+      const { id, callId, priority } = wish;
+      const job = { callId, from: token(), trunkId: this.#trunkId, wish: id, deadline, priority, at };
+      try {
+        await this.#jobs.add(job);
+        wish.addedAt = elapsed();
+        break;
+      } catch {
+        await sleep(RETRY_MS / 2);
+      }
+    }
+    // It was given up while it was added.
+    if (!wish.waits && !wish.granted) this.#jobs.forget(wish.id);
+  }
+
+  /** Its time is over: whoever has picked it up just now may still serve it. */
+  async #expire(wish: Wish): Promise<void> {
+    const removed = await bounded(this.#jobs.remove(wish.id), REMOVE_MS);
+    if (wish.waits && removed === false) await sleep(PICK_MS, undefined, { ref: false });
+    wish.refuse('deadline');
+  }
+
+  /** Runs until Redis has the limits that hold now: nothing is picked up before it has any. */
+  async #apply(): Promise<void> {
+    this.#stale = true;
+    if (this.#applying) return;
+    this.#applying = true;
+    while (this.#stale && !this.#closed) {
+      this.#stale = false;
+      try {
+        await this.#jobs.limit(this.#limits);
+        this.#limited = true;
+      } catch {
+        this.#stale = true;
+        await sleep(RETRY_MS, undefined, { ref: false });
+      }
+    }
+    this.#applying = false;
+    this.steer();
+  }
+
+  /** Looks for jobs whose workers are silent. */
+  async #look(now: number): Promise<void> {
+    if (!this.#started || this.#closed || this.#looking || now - this.#lookedAt < STALLED_MS) return;
+    this.#looking = true;
+    this.#lookedAt = now;
+    try {
+      await this.#worker.getBackend().moveStalledJobsToWait();
+    } catch {
+      // Next time.
+    } finally {
+      this.#looking = false;
+    }
+  }
+
+  /** What the worker does with a job: as long as this takes, the job is a channel in use. */
+  async #carry(job: Job<CallJob>, lock: string): Promise<void> {
+    const id = job.id ?? '';
+    // It was on its way as this process ended.
+    if (this.#closed) return this.#giveBack(job, lock);
+    this.#running += 1;
+    this.steer();
+    try {
+      // It may have come again while it was in use here.
+      for (let earlier = this.#work.get(id); earlier !== undefined; earlier = this.#work.get(id)) {
+        await earlier;
+      }
+      const work = this.#serve(id, job, lock);
+      this.#work.set(
+        id,
+        work.catch(() => undefined),
+      );
+      await work.finally(() => this.#work.delete(id));
+      this.#done.set(id, this.#options.elapsed());
+    } finally {
+      this.#running -= 1;
+      this.steer();
+    }
+  }
+
+  async #serve(id: string, job: Job<CallJob>, lock: string): Promise<void> {
+    const { elapsed, now, token, media } = this.#options;
+    const { callId, from, deadline } = job.data;
+    const wish = this.#wishes.get(id);
+    if (wish !== undefined) {
+      if (elapsed() <= wish.deadline + PICK_MS) return this.#grant(wish);
+      wish.refuse('deadline');
+    }
+    // Nobody waits for it any more.
+    if (from === token()) return this.#jobs.excuse();
+    if (cameAgain(job) && (await this.#outcome(job)) === 'over') return;
+    if (deadline < now()) return this.#jobs.excuse();
+    if (media.forOthers === 0) return this.#putBack(job, lock);
+    await media.ask(() => this.#takeOver({ callId, from, trunkId: this.#trunkId }, job, lock));
+  }
+
+  #grant(wish: Wish): Promise<void> {
+    const { permit, over } = this.#permit(this.#options.elapsed() - wish.since);
+    wish.settle({ kind: 'permit', permit });
+    return over;
+  }
+
+  /** Holds the channel as long as an attempt may be up. */
+  async #outcome({ data, timestamp }: Job<CallJob>): Promise<AttemptState> {
+    for (;;) {
+      const { attemptOf } = this.#options;
+      const state = await attemptOf(data.callId, this.#trunkId, timestamp).catch(() => 'up' as const);
+      if (state !== 'up') return state;
+      await sleep(ASK_AGAIN_MS, undefined, { ref: false });
+      if (this.#closed) return never();
+    }
+  }
+
+  async #takeOver(call: ForeignCall, job: Job<CallJob>, lock: string): Promise<void> {
+    const { takeOver, tellMoved, token, now } = this.#options;
+    // Whoever stood still since it was picked up may have lost it to another one.
+    const ours = await job.extendLock(lock, LOCK_MS).catch(() => 0);
+    if (ours !== 1) return;
+    const { permit, over } = this.#permit(Math.max(0, now() - job.timestamp));
+    const taken = await takeOver(call, permit).catch(() => false);
+    if (!taken) {
+      permit.release();
+      await this.#jobs.excuse();
+    } else if (call.from !== token()) tellMoved(call.from, call.callId);
+    await over;
+  }
+
+  /** The first in line has to wait for others: whoever has room, or has accepted the call. */
+  #putBack(job: Job<CallJob>, lock: string): Promise<never> {
+    const restMs = REST_MS + randomInt(REST_MS);
+    this.#restUntil = this.#options.elapsed() + restMs;
+    void this.#worker.pause(true);
+    setTimeout(() => this.steer(), restMs + 1).unref();
+    return this.#giveBack(job, lock);
+  }
+
+  async #giveBack(job: Job<CallJob>, lock: string): Promise<never> {
+    await this.#jobs.excuse();
+    await job.moveToWait(lock);
+    this.#jobs.wake();
+    throw new WaitingError();
+  }
+
+  #permit(waitedMs: number): { readonly permit: Permit; readonly over: Promise<void> } {
+    const { media, onChange } = this.#options;
+    const putDown = media.carry();
+    let end: () => void = () => undefined;
+    const over = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    const permit = new JobPermit({
+      trunkId: this.#trunkId,
+      waitedMs,
+      moments: this.#moments,
+      onReleased: () => {
+        putDown();
+        onChange();
+      },
+      onOver: end,
+    });
+    return { permit, over };
+  }
+}
+
+/** Of what is left to others as this process ends. */
+function never(): Promise<never> {
+  return new Promise(() => undefined);
+}
+
+async function refused(why: 'closed' | 'aborted' | 'full'): Promise<CapacityAnswer> {
+  return { kind: 'refused', why };
+}
