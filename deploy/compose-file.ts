@@ -44,16 +44,21 @@ const dependencies = z.union([
   z
     .array(name)
     .transform((names) =>
-      Object.fromEntries(names.map((dependency) => [dependency, { condition: 'service_started' as const }])),
+      Object.fromEntries(
+        names.map((dependency) => [dependency, { condition: 'service_started' as const, required: true }]),
+      ),
     ),
-  z.record(name, z.strictObject({ condition })),
+  z.record(name, z.strictObject({ condition, required: z.boolean().default(true) })),
 ]);
 
 const service = z.strictObject({
   image: z.string().min(1),
   build: z.strictObject({ context: z.string(), dockerfile: z.string() }).optional(),
+  /** Not of Compose: whether `--scale` may make several containers of it. */
+  'x-scalable': z.literal(true).optional(),
   pull_policy: z.enum(['always', 'never', 'missing', 'build']).optional(),
   hostname: name.optional(),
+  container_name: name.optional(),
   profiles: z.array(name).optional(),
   entrypoint: command.optional(),
   command: command.optional(),
@@ -69,9 +74,10 @@ const service = z.strictObject({
   security_opt: z.array(z.string()),
   depends_on: dependencies.default({}),
   restart: z.enum(['no', 'always', 'on-failure', 'unless-stopped']),
+  stop_signal: z.enum(['SIGINT', 'SIGQUIT', 'SIGTERM', 'SIGUSR1']).optional(),
   stop_grace_period: duration.optional(),
   network_mode: z.literal('none').optional(),
-  networks: z.record(name, z.strictObject({ ipv4_address: z.ipv4() })).default({}),
+  networks: z.record(name, z.strictObject({ ipv4_address: z.ipv4().optional() })).default({}),
   ports: z.array(published).default([]),
   healthcheck,
   ulimits: z
@@ -85,13 +91,13 @@ const service = z.strictObject({
   logging: z.strictObject({ driver: z.string(), options: z.record(z.string(), z.string()) }),
 });
 
+/** Containers without an address of their own get one of `ip_range`. */
+const addressPlan = z.strictObject({ subnet: z.cidrv4(), ip_range: z.cidrv4(), gateway: z.ipv4() });
+
 const composeFile = z.strictObject({
   name,
   services: z.record(name, service),
-  networks: z.record(
-    name,
-    z.strictObject({ ipam: z.strictObject({ config: z.tuple([z.strictObject({ subnet: z.cidrv4() })]) }) }),
-  ),
+  networks: z.record(name, z.strictObject({ ipam: z.strictObject({ config: z.tuple([addressPlan]) }) })),
   volumes: z.record(
     name,
     z.strictObject({ driver: z.literal('local'), driver_opts: z.record(z.string(), z.string()) }).nullable(),

@@ -20,9 +20,10 @@ export function danglingReferences(compose: ComposeFile, folder: string): string
     checkImage(compose, service, folder, complain);
     checkDependencies(compose, service, complain);
     checkMounts(compose, service, folder, complain);
+    if (service['x-scalable'] === true) checkScalable(service, complain);
     for (const [network, { ipv4_address: address }] of Object.entries(service.networks)) {
       checkAddress(compose, network, address, complain);
-      once(addresses, address, name, complain);
+      if (address !== undefined) once(addresses, address, name, complain);
     }
     for (const { address, host } of service.ports) once(ports, `${address}:${host}`, name, complain);
   }
@@ -48,7 +49,7 @@ function checkImage(compose: ComposeFile, service: ComposeService, folder: strin
 }
 
 function checkDependencies({ services }: ComposeFile, service: ComposeService, complain: Complain): void {
-  for (const [dependency, { condition }] of Object.entries(service.depends_on)) {
+  for (const [dependency, { condition, required }] of Object.entries(service.depends_on)) {
     const target = services[dependency];
     if (target === undefined) {
       complain(`depends on ${dependency}, which there is not`);
@@ -56,7 +57,10 @@ function checkDependencies({ services }: ComposeFile, service: ComposeService, c
       complain(`waits for the health of ${dependency}, which has no check`);
     } else if (condition === 'service_completed_successfully' && target.restart !== 'no') {
       complain(`waits for the end of ${dependency}, which is started again`);
-    } else if (target.profiles?.some((profile) => service.profiles?.includes(profile) !== true) === true) {
+    } else if (
+      required &&
+      target.profiles?.some((profile) => service.profiles?.includes(profile) !== true) === true
+    ) {
       complain(`depends on ${dependency}, which is in a profile that this is not in`);
     }
   }
@@ -82,13 +86,40 @@ function checkMounts(
   }
 }
 
-function checkAddress(compose: ComposeFile, network: string, address: string, complain: Complain): void {
-  const [config] = compose.networks[network]?.ipam.config ?? [];
-  if (config === undefined) return complain(`there is no network ${network}`);
-  const [base = '', bits] = config.subnet.split('/');
-  const subnet = new BlockList();
-  subnet.addSubnet(base, Number(bits));
-  if (!subnet.check(address)) complain(`${address} is not in ${config.subnet}`);
+/** What only one container can have would keep the second one from starting, or have both of them answer to it. */
+function checkScalable(service: ComposeService, complain: Complain): void {
+  const { hostname, container_name: container, ports, networks } = service;
+  const fixed = {
+    hostname,
+    container_name: container,
+    ports: ports.length > 0 ? ports : undefined,
+    ipv4_address: Object.values(networks).find(({ ipv4_address: address }) => address !== undefined),
+  };
+  for (const [key, value] of Object.entries(fixed)) {
+    if (value !== undefined) complain(`expected no ${key}, since it may be scaled`);
+  }
+}
+
+function checkAddress(
+  compose: ComposeFile,
+  network: string,
+  address: string | undefined,
+  complain: Complain,
+): void {
+  const [plan] = compose.networks[network]?.ipam.config ?? [];
+  if (plan === undefined) return complain(`there is no network ${network}`);
+  if (address === undefined) return;
+  if (!isWithin(plan.subnet, address)) complain(`${address} is not in ${plan.subnet}`);
+  // Another container could have it already.
+  if (isWithin(plan.ip_range, address)) complain(`${address} is one of those that Docker gives out`);
+  if (plan.gateway === address) complain(`${address} is that of the gateway`);
+}
+
+function isWithin(network: string, address: string): boolean {
+  const [base = '', bits] = network.split('/');
+  const list = new BlockList();
+  list.addSubnet(base, Number(bits));
+  return list.check(address);
 }
 
 function once(seen: Map<string, string>, key: string, owner: string, complain: Complain): void {

@@ -98,6 +98,7 @@ export async function startApp(config: Config, { logger, onWire }: Surroundings)
       tracing,
       peers: backing.peers,
       clock,
+      cluster: () => backing.state(),
       random: secureRandom,
     });
     const { dialer } = services;
@@ -107,7 +108,7 @@ export async function startApp(config: Config, { logger, onWire }: Surroundings)
     const left = await backing.begin(dialer);
     if (left > 0) logger.warn({ calls: left }, 'took over calls that an earlier process left open');
 
-    const stopSweeping = sweepRegularly(store, config, logger, clock.now);
+    const stopSweeping = sweepRegularly(store, config, logger, { node: backing.node, time: clock.now });
     opened.add(async () => stopSweeping());
     const version = await packageVersion();
     // Looked at anew by each request.
@@ -130,6 +131,7 @@ export async function startApp(config: Config, { logger, onWire }: Surroundings)
       },
       store,
       engine,
+      queues: () => backing.queues,
     });
     opened.add(() => api.close());
     await needed(`The API cannot listen on ${config.api.host}, port ${config.api.port}`, () =>

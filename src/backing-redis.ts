@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Queue } from 'bullmq';
 import type { Logger } from 'pino';
+import type { ClusterState } from './api/metrics.ts';
 import type { Backing, Node } from './backing.ts';
 import { isInAttempt } from './call/call.ts';
 import type { Dialer } from './call/dialer.ts';
@@ -27,8 +29,11 @@ const READY_MS = 10_000;
 /** How long it waits for ends of calls that an earlier process could not deliver: before its calls are taken over. */
 const SPOOL_MS = 5000;
 const SPOOL_LOOK_MS = 20;
-/** How often calls are looked for whose node nobody knows any more. */
-const STRAYS_MS = 30_000;
+/**
+ * How often calls are looked for that nobody carries: those of nodes that nobody knows any more, and of our own those
+ * whose acceptance had failed, as it seemed, and was done by Redis later.
+ */
+const STRAYS_MS = 15_000;
 const DAY_MS = 86_400_000;
 
 /** A Redis that several processes share. @throws StartError */
@@ -95,6 +100,7 @@ interface RedisBackingParts {
 }
 
 class RedisBacking implements Backing {
+  readonly node: string;
   readonly store: SpooledStore;
   readonly peers: RedisPeers;
   readonly clock: Backing['clock'];
@@ -107,6 +113,7 @@ class RedisBacking implements Backing {
 
   constructor({ config, node, prefix, link, clock, store, parts, logger }: RedisBackingParts) {
     const { client } = link;
+    this.node = node;
     this.store = store;
     this.#parts = parts;
     this.#logger = logger;
@@ -152,10 +159,21 @@ class RedisBacking implements Backing {
     );
     calls += await dialer.recover();
     this.#strays = setInterval(() => {
-      dialer.recover().catch((err: unknown) => this.#logger.warn({ err }, 'lost calls were not looked for'));
+      dialer
+        .takeOverFrom((one) => one === null || one === this.peers.token || !this.peers.isAlive(one))
+        .catch((err: unknown) => this.#logger.warn({ err }, 'lost calls were not looked for'));
     }, STRAYS_MS);
     this.capacity.start();
     return calls;
+  }
+
+  state(): ClusterState {
+    const nodes = this.peers.known().filter(({ state }) => state !== 'gone').length;
+    return { nodes, spooled: this.store.waiting(), trusted: this.peers.isTrusted() };
+  }
+
+  get queues(): readonly Queue[] {
+    return this.capacity.queues;
   }
 
   drain(): void {

@@ -21,6 +21,7 @@ export async function sqliteBacking(
     async () => new SqliteStore({ path, synchronous, ...(sink === undefined ? {} : { sink }) }),
   );
   return {
+    node: name,
     store,
     peers: alone(`${name}.${randomBytes(TOKEN_BYTES).toString('hex')}`),
     clock: { now: Date.now, offsetMs: () => 0 },
@@ -30,6 +31,8 @@ export async function sqliteBacking(
         logger.info({ ...(await catchUp(store.cdrs, sink)) }, 'call detail records on files');
       return dialer.recover();
     },
+    state: () => undefined,
+    queues: [],
     drain: () => undefined,
     close: async () => {
       await store.close();

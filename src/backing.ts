@@ -1,5 +1,7 @@
 import { hostname } from 'node:os';
+import type { Queue } from 'bullmq';
 import type { Logger } from 'pino';
+import type { ClusterState } from './api/metrics.ts';
 import { redisBacking } from './backing-redis.ts';
 import { sqliteBacking } from './backing-sqlite.ts';
 import type { Dialer } from './call/dialer.ts';
@@ -13,6 +15,8 @@ import type { TrunkCapacity } from './ways.ts';
 
 /** What the service keeps its state in, and with whom it shares that. */
 export interface Backing {
+  /** The name of this process, by the configuration or its machine's. */
+  readonly node: string;
   readonly store: Store;
   readonly peers: Peers;
   readonly clock: ServiceClock;
@@ -23,6 +27,10 @@ export interface Backing {
    * @returns how many calls were taken over
    */
   begin(dialer: Dialer): Promise<number>;
+  /** Undefined where nothing is shared. */
+  state(): ClusterState | undefined;
+  /** Of trunks, for a board; none where they are in this process. */
+  readonly queues: readonly Queue[];
   /** Takes no more of what is shared: calls under way go on. */
   drain(): void;
   close(): Promise<void>;

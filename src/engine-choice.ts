@@ -16,6 +16,7 @@ export function engineOf(
   if (config.engine === 'freeswitch')
     return new FreeswitchEngine({
       ...freeswitch,
+      instance: config.cluster.node,
       userAgent: sip.userAgent,
       onFault,
       onChange: (change) => logger.warn({ change }, 'a server of the engine'),

@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
-import type { ApiMetrics } from './api/metrics.ts';
+import type { ApiMetrics, ClusterState } from './api/metrics.ts';
 import { createMetrics } from './api/metrics.ts';
 import type { Call } from './call/call.ts';
 import { CallService } from './call/call-service.ts';
@@ -48,6 +48,7 @@ export interface ServiceParts {
   readonly tracing: Pick<Tracing, 'trace' | 'sent'>;
   readonly peers: Peers;
   readonly clock: ServiceClock;
+  readonly cluster: () => ClusterState | undefined;
   /** Cryptographic: 0, inclusive, to 1, exclusive. */
   readonly random: () => number;
 }
@@ -55,7 +56,7 @@ export interface ServiceParts {
 /** Puts the services together; nothing is started. */
 export function servicesOf(
   config: Config,
-  { logger, store, engine, vault, speech, ways, tracing, peers, clock, random }: ServiceParts,
+  { logger, store, engine, vault, speech, ways, tracing, peers, clock, cluster, random }: ServiceParts,
 ): Services {
   const { pauseSeconds, ...rules } = config.flash.guard;
   const guard = new FlashGuard(
@@ -67,6 +68,7 @@ export function servicesOf(
     speech: () => speech.states(),
     flashPauses: () => guard.paused(),
     captured: () => tracing.sent(),
+    cluster,
   });
   const feed = new CallFeed({
     load: (callId) => store.call(callId),

@@ -31,6 +31,7 @@ export class Capture {
     const filter = Array.from(ports.values(), (port) => `udp port ${port}`).join(' or ');
     const args = ['-q', '-P', '-i', 'lo', '-B', '32', '-f', filter, '-w', file];
     const child = spawn('dumpcap', args, { stdio: 'ignore' });
+    process.on('exit', () => child.kill('SIGKILL'));
     const failed = new Promise<boolean>((resolve) => {
       child.once('error', () => resolve(true));
       child.once('exit', () => resolve(true));

@@ -29,9 +29,10 @@ export function seeded(seed: number): () => number {
 }
 
 /** A possible German number that no other call of a run has; its last three digits say its fate and its answering time. */
-export function nextNumber(index: number, random: () => number): string {
+export function nextNumber(index: number, random: () => number, fate?: Fate): string {
   let left = random() * 100;
-  const kind = SHARES.findIndex(([, share]) => (left -= share) < 0);
+  const drawn = SHARES.findIndex(([, share]) => (left -= share) < 0);
+  const kind = fate === undefined ? drawn : FATES.indexOf(fate);
   const part = Math.floor(random() * 100);
   return `+4930${String(index).padStart(5, '0')}${Math.max(0, kind) + 1}${String(part).padStart(2, '0')}`;
 }

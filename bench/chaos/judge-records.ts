@@ -1,4 +1,4 @@
-import type { CallSeen, RecordSeen } from './records.ts';
+import type { CallSeen, RecordLines, RecordSeen } from './records.ts';
 import { none, type Verdict } from './verdict.ts';
 
 /** A request that was answered with 201. */
@@ -64,6 +64,18 @@ export function judgeCalls(
   ];
 }
 
+/** A call that had not been dialled when its node was lost is dialled by another one, or ends for another reason. */
+export function judgeRescue(calls: readonly CallSeen[]): Verdict {
+  const given = calls.filter(
+    ({ disposition, attempts }) => disposition === 'interrupted' && attempts.length === 0,
+  );
+  return none(
+    'calls that were interrupted before they were dialled',
+    given.map(({ id }) => id),
+    calls.length,
+  );
+}
+
 function hasEnded(call: CallSeen | undefined): boolean {
   return (
     call?.state === 'ended' &&
@@ -79,12 +91,14 @@ const nameOf = ({ callId, attempt }: Pick<RecordSeen, 'callId' | 'attempt'>): st
 /** One record for each attempt, in the ledger and in the sinks. */
 export function judgeLedger(
   calls: readonly CallSeen[],
-  ledger: readonly RecordSeen[],
-  sunk: readonly RecordSeen[],
+  exported: RecordLines,
+  sinks: RecordLines,
 ): readonly Verdict[] {
   const attempts = calls.flatMap(({ id, attempts: made }) =>
     made.map(({ trunkId, disposition }, index) => ({ callId: id, attempt: index + 1, trunkId, disposition })),
   );
+  const ledger = exported.records;
+  const sunk = sinks.records;
   const rows = new Map<string, RecordSeen>();
   const doubled: string[] = [];
   for (const row of ledger) {
@@ -114,6 +128,11 @@ export function judgeLedger(
       'records that no sink has',
       ledger.filter((row) => !inSinks.has(nameOf(row))).map(nameOf),
       ledger.length,
+    ),
+    none(
+      'lines of the ledger and the sinks that are no record',
+      [...exported.malformed, ...sinks.malformed],
+      ledger.length + sunk.length,
     ),
     none(
       'lines of sinks that say another end than the ledger',

@@ -4,7 +4,10 @@ import { CODE_LENGTH } from './codes.ts';
 import { type RedisEntry, redisContent } from './redis-content.ts';
 import { none, type Verdict } from './verdict.ts';
 
-/** Codes in keys and values. @returns what was found, of how many keys, and those that live for ever */
+/** Keys that live for ever: what BullMQ keeps of a queue as long as it is in use, and records, which nothing deletes. */
+const KEPT = /^\{[^}]*-q-[^}]*\}:|:\{cdr\}:/;
+
+/** Codes in keys and values. @returns what was found, of how many keys, and those that live for ever without a reason */
 export async function codesInRedis(
   entries: AsyncIterable<RedisEntry> | Iterable<RedisEntry>,
   search: CodeSearch,
@@ -19,7 +22,7 @@ export async function codesInRedis(
   for await (const { key, content, ttlMs } of entries) {
     keys += 1;
     found.push(...search.inText(`${key}\n${content}`).map((code) => `${key}: ${code}`));
-    if (ttlMs < 0) immortal.push(key);
+    if (ttlMs < 0 && !KEPT.test(key)) immortal.push(key);
   }
   return { keys, found, immortal };
 }
@@ -33,7 +36,7 @@ export async function judgeRedis(
   const { keys, found, immortal } = await codesInRedis(redisContent(port), search);
   return [
     none(`codes in Redis's memory, ${moment}`, found, keys),
-    none(`keys that never expire, ${moment}`, immortal, keys),
+    none(`keys that never expire, queues and ledger aside, ${moment}`, immortal, keys),
   ];
 }
 

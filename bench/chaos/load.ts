@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { type ChaosCode, nextCode } from './codes.ts';
-import { nextNumber, seeded } from './fate.ts';
+import { type Fate, nextNumber, seeded } from './fate.ts';
 import type { AcceptedRequest } from './judge-records.ts';
 
 export interface LoadTerms {
@@ -11,6 +11,10 @@ export interface LoadTerms {
   readonly seed: number;
   /** Of the nodes. */
   readonly urls: readonly string[];
+  /** Of all calls; a mixture without it. */
+  readonly fate?: Fate;
+  /** Hears of each verification, with the code that its callee is told. */
+  readonly onAccepted?: (verificationId: string, code: string) => void;
 }
 
 /** A request with what became of it. */
@@ -28,6 +32,8 @@ const TRY_MS = 2000;
 /** Whoever was not accepted after this time gives up. */
 const PATIENCE_MS = 45_000;
 const PAUSE_MS = 250;
+/** Of as many as are wanted: with more of them the load ends. */
+const MOST_GIVEN_UP = 0.25;
 
 const accepted = z.object({ id: z.string(), callId: z.string(), to: z.string(), createdAt: z.string() });
 
@@ -58,27 +64,31 @@ export class Load {
   readonly codes = new Set<string>();
   readonly numbers = new Set<string>();
   readonly #terms: LoadTerms;
-  readonly #marks: { readonly at: number; readonly reached: () => void }[] = [];
+  readonly #marks: {
+    readonly at: number;
+    readonly reached: () => void;
+    readonly missed: (error: Error) => void;
+  }[] = [];
 
   constructor(terms: LoadTerms) {
     this.#terms = terms;
   }
 
-  /** Resolves when this share of the requests has been accepted. */
+  /** Resolves when this share of the requests has been accepted; rejects where it never was. */
   reached(share: number): Promise<void> {
-    return new Promise((resolve) => {
-      this.#marks.push({ at: Math.ceil(share * this.#terms.calls), reached: resolve });
+    return new Promise((reached, missed) => {
+      this.#marks.push({ at: Math.ceil(share * this.#terms.calls), reached, missed });
     });
   }
 
-  /** Resolves when as many as wanted were accepted, or it is too long ago that the last one was. */
+  /** Resolves when as many as wanted were accepted, or too many gave up. */
   async run(): Promise<void> {
-    const { calls, ratePerSecond, seed } = this.#terms;
+    const { calls, ratePerSecond, seed, fate } = this.#terms;
     const random = seeded(seed);
     const open = new Set<Promise<void>>();
     const start = performance.now();
     for (let index = 0; this.accepted.length + open.size < calls || open.size > 0; index++) {
-      if (this.givenUp.length > calls) break;
+      if (this.givenUp.length > calls * MOST_GIVEN_UP) break;
       await sleep(Math.max(0, start + (index * 1000) / ratePerSecond - performance.now()));
       // Those that are open may all be accepted: more are asked for only where one was given up.
       if (this.accepted.length + open.size >= calls) {
@@ -86,12 +96,15 @@ export class Load {
         index--;
         continue;
       }
-      const number = nextNumber(index, random);
+      const number = nextNumber(index, random, fate);
       const code = nextCode(index, random, Date.now(), this.codes);
       this.numbers.add(number);
       const asking = this.#ask(index, { to: number, repeat: 1, ...code }).finally(() => open.delete(asking));
       open.add(asking);
     }
+    await Promise.all(open);
+    // Those that were reached have been settled before.
+    for (const { missed } of this.#marks) missed(new Error('the load ended before that'));
   }
 
   async #ask(index: number, request: ChaosRequest): Promise<void> {
@@ -108,6 +121,7 @@ export class Load {
           ...{ number: to, verificationId: id, callId, askedAt, answeredAt: Date.now(), tries },
           createdAt: Date.parse(createdAt),
         });
+        this.#terms.onAccepted?.(id, request.code);
         for (const { at, reached } of this.#marks) if (this.accepted.length >= at) reached();
         return;
       }

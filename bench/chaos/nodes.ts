@@ -19,15 +19,13 @@ export interface NodeTerms {
   readonly program: string;
   /** Calls of one node at a time. */
   readonly maxConcurrent: number;
-  /** More of the section `calls`. */
-  readonly calls?: Readonly<Record<string, number>>;
+  /** Codes are cut here, so that calls last as long as the channels are meant for. */
+  readonly maxCallMs: number;
 }
 
 const READY_MS = 40_000;
 const RING_TIMEOUT_MS = 6000;
 const SETUP_TIMEOUT_MS = 4000;
-/** Codes are cut here, so that calls last as long as the channels are meant for. */
-const MAX_CALL_MS = 5000;
 export const SOURCE = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 
 /** One process of the service, which may be killed and started again as it was. */
@@ -115,7 +113,7 @@ export class ServiceNode {
   }
 
   #config(rtpMin: number): object {
-    const { folder, sounds, trunks, redisPort, maxConcurrent, calls } = this.#terms;
+    const { folder, sounds, trunks, redisPort, maxConcurrent, maxCallMs } = this.#terms;
     const shared =
       redisPort === undefined ? { store: {} } : sharedStore(redisPort, this.name, join(this.folder, 'spool'));
     return {
@@ -127,7 +125,7 @@ export class ServiceNode {
         ringTimeoutMs: RING_TIMEOUT_MS,
         setupTimeoutMs: SETUP_TIMEOUT_MS,
       })),
-      calls: { maxConcurrent, maxCallMs: MAX_CALL_MS, lingerMs: 100, ...calls },
+      calls: { maxConcurrent, maxCallMs, lingerMs: 100 },
       sounds: { folder: sounds },
       speech: { providers: [], cache: { folder: join(this.folder, 'speech') } },
       ...shared,

@@ -19,7 +19,7 @@ export function startScript(
   onLine?: (line: string) => void,
 ): ChildProcess {
   const log = openSync(logFile, 'a');
-  const child = spawn(process.execPath, ['--import', 'tsx', ...args], {
+  const child = spawn(process.execPath, ['--trace-warnings', '--import', 'tsx', ...args], {
     cwd: ROOT,
     stdio: ['ignore', onLine === undefined ? log : 'pipe', log],
   });

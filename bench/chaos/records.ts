@@ -93,20 +93,39 @@ export async function exportedLedger(url: string): Promise<string> {
   return (await get(`${url}/v1/cdrs?format=ndjson`)).text();
 }
 
-/** Rows of NDJSON text. @throws where a line is no record */
-export function recordsIn(text: string): readonly RecordSeen[] {
-  return text
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => recordSeen.parse(JSON.parse(line)));
+/** Rows of NDJSON text, and lines that are none. */
+export interface RecordLines {
+  readonly records: readonly RecordSeen[];
+  readonly malformed: readonly string[];
 }
 
-/** Rows of all files in the sinks' folders. */
-export async function sunkRecords(folders: readonly string[]): Promise<readonly RecordSeen[]> {
+/** @param source what the text is called where a line of it is malformed */
+export function recordsIn(text: string, source: string): RecordLines {
   const records: RecordSeen[] = [];
+  const malformed: string[] = [];
+  for (const [index, line] of text.split('\n').entries()) {
+    if (line === '') continue;
+    try {
+      records.push(recordSeen.parse(JSON.parse(line)));
+    } catch {
+      malformed.push(`${source}:${index + 1}`);
+    }
+  }
+  return { records, malformed };
+}
+
+/** Rows of all files of the sinks, those included that are being written. */
+export async function sunkRecords(folders: readonly string[]): Promise<RecordLines> {
+  const files: RecordLines[] = [];
   for (const folder of folders) {
     const names = await readdir(folder).catch(() => []);
-    for (const name of names) records.push(...recordsIn(await readFile(join(folder, name), 'utf8')));
+    for (const name of names) {
+      if (!/\.ndjson(\.open)?$/.test(name)) continue;
+      files.push(recordsIn(await readFile(join(folder, name), 'utf8'), name));
+    }
   }
-  return records;
+  return {
+    records: files.flatMap(({ records }) => records),
+    malformed: files.flatMap(({ malformed }) => malformed),
+  };
 }

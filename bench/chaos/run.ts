@@ -4,26 +4,24 @@
  * report as Markdown, on standard output and in a file; exit code 0 only where every line of it holds.
  */
 import { writeFile } from 'node:fs/promises';
-import { availableParallelism, tmpdir } from 'node:os';
+import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { verifyChain } from '../../src/cdr/chain.ts';
-import { readExport } from '../../src/cdr/export.ts';
+import { cpuMsOf } from '../process-usage.ts';
+import { Checks } from './checks.ts';
 import { CodeSearch } from './code-search.ts';
 import type { FaultNote } from './faults.ts';
 import { inflictFaults } from './faults.ts';
-import { judgeCalls, judgeLedger } from './judge-records.ts';
-import { judgeFolder, judgeHealth, judgeRedis } from './judge-secrets.ts';
-import { judgeLimits, judgeRecords, judgeWire } from './judge-wire.ts';
+import { judgeRedis } from './judge-secrets.ts';
+import { type Judged, judgeStage } from './judge-stage.ts';
 import { Load } from './load.ts';
 import { SOURCE } from './nodes.ts';
-import { startScript } from './process.ts';
-import { callsAt, exportedLedger, listedCalls, recordsIn, sunkRecords, unfinished } from './records.ts';
+import { unfinished } from './records.ts';
 import { percentile, reportOf, tally } from './report.ts';
 import { Stage } from './stage.ts';
-import { none, same, type Verdict } from './verdict.ts';
-import { legsOf, openLegs, type WireEntry } from './wire.ts';
+import { none, type Verdict } from './verdict.ts';
+import { legsOf, openLegs } from './wire.ts';
 
 const { values } = parseArgs({
   options: {
@@ -34,6 +32,8 @@ const { values } = parseArgs({
     'no-faults': { type: 'boolean', default: false },
     seed: { type: 'string', default: '1' },
     keep: { type: 'boolean', default: false },
+    /** Seconds that an answered call lasts. */
+    talk: { type: 'string', default: '5' },
     /** What a node runs: the compiled service, for example. */
     program: { type: 'string', default: SOURCE },
     report: { type: 'string', default: join(tmpdir(), 'voice-otp-chaos.md') },
@@ -53,6 +53,7 @@ const TRUNKS = [
 const END_MS = 150_000;
 /** A carrier without an ACK gives up after 32 s (RFC 3261, 64 × T1). */
 const QUIET_MS = 45_000;
+const MAX_CONCURRENT = 600;
 
 const notes: string[] = [];
 const begun = Date.now();
@@ -76,75 +77,7 @@ async function settled(what: string, count: () => Promise<number>, timeoutMs: nu
   }
 }
 
-async function judgeStage(stage: Stage, load: Load): Promise<readonly Verdict[]> {
-  const [url = ''] = stage.urls;
-  const search = new CodeSearch(load.codes);
-  const listed = await listedCalls(url);
-  const ids = [...new Set([...listed.map(({ id }) => id), ...load.accepted.map(({ callId }) => callId)])];
-  const byNode = new Map<string, Awaited<ReturnType<typeof callsAt>>>();
-  for (const node of stage.nodes) byNode.set(node.name, await callsAt(node.url, ids));
-  const calls = [...(byNode.values().next().value ?? new Map()).values()];
-  const ledger = await exportedLedger(url);
-  const ledgerFile = join(stage.folder, 'ledger.ndjson');
-  await writeFile(ledgerFile, ledger);
-  const redis =
-    stage.redis === undefined ? [] : await judgeRedis(stage.redis.port, search, 'after the last call');
-  // Their files are complete when they have ended.
-  await stage.stopNodes();
-  await stage.redis?.stop('SIGTERM');
-  const { wire, log } = await stage.wire();
-  const sunk = await sunkRecords(stage.nodes.map(({ sinkFolder }) => sinkFolder));
-  noteOutcomes(
-    load,
-    wire,
-    calls.map(({ disposition }) => String(disposition)),
-  );
-  const known = load.accepted[0]?.callId ?? '';
-  return [
-    same('requests accepted', Number(values.calls), load.accepted.length),
-    ...judgeCalls(load.accepted, load.numbers, { listed, byNode }),
-    ...judgeLedger(calls, recordsIn(ledger), sunk),
-    ...(await judgeChain(ledger, ledgerFile)),
-    ...judgeWire(wire, calls, load.numbers),
-    ...judgeLimits(wire, TRUNKS),
-    ...(stage.capture === undefined ? [] : [judgeRecords(wire, log)]),
-    ...redis,
-    ...(stage.redis === undefined
-      ? []
-      : await judgeFolder("codes in Redis's append-only file", stage.redis.folder, search, known)),
-    ...(await judgeFolder(
-      "codes in the nodes' files, logs and the carriers' wire",
-      stage.folder,
-      search,
-      known,
-    )),
-    ...(await judgeHealth(
-      stage.nodes.map(({ logFile }) => logFile),
-      stage.nodes.flatMap(({ faults }) => faults),
-    )),
-    none('answers 503 without Retry-After', times('503', load.withoutRetryAfter), load.accepted.length),
-  ];
-}
-
-const times = (text: string, count: number): readonly string[] => Array.from({ length: count }, () => text);
-
-/** By our own reader, and by the command that operators use. */
-async function judgeChain(ledger: string, file: string): Promise<readonly Verdict[]> {
-  async function* bytes(): AsyncGenerator<Uint8Array> {
-    yield Buffer.from(ledger);
-  }
-  const { rows, broken } = await verifyChain(readExport(bytes()));
-  const command = startScript([values.program, 'cdr', 'verify', file], `${file}.verified`);
-  const code = await new Promise<number | null>((done) => {
-    command.once('exit', done);
-  });
-  return [
-    none('breaks in the chain of the ledger', broken === null ? [] : [JSON.stringify(broken)], rows),
-    same('exit code of `voice-otp cdr verify`', 0, code ?? -1),
-  ];
-}
-
-function noteOutcomes(load: Load, wire: readonly WireEntry[], ends: readonly string[]): void {
+function noteOutcomes(load: Load, { calls, wire }: Judged): void {
   const invited = new Map<string, number>();
   for (const { number, invites } of legsOf(wire)) {
     invited.set(number, Math.min(invited.get(number) ?? Infinity, invites[0]?.at ?? Infinity));
@@ -156,8 +89,10 @@ function noteOutcomes(load: Load, wire: readonly WireEntry[], ends: readonly str
   const tries = load.accepted.map((request) => request.tries);
   const answers = load.accepted.map(({ askedAt, answeredAt }) => answeredAt - askedAt);
   const spread = (ms: readonly number[]): string =>
-    `p50 ${percentile(ms, 0.5).toFixed(0)} ms, p99 ${percentile(ms, 0.99).toFixed(0)} ms, most ${percentile(ms, 1).toFixed(0)} ms`;
-  say(`ends: ${tally(ends)}`);
+    ms.length === 0
+      ? 'none'
+      : `p50 ${percentile(ms, 0.5).toFixed(0)} ms, p99 ${percentile(ms, 0.99).toFixed(0)} ms, most ${percentile(ms, 1).toFixed(0)} ms`;
+  say(`ends: ${tally(calls.map(({ disposition }) => String(disposition)))}`);
   say(`tries a request: ${tally(tries.map((count) => `× ${count}`))}; given up: ${load.givenUp.length}`);
   say(
     `tries that failed: ${[...load.failures].map(([why, count]) => `${count} ${why}`).join(', ') || 'none'}`,
@@ -170,6 +105,65 @@ function noteOutcomes(load: Load, wire: readonly WireEntry[], ends: readonly str
   say(`SIP messages at the carriers: ${wire.length}`);
 }
 
+/** Everything from the first request to the judgement. */
+async function chaos(stage: Stage): Promise<readonly Verdict[]> {
+  const checks = new Checks(stage.urls);
+  const load = new Load({
+    calls: Number(values.calls),
+    ratePerSecond: Number(values.rate),
+    seed: Number(values.seed),
+    urls: stage.urls,
+    onAccepted: (verificationId, code) => checks.later(verificationId, code),
+  });
+  const troubles: string[] = [];
+  const inTrouble = (error: unknown): void => void troubles.push(String(error));
+  const noteFault = ({ at, what }: FaultNote): void => say(`${seconds(at)}: ${what}`);
+  const faults = values['no-faults']
+    ? Promise.resolve()
+    : inflictFaults(load, stage.nodes, stage.redis, noteFault).catch(inTrouble);
+  const { redis } = stage;
+  const midway: Verdict[] = [];
+  // While calls are up, their codes are sealed there.
+  const look = load.reached(0.9).then(async () => {
+    if (redis === undefined) return;
+    midway.push(...(await judgeRedis(redis.port, new CodeSearch(load.codes), 'while calls are up')));
+  });
+  await Promise.all([load.run(), faults, look.catch(inTrouble)]);
+  say(`${load.accepted.length} accepted`);
+  noteCpu(stage);
+  await checks.over();
+  await settled('calls that have not ended', () => unfinishedAt(stage.urls), END_MS);
+  await settled('legs at the carriers', () => upAtCarriers(stage), QUIET_MS);
+  say('all is quiet');
+  const terms = { wantedCalls: Number(values.calls), trunks: TRUNKS, program: resolve(values.program) };
+  const judged = await judgeStage(stage, load, checks, terms);
+  noteOutcomes(load, judged);
+  return [none('troubles of the run itself', troubles, load.accepted.length), ...midway, ...judged.verdicts];
+}
+
+/** CPU of each process so far; of a node that was killed, since it was started again. */
+function noteCpu({ nodes, carriers, redis }: Stage): void {
+  const pids: readonly (readonly [string, number | undefined])[] = [
+    ...nodes.map(({ name, pid }) => [name, pid] as const),
+    ['carriers', carriers.pid],
+    ['redis-server', redis?.pid],
+    ['this process', process.pid],
+  ];
+  const used = pids.flatMap(([name, pid]) =>
+    pid === undefined ? [] : [`${name} ${(cpuMsOf(pid) / 1000).toFixed(1)} s`],
+  );
+  say(`CPU so far: ${used.join(', ')}`);
+}
+
+async function unfinishedAt(urls: readonly string[]): Promise<number> {
+  const counts = await Promise.all(urls.map(unfinished));
+  return counts.reduce((sum, count) => sum + count, 0);
+}
+
+async function upAtCarriers(stage: Stage): Promise<number> {
+  return openLegs(legsOf(await stage.carriers.wire())).length;
+}
+
 process.once('SIGINT', () => process.exit(130));
 process.once('SIGTERM', () => process.exit(143));
 const stage = await Stage.start({
@@ -177,56 +171,19 @@ const stage = await Stage.start({
   nodes: nodeCount,
   trunks: TRUNKS,
   program: resolve(values.program),
-  maxConcurrent: 600,
+  maxConcurrent: MAX_CONCURRENT,
+  maxCallMs: Number(values.talk) * 1000,
 });
 let verdicts: readonly Verdict[] = [];
 try {
+  const machine = `${availableParallelism()} processors, load ${loadavg()[0]?.toFixed(1)} before, Node ${process.version}`;
   say(
-    `${values.calls} calls at ${values.rate}/s, ${nodeCount} nodes, ${store}, seed ${values.seed}; ${availableParallelism()} processors, Node ${process.version}`,
+    `${values.calls} calls at ${values.rate}/s, ${nodeCount} nodes, ${store}, seed ${values.seed}; ${machine}`,
   );
   say(
-    stage.capture === undefined
-      ? "no capture: times are the carriers' own"
-      : "times are the system's, by dumpcap",
+    `times on the wire are ${stage.capture === undefined ? "the carriers' own" : "the system's (dumpcap)"}`,
   );
-  const load = new Load({
-    calls: Number(values.calls),
-    ratePerSecond: Number(values.rate),
-    seed: Number(values.seed),
-    urls: stage.urls,
-  });
-  const noteFault = ({ at, what }: FaultNote): void => say(`${seconds(at)}: ${what}`);
-  const faults = values['no-faults']
-    ? Promise.resolve()
-    : inflictFaults(load, stage.nodes, stage.redis, noteFault);
-  const { redis } = stage;
-  // While calls are up, their codes are sealed there.
-  const midway =
-    redis === undefined
-      ? Promise.resolve([])
-      : load
-          .reached(0.9)
-          .then(() => judgeRedis(redis.port, new CodeSearch(load.codes), 'while calls are up'))
-          .catch((error: unknown) => [
-            none("codes in Redis's memory, while calls are up", [String(error)], 1),
-          ]);
-  await Promise.all([load.run().then(() => say(`${load.accepted.length} accepted`)), faults]);
-  const left = await settled(
-    'calls that have not ended',
-    async () => {
-      const counts = await Promise.all(stage.urls.map(unfinished));
-      return counts.reduce((sum, count) => sum + count, 0);
-    },
-    END_MS,
-  );
-  say(`calls that have not ended: ${left}`);
-  await settled(
-    'legs at the carriers',
-    async () => openLegs(legsOf(await stage.carriers.wire())).length,
-    QUIET_MS,
-  );
-  say('all is quiet');
-  verdicts = [...(await midway), ...(await judgeStage(stage, load))];
+  verdicts = await chaos(stage);
 } finally {
   await stage.close(values.keep);
   if (values.keep) say(`kept: ${stage.folder} ${stage.redis?.folder ?? ''}`);

@@ -9,7 +9,7 @@ import { type NodeTerms, ServiceNode } from './nodes.ts';
 import { chaosSounds } from './sounds.ts';
 import type { WireEntry } from './wire.ts';
 
-export interface StageTerms extends Pick<NodeTerms, 'program' | 'maxConcurrent' | 'calls'> {
+export interface StageTerms extends Pick<NodeTerms, 'program' | 'maxConcurrent' | 'maxCallMs'> {
   readonly store: 'redis' | 'sqlite';
   readonly nodes: number;
   readonly trunks: readonly TrunkTerms[];

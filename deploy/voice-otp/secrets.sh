@@ -3,11 +3,13 @@
 #
 #   secrets.sh FOLDER KEY_FOLDER
 #
-#   FOLDER/drachtio          secret of drachtio's admin port
-#   FOLDER/event-socket      password of FreeSWITCH's event socket
-#   FOLDER/redis             password of Redis
-#   KEY_FOLDER/api-key       a key for the API, for the first client
-#   KEY_FOLDER/api-key-hash  its hash, for the configuration
+#   FOLDER/drachtio               secret of drachtio's admin port
+#   FOLDER/event-socket           password of FreeSWITCH's event socket
+#   FOLDER/redis                  password of Redis
+#   KEY_FOLDER/api-key            a key for the API, for the first client
+#   KEY_FOLDER/api-key-hash       its hash, for the configuration
+#   KEY_FOLDER/operator-key       one for operators: call detail records, the board of the queues
+#   KEY_FOLDER/operator-key-hash  its hash
 #
 # To replace one, remove its file, run this again and restart what reads it.
 set -eu
@@ -32,9 +34,11 @@ done
 [ -s "$folder/redis" ] || random | keep "$folder/redis" 640
 
 # As `voice-otp key` makes them.
-if [ ! -s "$key_folder/api-key" ] || [ ! -s "$key_folder/api-key-hash" ]; then
-  key="vok_$(head -c 32 /dev/urandom | base64 -w 0 | tr '+/' '-_' | tr -d '=')"
-  hash=$(printf %s "$key" | sha256sum | cut -c 1-64)
-  printf 'sha256:%s\n' "$hash" | keep "$key_folder/api-key-hash" 600
-  printf '%s\n' "$key" | keep "$key_folder/api-key" 600
-fi
+for name in api-key operator-key; do
+  if [ ! -s "$key_folder/$name" ] || [ ! -s "$key_folder/$name-hash" ]; then
+    key="vok_$(head -c 32 /dev/urandom | base64 -w 0 | tr '+/' '-_' | tr -d '=')"
+    hash=$(printf %s "$key" | sha256sum | cut -c 1-64)
+    printf 'sha256:%s\n' "$hash" | keep "$key_folder/$name-hash" 600
+    printf '%s\n' "$key" | keep "$key_folder/$name" 600
+  fi
+done

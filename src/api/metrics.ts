@@ -29,6 +29,16 @@ export interface SpeechState {
   readonly failed: number;
 }
 
+/** What one process knows of those that share its store. */
+export interface ClusterState {
+  /** Processes that may carry calls, this one included. */
+  readonly nodes: number;
+  /** Ends of calls that wait on this machine's disk for the store. */
+  readonly spooled: number;
+  /** Whether this process may still carry calls, for all it knows. */
+  readonly trusted: boolean;
+}
+
 /** What is not counted, but looked at. */
 export interface MetricsSources {
   /** Calls under way. */
@@ -39,6 +49,8 @@ export interface MetricsSources {
   readonly flashPauses?: () => readonly { readonly prefix: string; readonly ratio: number }[];
   /** Messages for the capture server since the beginning, by what became of them; undefined without one. */
   readonly captured?: () => HepCounters | undefined;
+  /** Undefined where the store is shared with nobody. */
+  readonly cluster?: () => ClusterState | undefined;
 }
 
 /**
@@ -47,7 +59,8 @@ export interface MetricsSources {
  * @param sources asked whenever the page is read
  */
 export function createMetrics(sources: MetricsSources): ApiMetrics {
-  const { activeCalls, speech = () => [], flashPauses = () => [], captured = () => undefined } = sources;
+  const { activeCalls, speech = () => [], flashPauses = () => [] } = sources;
+  const { captured = () => undefined, cluster = () => undefined } = sources;
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -114,6 +127,7 @@ export function createMetrics(sources: MetricsSources): ApiMetrics {
     labelNames: ['result'] as const,
     registers,
   });
+  const noteCluster = clusterGauges(registers, cluster);
   const noteCaptured = (): void => {
     messages.reset();
     for (const [result, count] of Object.entries(captured() ?? {})) messages.inc({ result }, count);
@@ -158,8 +172,33 @@ export function createMetrics(sources: MetricsSources): ApiMetrics {
       noteSpeech();
       noteFlash();
       noteCaptured();
+      noteCluster();
       return { contentType: registry.contentType, text: await registry.metrics() };
     },
+  };
+}
+
+function clusterGauges(registers: Registry[], cluster: () => ClusterState | undefined): () => void {
+  const nodes = new Gauge({
+    name: 'voice_otp_nodes',
+    help: 'Processes that share the store and may carry calls, as this one sees it; 0 where it is shared with nobody.',
+    registers,
+  });
+  const spooled = new Gauge({
+    name: 'voice_otp_spooled_calls',
+    help: 'Ends of calls that wait on the disk of this machine for the store.',
+    registers,
+  });
+  const trusted = new Gauge({
+    name: 'voice_otp_node_trusted',
+    help: '0: this process was not heard of for so long that others may carry its calls; it dials nothing meanwhile.',
+    registers,
+  });
+  return () => {
+    const state = cluster() ?? { nodes: 0, spooled: 0, trusted: true };
+    nodes.set(state.nodes);
+    spooled.set(state.spooled);
+    trusted.set(state.trusted ? 1 : 0);
   };
 }
 

@@ -6,7 +6,7 @@ import type {
   ControllerHandlerReturnType,
 } from '@bull-board/api/typings/app';
 import { FastifyAdapter } from '@bull-board/fastify';
-import { type Job, type Queue, ReplyError } from 'bullmq';
+import type { Job, Queue } from 'bullmq';
 import { z } from 'zod';
 import { AppError } from '../errors.ts';
 import { unavailable } from '../redis/unavailable.ts';
@@ -44,7 +44,11 @@ const MAX_JOBS_PER_PAGE = 100;
 /** What the page asks for; bull-board takes it as it comes, and an endless list too. */
 const listQuery = z.object({
   // bull-board decodes it a second time.
-  activeQueue: z.string().max(200).regex(/^[^%]*$/).default(''),
+  activeQueue: z
+    .string()
+    .max(200)
+    .regex(/^[^%]*$/)
+    .default(''),
   status: z
     .enum([
       'latest',
@@ -87,11 +91,14 @@ export async function queueBoard(api: Api, { queues, keys }: QueueBoardOptions):
       scope.addHook('preHandler', async () => replaceQueues(queues().map(shownQueue)));
       scope.addHook('onRoute', (route) => {
         // bull-board's own would tell what went wrong.
-        route.errorHandler = (error, request, reply) => void sendError(unavailable(error), request, reply, []);
+        route.errorHandler = (error, request, reply) =>
+          void sendError(unavailable(error), request, reply, []);
       });
       scope.addHook('onSend', async (_request, reply, payload) => {
         void reply.header('content-security-policy', BOARD_CSP);
-        return typeof payload === 'string' ? withoutForeignLinks(reply.getHeader('content-type'), payload) : payload;
+        return typeof payload === 'string'
+          ? withoutForeignLinks(reply.getHeader('content-type'), payload)
+          : payload;
       });
       await scope.register(adapter.registerPlugin());
     },
@@ -102,8 +109,10 @@ export async function queueBoard(api: Api, { queues, keys }: QueueBoardOptions):
 /** Serves the page, and what reads of bull-board's API. */
 class ReadingAdapter extends FastifyAdapter {
   override setApiRoutes(routes: AppControllerRoute[]): FastifyAdapter {
-    const served = routes.filter(({ method, route }) => method === 'get' && !NOT_SERVED.has(String(route)));
-    return super.setApiRoutes(served.map(readingRoute));
+    const reading = routes.filter(
+      ({ method, route }) => method === 'get' && !ENDS_HIDDEN.test(String(route)),
+    );
+    return super.setApiRoutes([...reading.map(readingRoute), ...EMPTY_ROUTES]);
   }
 
   override setBasePath(path: string): this {
@@ -112,20 +121,26 @@ class ReadingAdapter extends FastifyAdapter {
   }
 }
 
-/** Of Redis itself, of flows, for which it would make a producer, and of logs: there are none of these. */
-const NOT_SERVED: ReadonlySet<string> = new Set([
-  '/api/redis/stats',
-  '/api/queues/:queueName/:jobId/flow',
-  '/api/queues/:queueName/:jobId/logs',
-]);
+/** Of Redis itself, of flows, for which bull-board would make a producer, and of logs. */
+const ENDS_HIDDEN = /\/(?:stats|flow|logs)$/;
 
-function readingRoute({ handler, ...route }: AppControllerRoute): AppControllerRoute {
+/** The page asks for these with each job: there are none. */
+const EMPTY_ROUTES: AppControllerRoute[] = [
+  {
+    method: 'get',
+    route: '/api/queues/:queueName/:jobId/flow',
+    handler: (request) => ({
+      body: { nodeId: request?.params['jobId'] as unknown, isFlowNode: false, flowRoot: null },
+    }),
+  },
+  { method: 'get', route: '/api/queues/:queueName/:jobId/logs', handler: () => ({ body: [] }) },
+];
+
+function readingRoute(route: AppControllerRoute): AppControllerRoute {
   return {
     ...route,
-    handler: async (request) => {
-      const answer = await handler(request && { ...request, query: queryOf(request) });
-      return found(answer);
-    },
+    handler: async (request) =>
+      found(await route.handler(request && { ...request, query: queryOf(request) })),
   };
 }
 
@@ -154,7 +169,7 @@ class ShownQueue extends BullMQAdapter {
       return job && bare(job);
     } catch (error) {
       // Another key of the queue has that name.
-      if (error instanceof ReplyError && error.message.startsWith('WRONGTYPE')) return undefined;
+      if (error instanceof Error && error.message.startsWith('WRONGTYPE')) return undefined;
       throw error;
     }
   }
@@ -184,10 +199,12 @@ function bare(job: Job): Job {
     failedReason: job.failedReason ? 'failed' : '',
     returnvalue: null,
   };
-  return Object.assign(job, { toJSON: () => shown }) as unknown as Job;
+  return Object.assign(job, { toJSON: () => shown });
 }
 
 /** Its page asks a font server, which would learn who watches; without that it takes a font of the browser. */
 function withoutForeignLinks(type: unknown, payload: string): string {
-  return String(type).startsWith('text/html') ? payload.replaceAll(/<link\s[^>]*href="https?:[^>]*>/g, '') : payload;
+  return String(type).startsWith('text/html')
+    ? payload.replaceAll(/<link\s[^>]*href="https?:[^>]*>/g, '')
+    : payload;
 }

@@ -6,6 +6,7 @@ import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fasti
 import { fastify, LogController } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { serializerCompiler } from 'fastify-type-provider-zod';
+import type { Queue } from 'bullmq';
 import type { Logger } from 'pino';
 import type { CallService } from '../call/call-service.ts';
 import type { CallFeed } from '../call/feed.ts';
@@ -31,6 +32,7 @@ import { newCallRoutes } from './new-calls.ts';
 import { describeApi, documentationRoutes } from './openapi.ts';
 import type { PreviewPort } from './prompts.ts';
 import { promptRoutes } from './prompts.ts';
+import { queueBoard } from './queue-board.ts';
 import { requestValidator } from './request-validator.ts';
 import { traceRoutes } from './traces.ts';
 import type { TrunkPorts } from './trunks.ts';
@@ -60,6 +62,8 @@ export interface ApiDependencies {
   readonly engine: Pick<Engine, 'missing'>;
   readonly ways: TrunkPorts;
   readonly trace: Pick<CallTrace, 'of'>;
+  /** Those that calls wait in, for a board; none where they wait in this process. */
+  readonly queues?: () => readonly Queue[];
 }
 
 /** A request, its head and its body, must have arrived within this time. */
@@ -122,6 +126,8 @@ export async function buildServer(dependencies: ApiDependencies): Promise<Api> {
     }
     metricsRoute(closed, dependencies.metrics);
   });
+  const { queues = () => [] } = dependencies;
+  if (queues().length > 0) await queueBoard(api, { queues, keys: config.keys });
   await documentationRoutes(api);
   answerOtherMethods(api, routes);
   return api;

@@ -109,12 +109,23 @@ async function namesIn(handle: FileHandle): Promise<{ names: RowName[]; end: num
   const names: RowName[] = [];
   let whole = 0;
   for await (const { text, end } of linesIn(handle)) {
-    const name = text === undefined ? undefined : tryRowName(readLine(text).record);
-    if (name === undefined) continue;
-    names.push(name);
+    const { record } = readLine(text ?? '');
+    if (!isWhole(record)) continue;
     whole = end;
+    const name = tryRowName(record);
+    if (name !== undefined) names.push(name);
   }
   return { names, end: whole };
+}
+
+/** Whatever a newer program may write, it is JSON. */
+function isWhole(record: string): boolean {
+  try {
+    JSON.parse(record);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Lines that have their end; without their text those that are too long. */

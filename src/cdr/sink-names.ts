@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 
 const NODE = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+const ANY_OPEN = /^cdrs-(.+)-\d{8}T\d{9}Z\.ndjson\.open$/;
 const STAMP = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)(\d{3})Z$/;
 /** What the name of a file that is being written ends in. */
 export const OPEN = '.open';
@@ -64,4 +65,10 @@ export class SinkNames {
     const [, year, month, day, hour, minute, second, ms] = stamp.map(Number);
     return Date.UTC(year ?? 0, (month ?? 1) - 1, day, hour, minute, second, ms);
   }
+}
+
+/** Of which nodes there are files that are being written, or were when their process ended. */
+export function nodesWriting(names: readonly string[]): readonly string[] {
+  const nodes = names.map((name) => ANY_OPEN.exec(name)?.[1] ?? '').filter((node) => NODE.test(node));
+  return [...new Set(nodes)];
 }

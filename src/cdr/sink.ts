@@ -1,5 +1,5 @@
 import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { AppError } from '../errors.ts';
 import type { LedgerRow, LedgerSpan } from '../store/cdr-ledger.ts';
 import { FolderInUse, isMissing, OwnFolder } from '../store/own-folder.ts';
@@ -236,12 +236,16 @@ async function placeOf({ folder: path, now }: CdrSinkOptions, names: SinkNames):
       const resumed = await SinkFile.resume(join(path, name));
       ({ file } = resumed);
       for (const row of resumed.names) memory.add(row);
-      if (index === open.length - 1) break;
+      // An empty one was made by a process that ended at once.
+      const isEmpty = file.bytes === 0;
+      if (index === open.length - 1 && !isEmpty) break;
       await file.close();
-      await rename(file.path, join(path, names.finished(file.path)));
+      if (isEmpty) await rm(file.path);
+      else await rename(file.path, join(path, names.finished(file.path)));
+      file = undefined;
     }
     await folder.sync();
-    const begunAt = Math.min(now(), names.begunAt(open.at(-1) ?? '') ?? now());
+    const begunAt = Math.min(now(), names.begunAt(basename(file?.path ?? '')) ?? now());
     return { folder, memory, file, begunAt };
   } catch (error) {
     await file?.close().catch(() => undefined);

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { RedisClient } from '../redis/script.ts';
@@ -45,7 +46,7 @@ export interface KnownNode {
   readonly stillMs: number | null;
 }
 
-/** Another process of the same name is there, and beats. */
+/** Another process of the same name is there, and beats. Of two that start at the same moment, none does. */
 export class NameTaken extends Error {
   constructor(name: string) {
     super(`another process is called "${name}": each needs a name of its own (cluster.node)`);
@@ -75,7 +76,8 @@ const MAX_GONE = 10_000;
  *
  * What it can promise of a process that stood still: `isTrusted` is false from its first instruction on when it goes on,
  * and until `lost` has returned or Redis has said that nobody gave it up. It cannot stop what was asked of `isTrusted` just
- * before it stood still: that is why the store writes nothing for who does not carry a call any more.
+ * before it stood still: that is why the store writes nothing for who does not carry a call any more. Nor does it know
+ * of a Redis that was cut off from its replicas and still answers, unless that refuses (min-replicas-to-write).
  */
 export class Membership {
   readonly #options: Required<Pick<MembershipOptions, 'leaseMs' | 'beatMs' | 'elapsed'>> & MembershipOptions;
@@ -100,6 +102,8 @@ export class Membership {
     this.#register = new NodeRegister({ ...options, keepGoneMs: KEEP_LEASES * leaseMs });
     this.#observations = new Observations({ patienceMs: leaseMs, gapMs: GAP_BEATS * beatMs });
     this.#token = newToken(options.name);
+    // A pause for each process that has died of late.
+    setMaxListeners(0, this.#over.signal);
   }
 
   /** What this process is called now. */
@@ -217,7 +221,10 @@ export class Membership {
     const token = newToken(name);
     const { look } = await this.#ask(() => this.#register.register(token, before));
     if (this.#isOver) return;
-    log.warn({ before, token }, 'this node stood still for so long that the others gave it up: it begins anew');
+    log.warn(
+      { before, token },
+      'this node stood still for so long that the others gave it up: it begins anew',
+    );
     this.#token = token;
     try {
       this.#events?.lost(token);
@@ -239,7 +246,8 @@ export class Membership {
     for (const one of this.#observations.see(beats, look)) {
       if (one.token === this.#token) continue;
       if (this.#gone.has(one.token)) this.#observations.forget(one.token);
-      else if (await this.#bury(one)) this.#options.log.warn({ node: one.token }, 'a node stood still for too long, and is given up');
+      else if (await this.#bury(one))
+        this.#options.log.warn({ node: one.token }, 'a node stood still for too long, and is given up');
     }
   }
 
@@ -294,7 +302,10 @@ export class Membership {
         await this.#events?.dead(token);
         return;
       } catch (err) {
-        this.#options.log.warn({ err, node: token }, 'the calls of a node that is no more are taken over later');
+        this.#options.log.warn(
+          { err, node: token },
+          'the calls of a node that is no more are taken over later',
+        );
       }
       await this.#pause(this.#options.beatMs);
     }

@@ -12,6 +12,8 @@ export interface RedisPeersOptions extends MembershipOptions {
   readonly subscriber: RedisClient;
   /** Reads a call from the store. */
   readonly load: (callId: string) => Promise<Call | undefined>;
+  /** See `CallUpdates`. */
+  readonly pollMs?: number;
 }
 
 /** What a process does for the others. */

@@ -10,6 +10,8 @@ const SECOND_MS = 1000;
 const KEYS_LIVE_MS = 3_600_000;
 /** So many ask at once, at most. */
 const BATCH = 200;
+/** What Redis has not heard is told again. */
+const TELL_AGAIN_MS = 300;
 /** What is given back by another process is noticed by then. */
 const LONGEST_SLEEP_MS = 200;
 
@@ -65,12 +67,13 @@ const SENT: RedisScript = {
   name: 'votpInviteMomentSent',
   keys: 1,
   lua: `
--- An INVITE has left by now: it counts for a second more, also where it was forgotten meanwhile.
+-- An INVITE has left: it counts for a second from then on, also where it was forgotten meanwhile.
 -- KEYS[1] sorted set: those that count; the score is until when, ms
--- ARGV[1] its id  ARGV[2] how long it counts from now on, ms  ARGV[3] life of the key, ms
+-- ARGV[1] its id  ARGV[2] how long it counts from now on, ms: 0 or less where not at all  ARGV[3] life of the key, ms
 -- Answer: 1
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+if tonumber(ARGV[2]) <= 0 then return redis.call('ZREM', KEYS[1], ARGV[1]) end
 redis.call('ZADD', KEYS[1], now + 1 + ARGV[2], ARGV[1])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return 1`,
@@ -108,6 +111,8 @@ export interface InviteMomentOptions {
   readonly client: RedisClient;
   readonly prefix: string;
   readonly trunkId: string;
+  /** Milliseconds since some moment; never set. */
+  readonly elapsed: () => number;
   /** See `PaceOptions`. */
   readonly guardMs: number;
   readonly catchUpMs: number;
@@ -151,7 +156,7 @@ export class InviteMoments {
   limit(cps: number | undefined): void {
     const first = this.#cps === undefined && cps !== undefined;
     this.#cps = cps;
-    if (first) this.#tell(HOLD, this.#course, [this.#secondMs, KEYS_LIVE_MS]);
+    if (first) void this.#tell(() => this.#run(HOLD, this.#course, [this.#secondMs, KEYS_LIVE_MS]));
     this.#nap?.abort();
   }
 
@@ -191,12 +196,16 @@ export class InviteMoments {
 
   /** It has left by now. */
   sent(id: string): void {
-    this.#tell(SENT, this.#slots, [id, this.#secondMs, KEYS_LIVE_MS]);
+    const sentAt = this.#options.elapsed();
+    void this.#tell(() => {
+      const left = Math.ceil(sentAt + this.#secondMs - this.#options.elapsed());
+      return this.#run(SENT, this.#slots, [id, left, KEYS_LIVE_MS]);
+    });
   }
 
   /** It will not leave. */
   giveBack(...ids: string[]): void {
-    this.#options.client.zrem(this.#slots, ...ids).catch(() => undefined);
+    void this.#tell(() => this.#options.client.zrem(this.#slots, ...ids));
     this.#nap?.abort();
   }
 
@@ -256,8 +265,21 @@ export class InviteMoments {
     this.#nap = undefined;
   }
 
-  /** What gets lost makes an INVITE count for longer, never for less. */
-  #tell(script: RedisScript, key: string, args: readonly (string | number)[]): void {
-    runScript(this.#options.client, script, [key], args).catch(() => undefined);
+  #run(script: RedisScript, key: string, args: readonly (string | number)[]): Promise<unknown> {
+    return runScript(this.#options.client, script, [key], args);
+  }
+
+  /** As long as it matters: what gets lost makes an INVITE count for longer, never for less. */
+  async #tell(work: () => Promise<unknown>): Promise<void> {
+    const { elapsed, leaseMs } = this.#options;
+    const end = elapsed() + leaseMs;
+    do {
+      try {
+        await work();
+        return;
+      } catch {
+        await sleep(TELL_AGAIN_MS, undefined, { ref: false });
+      }
+    } while (elapsed() < end);
   }
 }

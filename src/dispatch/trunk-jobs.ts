@@ -1,6 +1,7 @@
 import type { Job } from 'bullmq';
 import { Queue } from 'bullmq';
-import type { RedisClient } from '../redis/script.ts';
+import type { RedisClient, RedisScript } from '../redis/script.ts';
+import { runScript } from '../redis/script.ts';
 import type { TrunkLimits } from '../trunk/capacity.ts';
 
 /** What a job says of the call that waits: no code, no number. */
@@ -21,6 +22,21 @@ export interface NewJob extends CallJob {
   /** When it was added, by the same clock as `deadline`. */
   readonly at: number;
 }
+
+/** BullMQ renews locks, and leaves one that has expired to whoever finds its job. */
+const LOCK_AGAIN: RedisScript = {
+  name: 'votpJobLockAgain',
+  keys: 3,
+  lua: `
+-- Locks a job again whose lock has expired, as long as nobody else was given it
+-- KEYS[1] lock of the job  KEYS[2] jobs that are being worked on  KEYS[3] jobs that may be without a lock
+-- ARGV[1] id of the job  ARGV[2] token of the lock  ARGV[3] life of the lock, ms
+-- Answer: 1 where it is locked, 0 where somebody else has it
+if not redis.call('LPOS', KEYS[2], ARGV[1]) then return 0 end
+if not redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3], 'NX') then return 0 end
+redis.call('SREM', KEYS[3], ARGV[1])
+return 1`,
+};
 
 export interface TrunkJobsOptions {
   readonly trunkId: string;
@@ -114,9 +130,16 @@ export class TrunkJobs {
     this.wake();
   }
 
+  /** The lock of a job has expired, perhaps: it is taken again where nobody else has it. */
+  lockAgain(id: string, token: string, lockMs: number): void {
+    const { queue } = this;
+    const keys = [`${queue.toKey(id)}:lock`, queue.toKey('active'), queue.toKey('stalled')];
+    runScript(this.#client, LOCK_AGAIN, keys, [id, token, lockMs]).catch(() => undefined);
+  }
+
   /** Nobody is picked up for so long: those who were have to wait for their moments already. */
   hold(ms: number): void {
-    this.queue.rateLimit(Math.max(1, ms)).catch(() => undefined);
+    if (ms >= 1) this.queue.rateLimit(ms).catch(() => undefined);
   }
 
   /** One that was picked up in vain costs the next one nothing. */

@@ -1,4 +1,4 @@
-import { createHash, randomInt } from 'node:crypto';
+import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Job, Queue } from 'bullmq';
 import { WaitingError, Worker } from 'bullmq';
@@ -12,7 +12,8 @@ import { JobPermit } from './job-permit.ts';
 import type { MediaRoom } from './media-room.ts';
 import type { CallJob } from './trunk-jobs.ts';
 import { cameAgain, TrunkJobs } from './trunk-jobs.ts';
-import { Wish } from './wish.ts';
+import type { Wish } from './wish.ts';
+import { WishLine } from './wish-line.ts';
 
 /** A call that another process waits with. */
 export interface ForeignCall {
@@ -69,6 +70,8 @@ export interface TrunkQueueOptions extends DispatchPorts {
 const LOCK_MS = 6000;
 /** So often it is looked for those who are silent. A dead process is noticed after the sum of both, at the latest. */
 const STALLED_MS = 2000;
+/** After an outage of Redis, everybody has the time to be heard. */
+const GRACE_MS = 2000;
 const NEVER_FAILED = 2_147_483_647;
 /** Workers that sleep look by themselves after so many seconds. */
 const SLEEP_SECONDS = 2;
@@ -76,19 +79,14 @@ const SLEEP_SECONDS = 2;
 const RETRY_MS = 500;
 /** Jobs that are fetched before the first of them is looked at. */
 const AHEAD = 16;
-/** Whoever is to be served at once waits for one worker's answer. */
-const AT_ONCE_MS = 100;
-/** Whoever has picked up a job at the last moment decides by then. */
-const PICK_MS = 1000;
-const REMOVE_MS = 500;
-/** A job that Redis has lost comes back. */
-const ADD_AGAIN_MS = 5000;
 /** Who had no room for the first in line lets others look at it. */
 const REST_MS = 100;
 const ASK_AGAIN_MS = 1000;
 /** By then BullMQ has said that a job is complete, or it never will. */
 const COMPLETE_MS = 3000;
 const CLOSE_MS = 500;
+/** So long those who are picked up may wait for their moments: no moment passes unused while the next ones are picked up. */
+const CROWD_MS = 100;
 /** Timers come late by about this, which is made up for. */
 const CATCH_UP_MS = 20;
 
@@ -99,13 +97,12 @@ export class TrunkQueue {
   readonly #jobs: TrunkJobs;
   readonly #worker: Worker<CallJob>;
   readonly #moments: InviteMoments;
-  readonly #wishes = new Map<string, Wish>();
-  /** Jobs that a worker here has, until it has done with them. */
-  readonly #work = new Map<string, Promise<void>>();
+  readonly #wishes: WishLine;
+  /** Jobs that a worker here has, with the token of its lock, until it has done with them. */
+  readonly #work = new Map<string, { readonly lock: string; readonly done: Promise<void> }>();
   /** Jobs that are done with and of which BullMQ has not said so, and since when. */
   readonly #done = new Map<string, number>();
   #limits: TrunkLimits;
-  #counter = 0;
   #running = 0;
   /** Nobody is picked up here before. */
   #restUntil = Number.NEGATIVE_INFINITY;
@@ -127,6 +124,12 @@ export class TrunkQueue {
     this.#limits = limits;
     this.#options = options;
     this.#jobs = new TrunkJobs({ trunkId, prefix, connection: connections.queue, client });
+    this.#wishes = new WishLine({
+      ...options,
+      trunkId,
+      jobs: this.#jobs,
+      onChange: () => this.steer(),
+    });
     this.#moments = new InviteMoments(limits.cps, {
       client,
       prefix,
@@ -134,7 +137,8 @@ export class TrunkQueue {
       guardMs,
       catchUpMs: CATCH_UP_MS,
       leaseMs: slotLeaseMs,
-      onCrowd: (waitMs) => this.#jobs.hold(waitMs),
+      onCrowd: (waitMs) => this.#jobs.hold(waitMs - CROWD_MS),
+      elapsed: options.elapsed,
     });
     const { name, opts } = this.#jobs.queue;
     this.#worker = new Worker<CallJob>(name, (job, lock) => this.#carry(job, lock ?? ''), {
@@ -152,7 +156,12 @@ export class TrunkQueue {
       removeOnFail: { count: 0 },
     });
     this.#worker.on('error', () => undefined);
-    this.#worker.on('completed', ({ id }) => this.#done.delete(id ?? ''));
+    this.#worker.on('lockRenewalFailed', (ids) => this.#lockAgain(ids));
+    this.#worker.on('completed', ({ id }) => {
+      this.#done.delete(id ?? '');
+      // It need not have picked up the next one.
+      this.#jobs.wake();
+    });
   }
 
   /** As a board shows it. */
@@ -176,45 +185,26 @@ export class TrunkQueue {
     this.steer();
   }
 
-  /** Tells Redis the limits once more, which may have lost them. */
+  /** Redis is back: it is told the limits once more, which it may have lost, and its silence is nobody's fault. */
   renew(): void {
+    this.#lookedAt = this.#options.elapsed() + GRACE_MS;
     if (this.#open && this.#started) void this.#apply();
   }
 
   /** Refuses those who wait here, and whoever comes. Its calls go on. */
   shut(): void {
     this.#open = false;
-    for (const wish of this.#wishes.values()) wish.refuse('closed');
+    this.#wishes.refuse('closed');
     this.steer();
   }
 
-  acquire({ callId, priority, waitMs }: CapacityWish, signal: AbortSignal): Promise<CapacityAnswer> {
-    if (!this.#open) return refused('closed');
-    if (signal.aborted) return refused('aborted');
-    if (this.#wishes.size >= this.#options.maxWaiting) return refused('full');
-    return new Promise((resolve) => {
-      const wish = new Wish({
-        id: this.#newId(callId),
-        callId,
-        priority,
-        since: this.#options.elapsed(),
-        waitMs: Math.max(AT_ONCE_MS, waitMs),
-        signal,
-        answer: resolve,
-        onEnd: (one) => this.#leave(one),
-        onDeadline: (one) => void this.#expire(one),
-      });
-      this.#wishes.set(wish.id, wish);
-      this.steer();
-      void this.#add(wish);
-    });
+  async acquire(wish: CapacityWish, signal: AbortSignal): Promise<CapacityAnswer> {
+    return this.#open ? this.#wishes.join(wish, signal) : { kind: 'refused', why: 'closed' };
   }
 
   /** The call is carried by another process: what it wants here is over. */
   moved(callId: string): void {
-    for (const wish of this.#wishes.values()) {
-      if (wish.callId === callId) wish.settle({ kind: 'moved' });
-    }
+    this.#wishes.moved(callId);
   }
 
   /** @throws AppError store_unavailable */
@@ -233,9 +223,7 @@ export class TrunkQueue {
     this.steer();
     void this.#look(now);
     void this.#jobs.tidy();
-    for (const wish of this.#wishes.values()) {
-      if (wish.addedAt !== undefined && now - wish.addedAt > ADD_AGAIN_MS) void this.#add(wish);
-    }
+    this.#wishes.renew();
     for (const [id, since] of this.#done) {
       if (now - since < COMPLETE_MS) continue;
       this.#done.delete(id);
@@ -251,7 +239,8 @@ export class TrunkQueue {
     const rests = this.#options.elapsed() < this.#restUntil;
     const wanted = this.#open && !rests && (this.#wishes.size > 0 || others > 0);
     const ahead = Math.min(AHEAD, Math.max(1, this.#wishes.size + others));
-    worker.concurrency = this.#running + ahead;
+    // One more is what it sleeps with.
+    worker.concurrency = this.#running + 1 + ahead;
     if (!wanted) {
       if (!worker.isPaused()) void worker.pause(true);
     } else if (worker.isPaused()) {
@@ -268,51 +257,7 @@ export class TrunkQueue {
     this.#closed = true;
     // What was told before is to be heard: the removal of those who waited, and channels that were given back.
     await bounded(this.#jobs.tidy(), CLOSE_MS);
-    await Promise.all([
-      bounded(this.#worker.close(true), CLOSE_MS),
-      bounded(this.#jobs.close(), CLOSE_MS),
-    ]);
-  }
-
-  #newId(callId: string): string {
-    this.#counter += 1;
-    const call = callId.replaceAll(/[^\w-]/g, '_');
-    const owner = createHash('sha256').update(this.#options.token()).digest('base64url').slice(0, 10);
-    return `${call}-${this.#counter}-${owner}`;
-  }
-
-  #leave(wish: Wish): void {
-    this.#wishes.delete(wish.id);
-    if (!wish.granted) this.#jobs.forget(wish.id);
-    this.steer();
-  }
-
-  /** Harmless where it is there already. */
-  async #add(wish: Wish): Promise<void> {
-    const { token, elapsed, now } = this.#options;
-    wish.addedAt = undefined;
-    while (wish.waits && !this.#closed) {
-      const at = now();
-      const deadline = at + wish.deadline - elapsed();
-      const { id, callId, priority } = wish;
-      const job = { callId, from: token(), trunkId: this.#trunkId, wish: id, deadline, priority, at };
-      try {
-        await this.#jobs.add(job);
-        wish.addedAt = elapsed();
-        break;
-      } catch {
-        await sleep(RETRY_MS / 2);
-      }
-    }
-    // It was given up while it was added.
-    if (!wish.waits && !wish.granted) this.#jobs.forget(wish.id);
-  }
-
-  /** Its time is over: whoever has picked it up just now may still serve it. */
-  async #expire(wish: Wish): Promise<void> {
-    const removed = await bounded(this.#jobs.remove(wish.id), REMOVE_MS);
-    if (wish.waits && removed === false) await sleep(PICK_MS, undefined, { ref: false });
-    wish.refuse('deadline');
+    await Promise.all([bounded(this.#worker.close(true), CLOSE_MS), bounded(this.#jobs.close(), CLOSE_MS)]);
   }
 
   /** Runs until Redis has the limits that hold now: nothing is picked up before it has any. */
@@ -348,6 +293,14 @@ export class TrunkQueue {
     }
   }
 
+  /** After an outage: what nobody else has been given meanwhile stays here. */
+  #lockAgain(ids: readonly string[]): void {
+    for (const id of ids) {
+      const work = this.#work.get(id);
+      if (work !== undefined) this.#jobs.lockAgain(id, work.lock, LOCK_MS);
+    }
+  }
+
   /** What the worker does with a job: as long as this takes, the job is a channel in use. */
   async #carry(job: Job<CallJob>, lock: string): Promise<void> {
     const id = job.id ?? '';
@@ -358,13 +311,10 @@ export class TrunkQueue {
     try {
       // It may have come again while it was in use here.
       for (let earlier = this.#work.get(id); earlier !== undefined; earlier = this.#work.get(id)) {
-        await earlier;
+        await earlier.done;
       }
       const work = this.#serve(id, job, lock);
-      this.#work.set(
-        id,
-        work.catch(() => undefined),
-      );
+      this.#work.set(id, { lock, done: work.catch(() => undefined) });
       await work.finally(() => this.#work.delete(id));
       this.#done.set(id, this.#options.elapsed());
     } finally {
@@ -374,13 +324,10 @@ export class TrunkQueue {
   }
 
   async #serve(id: string, job: Job<CallJob>, lock: string): Promise<void> {
-    const { elapsed, now, token, media } = this.#options;
+    const { now, token, media } = this.#options;
     const { callId, from, deadline } = job.data;
-    const wish = this.#wishes.get(id);
-    if (wish !== undefined) {
-      if (elapsed() <= wish.deadline + PICK_MS) return this.#grant(wish);
-      wish.refuse('deadline');
-    }
+    const wish = this.#wishes.find(id);
+    if (wish !== undefined) return this.#grant(wish);
     // Nobody waits for it any more.
     if (from === token()) return this.#jobs.excuse();
     if (cameAgain(job) && (await this.#outcome(job)) === 'over') return;
@@ -460,8 +407,4 @@ export class TrunkQueue {
 /** Of what is left to others as this process ends. */
 function never(): Promise<never> {
   return new Promise(() => undefined);
-}
-
-async function refused(why: 'closed' | 'aborted' | 'full'): Promise<CapacityAnswer> {
-  return { kind: 'refused', why };
 }

@@ -5,6 +5,7 @@ import {
   ReplyError,
   type SentinelConnectionOptions,
 } from 'ioredis';
+import { MasterConnector, ServerConnector } from './connector.ts';
 import { type RedisTerms, redisAddress } from './terms.ts';
 
 /**
@@ -14,7 +15,10 @@ import { type RedisTerms, redisAddress } from './terms.ts';
  */
 export type Manner = 'quick' | 'patient' | 'listening';
 
-type CommonOptions = Omit<CommonRedisOptions, 'replyMapping'> & { tls?: ConnectionOptions };
+type CommonOptions = Omit<CommonRedisOptions, 'replyMapping'> & {
+  tls?: ConnectionOptions;
+  disconnectTimeout?: number;
+};
 
 const FIRST_DELAY_MS = 50;
 const LONGEST_DELAY_MS = 500;
@@ -26,6 +30,8 @@ const PATIENT_SILENCE_MS = 15_000;
 const SILENCE_MS = 100;
 /** No command waits for a connection that is being made. */
 const CONNECT_MS = 2000;
+/** How long the other side may take to close a connection that we close. */
+export const DISCONNECT_MS = 200;
 const KEEP_ALIVE_MS = 5000;
 const SLOTS_REFRESH_MS = 2000;
 const MAX_REDIRECTIONS = 6;
@@ -70,7 +76,9 @@ function commonOptions(terms: RedisTerms, connectionName: string, manner: Manner
   const tls = tlsOption(terms);
   return {
     connectionName,
+    Connector: ServerConnector,
     connectTimeout: CONNECT_MS,
+    disconnectTimeout: DISCONNECT_MS,
     maxLoadingRetryTime: LONGEST_DELAY_MS,
     keepAlive: KEEP_ALIVE_MS,
     ...(username === undefined ? {} : { username }),
@@ -103,9 +111,11 @@ function timesOf(manner: Manner, commandTimeoutMs: number): Pick<CommonRedisOpti
 function sentinelOptions(
   terms: RedisTerms,
   { name, nodes, password }: NonNullable<RedisTerms['sentinel']>,
-): Omit<SentinelConnectionOptions, 'family' | 'path' | 'replyMapping'> {
+): Omit<SentinelConnectionOptions, 'family' | 'path' | 'replyMapping'> &
+  Required<Pick<CommonRedisOptions, 'Connector'>> {
   const tls = tlsOption(terms);
   return {
+    Connector: MasterConnector,
     name,
     sentinels: nodes.map(({ host, port }) => ({ host, port })),
     sentinelCommandTimeout: terms.commandTimeoutMs,

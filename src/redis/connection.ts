@@ -1,8 +1,13 @@
-import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Cluster, Redis } from 'ioredis';
 import type { Logger } from 'pino';
-import { clusterOptions, type Manner, reconnectDelay, serverOptions } from './client-options.ts';
+import {
+  clusterOptions,
+  DISCONNECT_MS,
+  type Manner,
+  reconnectDelay,
+  serverOptions,
+} from './client-options.ts';
 import { diagnosis } from './diagnosis.ts';
 import type { RedisClient } from './script.ts';
 import { placeOf, type RedisTerms } from './terms.ts';
@@ -24,7 +29,7 @@ export interface QueueConnections {
 }
 
 /** Redis cannot be used as it is set up. The message is for the operator, and has no secret in it. */
-export class RedisNotUsable extends Error {
+class RedisNotUsable extends Error {
   constructor(place: string, why: string, cause?: unknown) {
     super(`Redis (${place}) cannot be used: ${why}`, { cause });
     this.name = 'RedisNotUsable';
@@ -45,7 +50,7 @@ export function openRedis(options: RedisLinkOptions): RedisLink {
 export class RedisLink {
   /**
    * For commands and scripts. Whatever happens, each ends within `commandTimeoutMs`, and is sent once only: what failed
-   * may have been done all the same. Errors go through `unavailable`.
+   * may have been done all the same, or be done later, where a server that hung goes on. Errors go through `unavailable`.
    */
   readonly client: RedisClient;
   readonly #options: RedisLinkOptions;
@@ -95,7 +100,7 @@ export class RedisLink {
     const place = placeOf(this.#options.terms);
     const signal = AbortSignal.timeout(timeoutMs);
     try {
-      while (this.client.status !== 'ready') await once(this.client, 'ready', { signal });
+      while (this.client.status !== 'ready') await eventOf(this.client, 'ready', signal);
       await this.#warm();
     } catch {
       throw new RedisNotUsable(place, diagnosis(this.#lastError), this.#lastError);
@@ -108,10 +113,11 @@ export class RedisLink {
     this.#closed = true;
     clearInterval(this.#ping);
     const ends = [...this.#opened.values()].map(async (client) => {
-      if (client.status === 'end') return;
-      const end = once(client, 'end');
+      // Between two attempts there is nothing that could end.
+      const isOpen = client.status !== 'end' && client.status !== 'reconnecting';
+      const end = eventOf(client, 'end', AbortSignal.timeout(2 * DISCONNECT_MS)).catch(() => undefined);
       client.disconnect();
-      await end;
+      if (isOpen) await end;
     });
     await Promise.all(ends);
   }
@@ -223,4 +229,12 @@ async function infoOf(node: RedisClient): Promise<string> {
   } catch {
     return '';
   }
+}
+
+/** Unlike `once` of Node, whatever errors there are meanwhile. */
+function eventOf(client: RedisClient, event: 'end' | 'ready', signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    client.once(event, () => resolve());
+    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+  });
 }

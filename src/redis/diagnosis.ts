@@ -7,13 +7,13 @@ const MEANINGS: readonly (readonly [RegExp, string])[] = [
   [/^(?:ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|EHOSTDOWN)$/, 'the host does not answer'],
   [
     /^(?:ECONNRESET|EPIPE)$/,
-    'the connection was closed at once: does one side speak TLS, and the other not?',
+    'the connection was closed at once: does only one side speak TLS, or does the server ask for a certificate?',
   ],
   [/^ERR_SSL_(?:WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG)$/, 'the server does not speak TLS'],
   [/^ERR_TLS_CERT_ALTNAME_INVALID$/, 'its certificate is for another name'],
   [/^CERT_HAS_EXPIRED$/, 'its certificate has expired'],
-  [/CERT|SIGNATURE|ISSUER/, 'its certificate is of no authority that is believed'],
   [/^ERR_SSL_/, 'TLS cannot be agreed on: does the server ask for a certificate of ours?'],
+  [/CERT|SIGNATURE|ISSUER/, 'its certificate is of no authority that is believed'],
 ];
 const ANSWERS: readonly (readonly [RegExp, string])[] = [
   [/^WRONGPASS/, 'the server refuses the user name or the password'],
@@ -28,6 +28,7 @@ const ANSWERS: readonly (readonly [RegExp, string])[] = [
 const OURS: readonly (readonly [RegExp, string])[] = [
   [/^All sentinels are unreachable/, 'no sentinel names the master'],
   [/^(?:Command timed out|Socket timeout|timeout$)/, 'the server does not answer'],
+  [/^Connection is closed/, 'nothing listens there, or the connection was closed at once'],
   [/^ERR This instance has cluster support disabled/, 'the server is no node of a cluster'],
 ];
 

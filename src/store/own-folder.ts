@@ -1,7 +1,12 @@
 import { closeSync, openSync } from 'node:fs';
 import { mkdir, open, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import Database from 'libsql';
+
+/** A process that ends, or one that only looks after a folder, lets go at once. */
+const LOCK_TRIES = 11;
+const LOCK_PAUSE_MS = 50;
 
 /** Somebody else has the folder; the message is for people. */
 export class FolderInUse extends Error {
@@ -39,6 +44,17 @@ export class OwnFolder {
    * @throws FolderInUse; what the file system says
    */
   static async open(path: string, lockName: string): Promise<OwnFolder> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await OwnFolder.#opened(path, lockName);
+      } catch (error) {
+        if (!(error instanceof FolderInUse) || tries >= LOCK_TRIES) throw error;
+      }
+      await sleep(LOCK_PAUSE_MS);
+    }
+  }
+
+  static async #opened(path: string, lockName: string): Promise<OwnFolder> {
     await made(resolve(path));
     const lockPath = join(path, lockName);
     closeSync(openSync(lockPath, 'a', 0o600));

@@ -43,6 +43,11 @@ export class SpoolDelivery {
     return this.#waiting.size;
   }
 
+  /** Whether the end of this call waits. */
+  has(callId: string): boolean {
+    return this.#waiting.has(callId);
+  }
+
   /** Takes up what an earlier process left. */
   async begin(): Promise<void> {
     for (const name of await this.#folder.names()) {

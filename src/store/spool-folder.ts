@@ -23,6 +23,7 @@ const PLAIN_ID = /^[A-Za-z0-9_-]{1,100}$/;
  */
 export class SpoolFolder {
   #folder: OwnFolder;
+  #reopening: Promise<void> | undefined;
 
   private constructor(folder: OwnFolder) {
     this.#folder = folder;
@@ -92,7 +93,17 @@ export class SpoolFolder {
     this.#folder.close();
   }
 
+  /** Once for all who find it lost. */
   async #reopenIfLost(): Promise<void> {
+    if (await this.#folder.isOurs()) return;
+    this.#reopening ??= this.#reopen().finally(() => {
+      this.#reopening = undefined;
+    });
+    await this.#reopening;
+  }
+
+  async #reopen(): Promise<void> {
+    // Somebody else may have done so meanwhile.
     if (await this.#folder.isOurs()) return;
     const folder = await OwnFolder.open(this.#folder.path, LOCK);
     this.#folder.close();

@@ -139,8 +139,10 @@ export class SpooledStore implements Store {
     return this.#inner.calls(query);
   }
 
-  unfinishedCalls(): Promise<readonly Call[]> {
-    return this.#inner.unfinishedCalls();
+  /** Without those whose ends wait here: they are over, and nobody is to close them otherwise. */
+  async unfinishedCalls(): Promise<readonly Call[]> {
+    const open = await this.#inner.unfinishedCalls();
+    return open.filter(({ id }) => !this.#delivery.has(id));
   }
 
   saveCall(call: Call): Promise<boolean> {

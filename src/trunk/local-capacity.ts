@@ -26,7 +26,7 @@ const MAX_WAITING = 20_000;
 
 /** Limits of trunks as one process keeps them: in memory. */
 export class LocalCapacity implements Capacity {
-  readonly shared = false;
+  readonly shared: boolean = false;
   readonly #lines = new Map<string, TrunkLine>();
   /** Of trunks that are not configured any more: they take no calls, and may still carry some. */
   readonly #gone = new Map<string, TrunkLine>();

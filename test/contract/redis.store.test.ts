@@ -88,6 +88,30 @@ describeWithPeer('redis-server', 'on one redis-server', () => {
       expect([...listed].sort()).toEqual([...ids].sort());
     });
 
+    it('accepts each call once when Redis is killed meanwhile, and loses none', {
+      timeout: 60_000,
+    }, async () => {
+      const other = await RedisServer.start('--appendfsync', 'always');
+      try {
+        const { lines } = processes.start('accept', `redis:${other.port}:${prefix}`);
+        await eventually(() => expect(lines().length).toBeGreaterThan(200), { timeoutMs: 20_000 });
+        await other.stop('SIGKILL');
+        const before = lines().length;
+        await other.again();
+        // Commands whose answer was lost are sent again: none of them may find that its own id is taken.
+        await eventually(() => expect(lines().length).toBeGreaterThan(before + 100), { timeoutMs: 20_000 });
+        processes.end();
+        const accepted = lines();
+        expect(new Set(accepted).size).toBe(accepted.length);
+        await other.ask(async (connection) => {
+          const ids = new Set((await redisStore(connection, prefix).unfinishedCalls()).map(({ id }) => id));
+          expect(accepted.filter((id) => !ids.has(id))).toEqual([]);
+        });
+      } finally {
+        await other.remove();
+      }
+    });
+
     it('decides checks of two processes as if they were one', { timeout: 30_000 }, async () => {
       const store = redisStore(client, prefix);
       for (const name of ['right', 'wrong']) {

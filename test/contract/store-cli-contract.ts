@@ -79,6 +79,13 @@ export function cliTests(store: () => Store, beside: () => Promise<Store>): void
     expect(await take({ now: NOW + 3 })).toMatchObject({ choices: 6, candidates: 6 });
   });
 
+  it('keeps the counts of a list by its latest use, also where the clock was set back', async () => {
+    await take({ now: NOW + 10 });
+    await take({ callee: '+2', now: NOW });
+    await store().sweep(NOW + 5, { ...NOTHING, callsBefore: NOW + 5 });
+    expect(await take({ callee: '+3', now: NOW + 11 })).toMatchObject({ choices: 6, candidates: 4 });
+  });
+
   it('uses all about as often, with no reuse in the window, call after call', {
     timeout: 120_000,
   }, async () => {

@@ -24,6 +24,8 @@ export class DispatchNode {
   readonly taken: { readonly call: ForeignCall; readonly permit: Permit }[] = [];
   /** What is answered when a call is offered; the rule of the store where it says nothing. */
   onOffer: (call: ForeignCall, permit: Permit) => Promise<boolean | undefined> = async () => undefined;
+  /** Hears of calls that were taken over. */
+  onTaken: (call: ForeignCall, permit: Permit) => void = () => undefined;
   room = Number.POSITIVE_INFINITY;
   readonly #clients: readonly Redis[];
   readonly #site: Site;
@@ -67,10 +69,7 @@ export class DispatchNode {
     signal: AbortSignal = new AbortController().signal,
   ): Promise<CapacityAnswer> {
     if (!this.#site.carriedBy.has(callId)) this.#site.carriedBy.set(callId, this.token);
-    return this.capacity.acquire(
-      { callId, trunkId: 'alpha', priority: 5, waitMs: 20_000, ...wish },
-      signal,
-    );
+    return this.capacity.acquire({ callId, trunkId: 'alpha', priority: 5, waitMs: 20_000, ...wish }, signal);
   }
 
   async close(): Promise<void> {
@@ -85,6 +84,7 @@ export class DispatchNode {
     if (this.#site.carriedBy.get(call.callId) !== call.from) return false;
     this.#site.carriedBy.set(call.callId, this.token);
     this.taken.push({ call, permit });
+    this.onTaken(call, permit);
     return true;
   }
 }

@@ -18,6 +18,7 @@ const INSTALL = {
   drachtio: 'install drachtio-server into the PATH (deploy/README.md)',
   freeswitch: 'install FreeSWITCH into the PATH (deploy/README.md)',
   'redis-server': 'apt-get install redis-server',
+  haproxy: 'apt-get install haproxy',
 } as const;
 
 export type PeerName = keyof typeof INSTALL;

@@ -1,5 +1,6 @@
 import { eventually } from './eventually.ts';
-import { freePort, RedisServer } from './redis-server.ts';
+import { freePorts } from './peers.ts';
+import { RedisServer } from './redis-server.ts';
 
 const SLOTS = 16_384;
 /** How long a node may be silent before the others take it for dead, milliseconds. */
@@ -21,8 +22,8 @@ export class RedisClusterServers {
     const cluster = new RedisClusterServers(servers);
     try {
       for (let i = 0; i < masters; i++) {
-        const port = await freePort();
-        const bus = await freePort();
+        const port = await freePorts(2);
+        const bus = port + 1;
         servers.push(await RedisServer.with({ port, args: [...clusterOptions(bus), ...args] }));
         cluster.#buses.set(port, bus);
       }
@@ -68,11 +69,11 @@ export class RedisClusterServers {
         // Two nodes of the same epoch would first have to agree who is right.
         await client.cluster('SET-CONFIG-EPOCH', index + 1);
         await client.cluster('ADDSLOTSRANGE', first, last);
-        for (const [port, bus] of this.#buses) {
-          await client.cluster('MEET', '127.0.0.1', port, bus);
-        }
       });
     }
+    await this.servers[0]?.ask(async (client) => {
+      for (const [port, bus] of this.#buses) await client.cluster('MEET', '127.0.0.1', port, bus);
+    });
   }
 }
 

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { eventually } from './eventually.ts';
-import { mortal } from './peers.ts';
-import { freePort, RedisServer } from './redis-server.ts';
+import { freePorts, mortal } from './peers.ts';
+import { RedisServer } from './redis-server.ts';
 
 const HOST = '127.0.0.1';
 const NAME = 'main';
@@ -124,7 +124,7 @@ class Sentinel {
     password: string | undefined;
   }): Promise<Sentinel> {
     const folder = await mkdtemp(join(tmpdir(), 'voice-otp-sentinel-'));
-    const port = await freePort();
+    const port = await freePorts(1);
     // It writes what it learns into the file.
     const file = join(folder, 'sentinel.conf');
     const lines = [
@@ -133,7 +133,7 @@ class Sentinel {
       `dir ${folder}`,
       `sentinel monitor ${NAME} ${HOST} ${master.port} ${master.quorum}`,
       `sentinel down-after-milliseconds ${NAME} ${DOWN_AFTER_MS}`,
-      `sentinel failover-timeout ${NAME} 5000`,
+      `sentinel failover-timeout ${NAME} 2000`,
       ...(master.password === undefined
         ? []
         : [`requirepass ${master.password}`, `sentinel sentinel-pass ${master.password}`]),

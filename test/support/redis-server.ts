@@ -1,11 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { eventually } from './eventually.ts';
-import { mortal } from './peers.ts';
+import { freePorts, mortal } from './peers.ts';
 
 /** Loading what it had written, on a machine that is busy. */
 const READY_MS = 20_000;
@@ -56,7 +55,7 @@ export class RedisServer {
 
   static async with({ args = [], tls, port }: Wishes): Promise<RedisServer> {
     const folder = await mkdtemp(join(tmpdir(), 'voice-otp-redis-'));
-    const server = new RedisServer(port ?? (await freePort()), folder, args, tls);
+    const server = new RedisServer(port ?? (await freePorts(1)), folder, args, tls);
     try {
       await server.again();
       return server;
@@ -79,18 +78,26 @@ export class RedisServer {
     return { ...at, tls: { ca, cert, key } };
   }
 
-  /** Starts it on the same port, with what it had written to its append-only file. */
-  async again(): Promise<void> {
-    await this.launch();
+  /**
+   * Starts it on the same port, with what it had written to its append-only file.
+   *
+   * @param more options for this time only
+   */
+  async again(...more: string[]): Promise<void> {
+    await this.launch(...more);
     await eventually(() => this.ask((client) => client.ping()), { timeoutMs: READY_MS });
   }
 
-  /** Starts it, and does not wait until it has loaded what it had written. */
-  async launch(): Promise<void> {
+  /**
+   * Starts it, and does not wait until it has loaded what it had written.
+   *
+   * @param more options for this time only
+   */
+  async launch(...more: string[]): Promise<void> {
     const ports = this.#tls === undefined ? ['--port', String(this.port)] : await this.#tlsOptions(this.#tls);
     const options = [...ports, '--bind', this.host, '--dir', this.folder];
     const files = ['--save', '', '--appendonly', 'yes', '--daemonize', 'no'];
-    const [command = '', ...rest] = mortal(['redis-server', ...options, ...files, ...this.#args]);
+    const [command = '', ...rest] = mortal(['redis-server', ...options, ...files, ...this.#args, ...more]);
     const child = spawn(command, rest, { stdio: 'ignore' });
     // That it is missing shows where it does not answer.
     child.on('error', () => undefined);
@@ -99,7 +106,13 @@ export class RedisServer {
 
   /** Runs commands over a connection of their own. */
   async ask<T>(work: (client: Redis) => Promise<T>): Promise<T> {
-    const client = new Redis({ ...this.clientOptions, retryStrategy: () => null, lazyConnect: true });
+    const client = new Redis({
+      ...this.clientOptions,
+      retryStrategy: () => null,
+      lazyConnect: true,
+      // One that loads or is busy is asked all the same.
+      enableReadyCheck: false,
+    });
     client.on('error', () => undefined);
     try {
       await client.connect();
@@ -147,17 +160,4 @@ export class RedisServer {
     const ports = ['--port', '0', '--tls-port', String(this.port)];
     return [...ports, '--tls-auth-clients', mutual ? 'yes' : 'no', ...options.flat()];
   }
-}
-
-/** A port that nobody has on loopback at the moment. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => {
-    server.close(resolve);
-  });
-  return port;
 }

@@ -28,9 +28,13 @@ if (task === 'accept') {
 
 function open(): Store {
   const [, port, prefix] = /^redis:(\d+):(.+)$/.exec(where) ?? [];
-  return port === undefined || prefix === undefined
-    ? new SqliteStore({ path: where, synchronous: 'normal' })
-    : redisStore(new Redis(Number(port)), prefix);
+  if (port === undefined || prefix === undefined) {
+    return new SqliteStore({ path: where, synchronous: 'normal' });
+  }
+  const client = new Redis(Number(port));
+  // It may go away, and comes back.
+  client.on('error', () => undefined);
+  return redisStore(client, prefix);
 }
 
 async function accept(): Promise<never> {

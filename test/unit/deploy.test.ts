@@ -33,8 +33,11 @@ describe('docker-compose.yml', () => {
     const ports = Object.entries(compose.services).flatMap(([name, { ports: published }]) =>
       published.map((port) => ({ name, ...port })),
     );
-    expect(ports).toEqual([{ name: 'app', address: '127.0.0.1', host: 8080, container: config.api.port }]);
+    expect(ports).toEqual([
+      { name: 'balancer', address: '127.0.0.1', host: 8080, container: config.api.port },
+    ]);
     expect(config.api.host).toBe('0.0.0.0');
+    expect(config.api.trustProxy).toEqual([addressOf('balancer')]);
   });
 });
 
@@ -51,14 +54,20 @@ describe('secrets', () => {
       'secrets/redis': 0o640,
       'keys/api-key': 0o600,
       'keys/api-key-hash': 0o600,
+      'keys/operator-key': 0o600,
+      'keys/operator-key-hash': 0o600,
     });
     expect(new Set(before.map(({ text }) => text)).size).toBe(before.length);
     for (const { text } of before) expect(text.length).toBeGreaterThanOrEqual(40);
   });
 
-  test('the API key is the one whose hash the app has', () => {
-    const key = readFileSync(join(folder, 'keys/api-key'), 'utf8').trim();
-    expect(findClient(config.api.keys, key)).toBe('first');
+  test.each([
+    ['api-key', 'first', undefined],
+    ['operator-key', 'operator', true],
+  ])('the %s is the one whose hash the app has', (file, client, operator) => {
+    const key = readFileSync(join(folder, 'keys', file), 'utf8').trim();
+    expect(findClient(config.api.keys, key)).toBe(client);
+    expect(config.api.keys.find(({ id }) => id === client)?.operator).toBe(operator);
   });
 
   test('reach every service that reads them, read-only', () => {
@@ -205,7 +214,8 @@ describe('FreeSWITCH', () => {
   test('has room for as many calls as the app places at a time', () => {
     const sessions = Number(variables.get('max_sessions'));
     const ports = Number(variables.get('rtp_end_port')) - Number(variables.get('rtp_start_port'));
-    expect(sessions).toBeGreaterThanOrEqual(config.calls.maxConcurrent);
+    // Of three nodes, as the profile `cluster` is started.
+    expect(sessions).toBeGreaterThanOrEqual(3 * config.calls.maxConcurrent);
     expect(ports).toBeGreaterThanOrEqual(2 * sessions);
     expect(Number(variables.get('sessions_per_second'))).toBeGreaterThanOrEqual(200);
   });
@@ -217,7 +227,7 @@ describe('the app', () => {
     const file = environment['VOICE_OTP_CONFIG'] ?? '';
     expect(mountOf('app', file).source).toBe('./deploy/voice-otp/voice-otp.yaml');
     expect(Object.keys(environment)).toEqual(['VOICE_OTP_CONFIG']);
-    for (const path of [config.store.path, config.store.keyFile]) {
+    for (const path of [config.store.path, config.store.keyFile, config.cluster.spoolFolder]) {
       expect(mountOf('app', path.replace(/\/[^/]*$/, '')).readOnly).toBe(false);
     }
   });
@@ -253,9 +263,23 @@ describe('the app', () => {
     expect(made.split(' ').toSorted()).toEqual([...new Set(targets)].toSorted());
   });
 
-  test('waits for FreeSWITCH at its own address', () => {
-    const { host, advertisedAddress = host } = config.freeswitch.callback;
-    expect(advertisedAddress).toBe(addressOf('app'));
+  test('waits for FreeSWITCH at whatever address its container has', () => {
+    // FreeSWITCH is told the one from which its event socket was reached.
+    expect(config.freeswitch.callback).toEqual({ host: '0.0.0.0', port: expect.any(Number) });
+    expect(config.freeswitch.callback.port).toBeGreaterThan(0);
+  });
+
+  test('may be there several times, and nothing else may', () => {
+    const scalable = Object.entries(compose.services).filter(([, service]) => service['x-scalable'] === true);
+    expect(scalable.map(([name]) => name)).toEqual(['app']);
+  });
+
+  test('is not killed before its calls were given their time', () => {
+    const { noticeMs, drainMs } = config.calls;
+    const grace = Number.parseInt(serviceNamed('app').stop_grace_period ?? '', 10) * 1000;
+    expect(serviceNamed('app').stop_grace_period).toMatch(/^\d+s$/);
+    // What is hung up then gets some seconds more.
+    expect(grace).toBeGreaterThanOrEqual(noticeMs + drainMs + 10_000);
   });
 
   test('its trunk is the lab', () => {

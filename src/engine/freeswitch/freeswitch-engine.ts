@@ -45,6 +45,8 @@ export interface FreeswitchEngineOptions {
   readonly listenFolder?: string | undefined;
   /** Mode 0640 for prompts and 0660 for what is heard, instead of 0600. */
   readonly groupReadable: boolean;
+  /** See `SharedFolderOptions`: what an earlier process of that name left in the folders goes at the start. */
+  readonly instance?: string | undefined;
   readonly userAgent: string;
   /** A bug, or a peer that says nonsense; the engine goes on. */
   readonly onFault: (error: unknown) => void;
@@ -75,7 +77,7 @@ export class FreeswitchEngine implements Engine {
 
   constructor(options: FreeswitchEngineOptions) {
     this.#options = options;
-    const { callback, profile, promptFolder, listenFolder, groupReadable, onWire } = options;
+    const { callback, profile, promptFolder, listenFolder, groupReadable, instance, onWire } = options;
     const wire = onWire === undefined ? undefined : new DrachtioWire(onWire);
     this.#drachtioServers = options.drachtioServers.map((one) =>
       drachtioServer({ ...one, tls: options.tls }, options, wire),
@@ -88,12 +90,14 @@ export class FreeswitchEngine implements Engine {
     this.#folder = new PromptFolder({
       folder: promptFolder,
       groupReadable,
+      instance,
       maxAgeMs: FILE_MAX_AGE_MS,
       onFault: options.onFault,
     });
     this.#listenFolder = new ListenFolder({
       folder: listenFolder ?? promptFolder,
       groupWritable: groupReadable,
+      instance,
       maxAgeMs: FILE_MAX_AGE_MS,
       onChange: options.onChange,
     });

@@ -16,23 +16,25 @@ export const ENTER_CALL: RedisScript = {
   lua: `
 -- Enters a call in the lists of calls, before it is accepted.
 -- KEYS: 1 all calls, 2 calls of a client (any of the others where there is none), 3 fresh calls
--- ARGV: 1 id, 2 its beginning, 3 retention in ms, 4 calls before this time are out of it, 5 client? 0 or 1,
---       6 how long a call is fresh, in ms
+-- ARGV: 1 id, 2 its beginning, 3 retention in ms, 4 client? 0 or 1, 5 how long a call is fresh, in ms
 -- Answers Redis's time in ms.
 ${LUA_KEEP}
 local time = redis.call('TIME')
-local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local function text(number) return string.format('%.0f', number) end
+-- Whoever comes with a time that is far ahead pushes nothing out.
+local before = text(math.min(now, tonumber(ARGV[2])) - ARGV[3])
 local function enter(key)
   redis.call('ZADD', key, ARGV[2], ARGV[1])
-  redis.call('ZREMRANGEBYSCORE', key, '-inf', '(' .. ARGV[4])
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', '(' .. before)
   keep(key, ARGV[3])
 end
 enter(KEYS[1])
-if ARGV[5] == '1' then enter(KEYS[2]) end
-redis.call('ZADD', KEYS[3], now, ARGV[1])
-redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', string.format('%.0f', tonumber(now) - tonumber(ARGV[6])))
-redis.call('PEXPIRE', KEYS[3], ARGV[6])
-return now`,
+if ARGV[4] == '1' then enter(KEYS[2]) end
+redis.call('ZADD', KEYS[3], text(now), ARGV[1])
+redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', text(now - ARGV[5]))
+redis.call('PEXPIRE', KEYS[3], ARGV[5])
+return text(now)`,
 };
 
 export const ACCEPT: RedisScript = {

@@ -15,39 +15,38 @@ ${LUA_KEEP}
 local pool, shown, now = KEYS[1], KEYS[2], ARGV[3]
 local lately = {}
 for _, cli in ipairs(redis.call('ZRANGEBYSCORE', shown, '(' .. ARGV[4], '+inf')) do lately[cli] = true end
-local uses = {}
-local known = redis.call('HGETALL', pool)
-for index = 1, #known, 2 do uses[known[index]] = known[index + 1] end
-
 -- Uses are kept as so many, a colon, and the time of the last; under the number's place in the list.
+local count, at = {}, {}
+local known = redis.call('HGETALL', pool)
+for index = 1, #known, 2 do
+  local place, text = tonumber(known[index]), known[index + 1]
+  local colon = string.find(text, ':', 1, true)
+  count[place], at[place] = tonumber(string.sub(text, 1, colon - 1)), tonumber(string.sub(text, colon + 1))
+end
+
 local eligible = {}
-for index = 9, #ARGV do
-  if not lately[ARGV[index]] then
-    local count, at = 0, 0
-    local text = uses[tostring(index - 9)]
-    if text then
-      local colon = string.find(text, ':', 1, true)
-      count, at = tonumber(string.sub(text, 1, colon - 1)), tonumber(string.sub(text, colon + 1))
-    end
-    eligible[#eligible + 1] = { place = index - 9, count = count, at = at }
+for place = 0, #ARGV - 9 do
+  if not lately[ARGV[place + 9]] then
+    eligible[#eligible + 1] = place
+    if not count[place] then count[place], at[place] = 0, 0 end
   end
 end
 local choices = #eligible
 if choices == 0 or choices < tonumber(ARGV[5]) then return { '', choices, 0 } end
 
 table.sort(eligible, function(a, b)
-  if a.count ~= b.count then return a.count < b.count end
-  if a.at ~= b.at then return a.at < b.at end
-  return a.place < b.place
+  if count[a] ~= count[b] then return count[a] < count[b] end
+  if at[a] ~= at[b] then return at[a] < at[b] end
+  return a < b
 end)
 local candidates = math.ceil(choices / 3)
 local last = eligible[candidates]
-while candidates < choices and eligible[candidates + 1].count == last.count
-  and eligible[candidates + 1].at == last.at do candidates = candidates + 1 end
+local function is_like_last(place) return count[place] == count[last] and at[place] == at[last] end
+while candidates < choices and is_like_last(eligible[candidates + 1]) do candidates = candidates + 1 end
 
 local taken = eligible[math.floor(ARGV[6] * candidates) + 1]
-local cli = ARGV[taken.place + 9]
-redis.call('HSET', pool, tostring(taken.place), string.format('%d', taken.count + 1) .. ':' .. now)
+local cli = ARGV[taken + 9]
+redis.call('HSET', pool, string.format('%d', taken), string.format('%d', count[taken] + 1) .. ':' .. now)
 keep(pool, ARGV[8])
 redis.call('ZADD', KEYS[3], 'GT', now, ARGV[2])
 keep(KEYS[3], ARGV[8])

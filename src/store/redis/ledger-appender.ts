@@ -99,7 +99,9 @@ export class LedgerAppender {
           piece.resolve(piece.items.map((item) => rows.get(attemptOf(item)) as LedgerRow));
         }
       } catch (error) {
-        for (const { reject } of pieces) reject(error);
+        // Where Redis cannot serve, those behind learn it too, instead of asking in vain one after the other.
+        const behind = error instanceof AppError ? this.#waiting.splice(0) : [];
+        for (const { reject } of [...pieces, ...behind]) reject(error);
       }
     }
     this.#writing = false;

@@ -47,14 +47,7 @@ export class RedisCallLists {
 
   /** Enters a call that is to be accepted next; answers when, by Redis's time. */
   async enter({ id, clientId, createdAt }: Call): Promise<string> {
-    const args = [
-      id,
-      createdAt,
-      this.#keepMs,
-      createdAt - this.#keepMs,
-      clientId === null ? 0 : 1,
-      FRESH_MS,
-    ] as const;
+    const args = [id, createdAt, this.#keepMs, clientId === null ? 0 : 1, FRESH_MS] as const;
     return (await runScript(this.#client, ENTER_CALL, this.#listsOf(clientId), args)) as string;
   }
 

@@ -7,6 +7,9 @@ import type { RedisKeys } from './redis-keys.ts';
 import { keyDigest } from './redis-keys.ts';
 import { drain } from './sorted-set.ts';
 
+/** What was shown is kept for so long at least: the next request may have a longer window. */
+const SHOWN_MS = 60_000;
+
 /** Calling numbers of flash calls in Redis. All of it has one tag: a number is chosen by who was shown it, and how often. */
 export class RedisClis {
   readonly #client: RedisClient;
@@ -25,7 +28,7 @@ export class RedisClis {
     const { clis, callee, now, reuseWindowMs, fewest, random } = request;
     const keys = this.#keys;
     const pool = keyDigest(JSON.stringify(clis));
-    const shownMs = Math.max(1, Math.ceil(reuseWindowMs));
+    const shownMs = Math.max(SHOWN_MS, Math.ceil(reuseWindowMs));
     const [cli, choices, candidates] = (await runScript(
       this.#client,
       TAKE_CLI,

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFile, mkdir, mkdtemp, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -10,6 +10,8 @@ import type { Cdr } from '../../../src/cdr/cdr.ts';
 import { formatLine } from '../../../src/cdr/chain.ts';
 import type { CdrSinkOptions } from '../../../src/cdr/sink.ts';
 import { CdrSink } from '../../../src/cdr/sink.ts';
+import { finishAbandoned } from '../../../src/cdr/sink-abandoned.ts';
+import type { LedgerSpan } from '../../../src/store/cdr-ledger.ts';
 import { FolderInUse } from '../../../src/store/own-folder.ts';
 import { eventually } from '../../support/eventually.ts';
 import { mayMount, mountSmall, unmountSmall } from '../../support/freeswitch-small-disk.ts';
@@ -161,6 +163,45 @@ describe('a sink', () => {
     expect(await text()).toBe(lines(0, 12));
   });
 
+  it('may be cut off by a crash at any step between two files', async () => {
+    const sink = await open({ maxBytes: lines(0, 10).length });
+    for (let call = 0; call < 15; call += 1) await give(sink, call, call + 1);
+    await sink.close();
+    const [first = '', second = ''] = await files();
+    const note = join(folder, 'cdrs-a.last');
+    const noted = await readFile(note, 'utf8');
+    const upTo = (calls: number): Promise<readonly LedgerSpan[]> =>
+      opened.at(-1)?.missing(calls * 2) ?? Promise.resolve([]);
+
+    // The first file was noted, and not yet renamed: the second is not there.
+    await rename(join(folder, second), join(folder, '..', 'second'));
+    await rename(join(folder, first), join(folder, `${first}.open`));
+    await (await open()).append([]);
+    expect([await files(), await upTo(11)]).toEqual([[`${first}.open`], [{ after: 20, upTo: 22 }]]);
+    await opened.at(-1)?.close();
+
+    // It was renamed, and the second one not yet begun, or just begun.
+    await rename(join(folder, `${first}.open`), join(folder, first));
+    for (const begun of [false, true]) {
+      if (begun) await writeFile(join(folder, second), '');
+      await give(await open(), 5, 10);
+      expect([await text(), await upTo(11)]).toEqual([lines(0, 10), [{ after: 20, upTo: 22 }]]);
+      await opened.at(-1)?.close();
+    }
+
+    // What was noted is torn or gone: then the last finished file tells it.
+    await rename(join(folder, '..', 'second'), join(folder, second));
+    for (const torn of [noted.slice(0, -3), '']) {
+      await writeFile(note, torn);
+      await give(await open(), 0, 15);
+      expect(await upTo(16)).toEqual([{ after: 30, upTo: 32 }]);
+      await opened.at(-1)?.close();
+    }
+    await rm(note);
+    await give(await open(), 0, 16);
+    expect(await text()).toBe(lines(0, 16));
+  });
+
   it('is the only one of its node in a folder', async () => {
     const sink = await open();
     await expect(open()).rejects.toThrow(FolderInUse);
@@ -170,6 +211,26 @@ describe('a sink', () => {
     expect(await files()).toHaveLength(3);
     await sink.close();
     await give(await open(), 2, 3);
+    expect(await files()).toHaveLength(3);
+  });
+
+  it('leaves no file of a node that is gone unfinished', async () => {
+    const around = { folder, node: 'a', maxBytes: 1e9, maxMinutes: 60, now: () => now };
+    for (const node of ['gone', 'stays']) await (await open({ node })).append(ROWS[0] ?? []);
+    await opened.shift()?.close();
+    await give(await open(), 1, 2);
+    now += 60 * 60_000;
+    expect(await finishAbandoned(around)).toEqual([]);
+    now += 60_000;
+    expect(await finishAbandoned(around)).toEqual(['gone']);
+    expect(await finishAbandoned(around)).toEqual([]);
+    expect(await files()).toEqual([
+      'cdrs-a-20250615T150640000Z.ndjson.open',
+      'cdrs-gone-20250615T150640000Z.ndjson',
+      'cdrs-stays-20250615T150640000Z.ndjson.open',
+    ]);
+    // It may come back, and remembers.
+    await (await open({ node: 'gone' })).append(ROWS[0] ?? []);
     expect(await files()).toHaveLength(3);
   });
 

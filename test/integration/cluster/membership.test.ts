@@ -207,6 +207,21 @@ describeWithPeer('redis-server', 'the nodes that share a Redis', () => {
     await eventually(() => expect(one.dead).toEqual([two.peers.token]), { timeoutMs: 10 * LEASE_MS });
   });
 
+  it('do not hold it against one that it is back half a lease after them', async () => {
+    const one = await nodes.start('one');
+    const late = new NodeRegister({ client: nodes.client(), prefix: 'test', keepGoneMs: 60_000 });
+    const token = 'late.1';
+    await late.register(token);
+    await eventually(() => expect(one.peers.known().map((node) => node.token)).toContain(token));
+    await server.stop();
+    await passed(1.5 * LEASE_MS);
+    await server.again();
+    await eventually(() => expect(one.peers.isTrusted()).toBe(true));
+    await passed(LEASE_MS / 2);
+    expect((await late.beat(token)).standing).toBe('beating');
+    expect(one.dead).toEqual([]);
+  });
+
   it('begin anew where they were given up, and look after what they had', async () => {
     const one = await nodes.start('one', LONG);
     const two = await nodes.start('two', LONG);

@@ -1,10 +1,11 @@
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import type { Call } from '../../../src/call/call.ts';
 import type { PeerMessage } from '../../../src/cluster/peers.ts';
 import type { RedisPeersOptions } from '../../../src/cluster/redis-peers.ts';
 import { RedisPeers } from '../../../src/cluster/redis-peers.ts';
 import { createLogger } from '../../../src/log.ts';
 import type { RedisServer } from '../../support/redis-server.ts';
+import { connected, redisClient } from './redis-client.ts';
 
 /** One process among those that share a Redis, and what it was told. */
 export interface TestNode {
@@ -13,7 +14,7 @@ export interface TestNode {
   readonly lost: string[];
   readonly messages: PeerMessage[];
   readonly logged: string[];
-  readonly subscriber: Redis;
+  readonly client: Redis;
 }
 
 export type NodeOptions = Partial<Omit<RedisPeersOptions, 'client' | 'subscriber' | 'log'>> & {
@@ -21,17 +22,6 @@ export type NodeOptions = Partial<Omit<RedisPeersOptions, 'client' | 'subscriber
   readonly onDead?: (token: string) => Promise<void>;
   readonly onMessage?: (message: PeerMessage) => void;
 };
-
-/** A client as the service has them: what cannot be asked soon fails soon. */
-export function redisClient(port: number): Redis {
-  const client = new Redis(port, '127.0.0.1', {
-    commandTimeout: 800,
-    maxRetriesPerRequest: 1,
-    retryStrategy: () => 50,
-  });
-  client.on('error', () => undefined);
-  return client;
-}
 
 /** Nodes of one test over one server; each with connections of its own. */
 export class TestNodes {
@@ -54,11 +44,11 @@ export class TestNodes {
   make(name: string, options: NodeOptions = {}): TestNode {
     const logged: string[] = [];
     const log = createLogger({ level: 'info', destination: { write: (line) => void logged.push(line) } });
-    const subscriber = this.client();
+    const client = this.client();
     const load = async (): Promise<Call | undefined> => undefined;
     const peers = new RedisPeers({
-      client: this.client(),
-      subscriber,
+      client,
+      subscriber: this.client(),
       prefix: 'test',
       name,
       leaseMs: 1000,
@@ -66,13 +56,14 @@ export class TestNodes {
       ...options,
       log,
     });
-    const node = { peers, dead: [], lost: [], messages: [], logged, subscriber };
+    const node = { peers, dead: [], lost: [], messages: [], logged, client };
     this.#nodes.push(node);
     return node;
   }
 
   async start(name: string, options: NodeOptions = {}): Promise<TestNode> {
     const node = this.make(name, options);
+    await connected(node.client);
     await this.begin(node, options);
     return node;
   }

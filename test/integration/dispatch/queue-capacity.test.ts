@@ -37,6 +37,14 @@ describeWithPeer('redis-server', 'the queues of trunks', () => {
     return node;
   }
 
+  /** The first of them carries its own calls only. */
+  function pair(limits: Omit<TrunkLimits, 'id'>, extra = {}): readonly [DispatchNode, DispatchNode] {
+    const [here, there] = start(2, limits, extra);
+    if (here === undefined || there === undefined) throw new Error('no nodes');
+    here.room = 0;
+    return [here, there];
+  }
+
   it('gives a permit, and the channel again once it is over', async () => {
     const node = only({ channels: 1 });
     const first = permitOf(await node.acquire('a'));
@@ -126,15 +134,11 @@ describeWithPeer('redis-server', 'the queues of trunks', () => {
       over();
     };
     for (const node of group) {
-      node.onOffer = async (call, permit) => {
-        // Those that it will not have are not used.
-        queueMicrotask(() => {
-          if (node.taken.some((one) => one.call === call)) void use({ kind: 'permit', permit });
-        });
-        return undefined;
-      };
+      node.onTaken = (_, permit) => void use({ kind: 'permit', permit });
     }
-    const calls = Array.from({ length: 300 }, (_, i) => group[i % 3]?.acquire(`call_${i}`, { waitMs: 60_000 }));
+    const calls = Array.from({ length: 300 }, (_, i) =>
+      group[i % 3]?.acquire(`call_${i}`, { waitMs: 60_000 }),
+    );
     const answers = await Promise.all(
       calls.map(async (answer) => {
         const given = (await answer) as CapacityAnswer;
@@ -145,29 +149,84 @@ describeWithPeer('redis-server', 'the queues of trunks', () => {
     await eventually(() => expect(permits).toBe(300));
     await eventually(() => expect(inUse).toBe(0));
     expect(most).toBe(7);
-    expect(answers.filter((kind) => kind === 'moved').length).toBe(group.flatMap(({ taken }) => taken).length);
+    expect(answers.filter((kind) => kind === 'moved').length).toBe(
+      group.flatMap(({ taken }) => taken).length,
+    );
     expect(answers).toContain('moved');
   });
 
-  it('lets another node carry a call, and does not where it is not to be had', async () => {
-    const [here, there] = start(2, { channels: 1 });
-    if (here === undefined || there === undefined) throw new Error('no nodes');
-    here.room = 0;
-    const first = permitOf(await here.acquire('first'));
-    there.onOffer = async () => false;
-    const refused = here.acquire('not to be had', { waitMs: 30_000 });
-    there.room = 0;
-    const moves = here.acquire('moves', { waitMs: 30_000 });
-    const elsewhere = here.acquire('moves', { waitMs: 30_000, trunkId: 'alpha', priority: 9 });
-    await eventually(async () => expect((await here.capacity.use())[0]?.waiting).toBe(3));
-    there.room = 5;
+  it('gives a call to the node that has picked it up', async () => {
+    const [here, there] = pair({ channels: 1 });
+    const first = permitOf(await there.acquire('first'));
+    const moves = here.acquire('moves');
+    const alsoHere = here.acquire('moves', { priority: 9 });
+    await eventually(async () => expect((await here.capacity.use())[0]?.waiting).toBe(2));
     first.release();
-    // It comes back to who waits with it, whoever was asked before.
-    const permit = permitOf(await refused);
-    there.onOffer = async () => undefined;
-    here.capacity.moved('nobody');
-    await here.close();
-    permit.release();
-    expect(await Promise.all([moves, elsewhere])).toHaveLength(2);
+    expect(await moves).toEqual({ kind: 'moved' });
+    expect(await alsoHere).toEqual({ kind: 'moved' });
+    expect(there.taken.map(({ call }) => call)).toEqual([
+      { callId: 'moves', from: here.token, trunkId: 'alpha' },
+    ]);
+    await eventually(async () => {
+      expect(await here.capacity.use()).toMatchObject([{ inUse: 1, waiting: 0 }]);
+    });
+    there.taken[0]?.permit.release();
+    await eventually(async () => expect((await here.capacity.use())[0]?.inUse).toBe(0));
+  });
+
+  it('serves a call where it waits that nobody else will have', async () => {
+    const [here, there] = pair({ channels: 1 });
+    there.onOffer = async () => {
+      there.room = 0;
+      return false;
+    };
+    const first = permitOf(await there.acquire('first'));
+    const wanted = here.acquire('wanted');
+    await eventually(async () => expect((await here.capacity.use())[0]?.waiting).toBe(1));
+    first.release();
+    permitOf(await wanted).release();
+    expect(there.offered.length).toBeGreaterThan(0);
+    expect(there.taken).toEqual([]);
+    await eventually(async () => expect((await here.capacity.use())[0]?.inUse).toBe(0));
+  });
+
+  it('leaves calls of others alone where there is no room for them', async () => {
+    const [here, there] = pair({ channels: 1 });
+    there.room = 0;
+    const first = permitOf(await there.acquire('first'));
+    const foreign = here.acquire('foreign');
+    await eventually(async () => expect((await here.capacity.use())[0]?.waiting).toBe(1));
+    const begun = performance.now();
+    first.release();
+    const second = permitOf(await foreign);
+    expect(performance.now() - begun).toBeLessThan(1500);
+    second.release();
+    // Now one of its own is behind one of the other node: it gets to it, in the order of the line.
+    const third = permitOf(await there.acquire('third'));
+    const order: string[] = [];
+    const waiting = [here, there].map(async (node, index) => {
+      await eventually(async () => expect((await here.capacity.use())[0]?.waiting).toBe(index));
+      const callId = index === 0 ? 'next' : 'own';
+      const permit = permitOf(await node.acquire(callId));
+      order.push(callId);
+      permit.release();
+    });
+    await eventually(async () => expect((await here.capacity.use())[0]?.waiting).toBe(2));
+    third.release();
+    await Promise.all(waiting);
+    expect(order).toEqual(['next', 'own']);
+    expect(there.offered).toEqual([]);
+  });
+
+  it('never carries more calls of others than its media can', async () => {
+    const [here, there] = pair({}, { maxCarried: 4 });
+    const blocked = await Promise.all(
+      Array.from({ length: 4 }, async (_, i) => permitOf(await there.acquire(`own_${i}`))),
+    );
+    const waiting = Array.from({ length: 20 }, (_, i) => here.acquire(`call_${i}`));
+    const answers = await Promise.all(waiting);
+    expect(answers.every(({ kind }) => kind === 'permit')).toBe(true);
+    expect(there.taken).toEqual([]);
+    for (const permit of blocked) permit.release();
   });
 });

@@ -1,10 +1,15 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Cluster, Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { cdrsOf } from '../../../src/cdr/cdr.ts';
+import { formatLine } from '../../../src/cdr/chain.ts';
 import { verifyLedger } from '../../../src/cdr/export.ts';
+import { CdrSink } from '../../../src/cdr/sink.ts';
 import type { LedgerRow } from '../../../src/store/cdr-ledger.ts';
 import { FAMILIES, familyOf } from '../../../src/store/family.ts';
 import { RedisLedger } from '../../../src/store/redis/ledger.ts';
@@ -202,6 +207,22 @@ describeWithPeer('redis-server', 'the outbox of call detail records', () => {
     expect([rows.length, (await left()).length]).toEqual([2, 1]);
     expect(await outbox.deliverAll()).toBe(2);
     expect([await all(), sink.rows, await left()]).toEqual([rows, rows, []]);
+  });
+
+  it('fills the files of a sink, each row once, also where records are delivered again', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'voice-otp-outbox-'));
+    const files = await CdrSink.open({ folder, node: 'a', maxBytes: 1e6, maxMinutes: 60, now: Date.now });
+    const filing = new Outbox({ client, prefix: 'votp', ledger, sink: files });
+    for (const again of [false, true]) {
+      for (const name of again ? ['a', 'b', 'c'] : ['a', 'b']) await put(name);
+      expect(await filing.deliverAll()).toBe(again ? 6 : 4);
+    }
+    await files.close();
+    const [name = '', ...others] = (await readdir(folder)).filter((file) => file.includes('ndjson'));
+    expect(others).toEqual([]);
+    const lines = (await readFile(join(folder, name), 'utf8')).split('\n').slice(0, -1);
+    expect(lines.toSorted()).toEqual((await all()).map(formatLine).toSorted());
+    await rm(folder, { recursive: true, force: true });
   });
 
   it('leaves what is no record where it is, delivers the rest, and says so when it sweeps', async () => {

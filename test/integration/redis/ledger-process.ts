@@ -33,7 +33,7 @@ async function append(index: number): Promise<string> {
   return `call_${name}${index} ${rows.map(({ seq }) => seq).join(' ')}\n`;
 }
 
-await client.ping();
+await eventually(() => client.ping(), { timeoutMs: 15_000 });
 process.stdout.write('ready\n');
 await new Promise((resolve) => {
   process.stdin.once('data', resolve);

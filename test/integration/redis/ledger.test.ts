@@ -213,11 +213,7 @@ describeWithPeer('redis-server', 'the ledger in Redis', () => {
 
   it('says that Redis is away, writes on when it is back, and follows it where it lost the end', async () => {
     const own = await RedisServer.start();
-    const impatient = new Redis(own.port, {
-      commandTimeout: 300,
-      maxRetriesPerRequest: 0,
-      retryStrategy: () => 20,
-    });
+    const impatient = new Redis(own.port, { maxRetriesPerRequest: 0, retryStrategy: () => 20 });
     impatient.on('error', () => undefined);
     const away = new RedisLedger({ client: impatient, prefix: 'votp', retentionMs: undefined });
     try {
@@ -237,6 +233,31 @@ describeWithPeer('redis-server', 'the ledger in Redis', () => {
     } finally {
       impatient.disconnect();
       await own.remove();
+    }
+  });
+
+  it('makes sure of what it could not tell, when it is asked again', async () => {
+    const impatient = new Redis(server.port, { commandTimeout: 2000 });
+    const unsure = new RedisLedger({ client: impatient, prefix: 'votp', retentionMs: undefined });
+    const carryAll = () =>
+      Promise.allSettled(Array.from({ length: 300 }, (_, index) => carry(`${index}`, 500, unsure)));
+    try {
+      await carry('a', 400, unsure);
+      await client.config('RESETSTAT');
+      server.pause();
+      const results = await carryAll();
+      server.resume();
+      for (const result of results) {
+        expect(result).toMatchObject({ status: 'rejected', reason: { code: 'store_unavailable' } });
+      }
+      // Redis reads it now, and writes what nobody waits for any more: what the first of them asked, and no more.
+      await eventually(async () => expect(await client.hget('votp:{cdr}:ends', 'head')).toBe('4'));
+      expect(await client.info('commandstats')).toContain('cmdstat_evalsha:calls=1,');
+      expect((await carryAll()).map(({ status }) => status)).not.toContain('rejected');
+      expect(await verifyLedger(ledger)).toMatchObject({ rows: 602, broken: null });
+    } finally {
+      server.resume();
+      impatient.disconnect();
     }
   });
 

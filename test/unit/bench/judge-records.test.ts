@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { judgeCalls, judgeLedger, type Told } from '../../../bench/chaos/judge-records.ts';
-import type { CallSeen, RecordSeen } from '../../../bench/chaos/records.ts';
+import {
+  judgeCalls,
+  judgeLedger as judgeLines,
+  judgeRescue,
+  type Told,
+} from '../../../bench/chaos/judge-records.ts';
+import { judgeRefusals } from '../../../bench/chaos/judge-stage.ts';
+import { type CallSeen, type RecordSeen, recordsIn } from '../../../bench/chaos/records.ts';
 import type { Verdict } from '../../../bench/chaos/verdict.ts';
 import { attempt, callTo } from './made-up-wire.ts';
 
@@ -98,6 +104,12 @@ describe('records of attempts', () => {
     })),
   );
   const first = rows[0] as RecordSeen;
+  const lines = (records: readonly RecordSeen[]) => ({ records, malformed: [] });
+  const judgeLedger = (
+    calls: readonly CallSeen[],
+    ledger: readonly RecordSeen[],
+    sunk: readonly RecordSeen[],
+  ) => judgeLines(calls, lines(ledger), lines(sunk));
 
   it('hold where each attempt has one, and the sinks have them too, some of them twice', () => {
     expect(failed(judgeLedger(CALLS, rows, [...rows, first]))).toEqual([]);
@@ -134,4 +146,31 @@ describe('records of attempts', () => {
       'lines of sinks that say another end than the ledger',
     ]);
   });
+
+  it('fail for a line that is cut off', () => {
+    const text = rows.map((row) => JSON.stringify(row)).join('\n');
+    expect(recordsIn(`${text}\n`, 'sink')).toEqual({ records: rows, malformed: [] });
+    const torn = recordsIn(text.slice(0, -5), 'sink');
+    expect(torn.malformed).toEqual(['sink:3']);
+    expect(failed(judgeLines(CALLS, lines(rows), torn))).toEqual([
+      'records that no sink has',
+      'lines of the ledger and the sinks that are no record',
+    ]);
+  });
+});
+
+it('fails for a call that nobody dialled, since its node was lost', () => {
+  const interrupted = { disposition: 'interrupted' };
+  expect(judgeRescue([...CALLS, callTo(ONE, [attempt()], interrupted)]).ok).toBe(true);
+  expect(judgeRescue([...CALLS, callTo(ONE, [], { disposition: 'capacity' })]).ok).toBe(true);
+  expect(judgeRescue([...CALLS, callTo(ONE, [], interrupted)]).ok).toBe(false);
+});
+
+it('fails for an answer 503 that is late, or does not say when to come again', () => {
+  const judged = (withoutRetryAfter: number, refusedAfterMs: readonly number[]) =>
+    judgeRefusals({ withoutRetryAfter, refusedAfterMs: [...refusedAfterMs], accepted: [] }).map(
+      ({ ok }) => ok,
+    );
+  expect(judged(0, [3, 1240])).toEqual([true, true]);
+  expect(judged(1, [3, 1260])).toEqual([false, false]);
 });

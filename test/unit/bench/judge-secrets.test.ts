@@ -94,6 +94,9 @@ describe('the search for codes', () => {
       found: [`c: ${DIGITS}`, `${SPELLED}: ${SPELLED}`],
       immortal: [SPELLED],
     });
+    const kept = [entry('{votp-q-first}:trunk-first:id', '7', -1), entry('votp:{cdr}:rows', '', -1)];
+    const ours = entry('votp:{ab}:call:call_ab', '', -1);
+    expect((await codesInRedis([...kept, ours], search)).immortal).toEqual([ours.key]);
   });
 });
 

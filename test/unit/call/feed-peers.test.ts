@@ -43,10 +43,7 @@ function feedWith(stored: () => Call | undefined): { feed: CallFeed; peers: Else
   return { feed, peers };
 }
 
-async function recorded(
-  feed: CallFeed,
-  from = 0,
-): Promise<{ seen: string[]; unsubscribe: () => void }> {
+async function recorded(feed: CallFeed, from = 0): Promise<{ seen: string[]; unsubscribe: () => void }> {
   const seen: string[] = [];
   const unsubscribe = await feed.subscribe(
     queued.id,
