@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Job } from 'bullmq';
 import { Queue } from 'bullmq';
 import type { RedisClient, RedisScript } from '../redis/script.ts';
@@ -51,25 +52,28 @@ const MOST_LEFT = 10_000;
 const WINDOW_MS = 100;
 /** What BullMQ tells of its jobs is kept for boards only. */
 const EVENTS_KEPT = 200;
+const ANEW_MS = 300;
 const SECOND_MS = 1000;
 
 /** The BullMQ queue of one trunk: its name, its limits, and jobs as they are added and removed. */
 export class TrunkJobs {
-  readonly queue: Queue<CallJob>;
+  readonly #options: TrunkJobsOptions;
   readonly #client: RedisClient;
+  #queue: Queue<CallJob>;
+  #closed = false;
   /** To be removed, as soon as that can be done. */
   readonly #left = new Set<string>();
   #removing = false;
   #cps: number | undefined;
 
-  constructor({ trunkId, prefix, connection, client }: TrunkJobsOptions) {
-    this.#client = client;
-    this.queue = new Queue<CallJob>(`trunk-${trunkId}`, {
-      connection,
-      prefix: `{${prefix}-q-${trunkId}}`,
-      streams: { events: { maxLen: EVENTS_KEPT } },
-    });
-    this.queue.on('error', () => undefined);
+  constructor(options: TrunkJobsOptions) {
+    this.#options = options;
+    this.#client = options.client;
+    this.#queue = this.#newQueue();
+  }
+
+  get queue(): Queue<CallJob> {
+    return this.#queue;
   }
 
   /** To add one that is there already changes nothing. */
@@ -169,8 +173,28 @@ export class TrunkJobs {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     await this.queue.getBackend().close(true);
     await this.queue.close();
+  }
+
+  /** One that was disturbed while it connected for the first time stays useless: another one takes its place. */
+  #newQueue(): Queue<CallJob> {
+    const { trunkId, prefix, connection } = this.#options;
+    const queue = new Queue<CallJob>(`trunk-${trunkId}`, {
+      connection,
+      prefix: `{${prefix}-q-${trunkId}}`,
+      streams: { events: { maxLen: EVENTS_KEPT } },
+      skipVersionCheck: true,
+    });
+    queue.on('error', () => undefined);
+    queue.waitUntilReady().catch(async () => {
+      await sleep(ANEW_MS, undefined, { ref: false });
+      if (this.#closed) return;
+      queue.close().catch(() => undefined);
+      this.#queue = this.#newQueue();
+    });
+    return queue;
   }
 }
 

@@ -95,7 +95,7 @@ export class TrunkQueue {
   readonly #trunkId: string;
   readonly #options: TrunkQueueOptions;
   readonly #jobs: TrunkJobs;
-  readonly #worker: Worker<CallJob>;
+  #worker: Worker<CallJob>;
   readonly #moments: InviteMoments;
   readonly #wishes: WishLine;
   /** Jobs that a worker here has, with the token of its lock, until it has done with them. */
@@ -140,28 +140,7 @@ export class TrunkQueue {
       onCrowd: (waitMs) => this.#jobs.hold(waitMs - CROWD_MS),
       elapsed: options.elapsed,
     });
-    const { name, opts } = this.#jobs.queue;
-    this.#worker = new Worker<CallJob>(name, (job, lock) => this.#carry(job, lock ?? ''), {
-      connection: connections.worker,
-      prefix: opts.prefix ?? '',
-      autorun: false,
-      lockDuration: LOCK_MS,
-      maxStalledCount: NEVER_FAILED,
-      stalledInterval: STALLED_MS,
-      // A worker that is paused would not look: see `tick`.
-      skipStalledCheck: true,
-      drainDelay: SLEEP_SECONDS,
-      runRetryDelay: RETRY_MS,
-      removeOnComplete: { count: 0 },
-      removeOnFail: { count: 0 },
-    });
-    this.#worker.on('error', () => undefined);
-    this.#worker.on('lockRenewalFailed', (ids) => this.#lockAgain(ids));
-    this.#worker.on('completed', ({ id }) => {
-      this.#done.delete(id ?? '');
-      // It need not have picked up the next one.
-      this.#jobs.wake();
-    });
+    this.#worker = this.#newWorker();
   }
 
   /** As a board shows it. */
@@ -258,6 +237,41 @@ export class TrunkQueue {
     // What was told before is to be heard: the removal of those who waited, and channels that were given back.
     await bounded(this.#jobs.tidy(), CLOSE_MS);
     await Promise.all([bounded(this.#worker.close(true), CLOSE_MS), bounded(this.#jobs.close(), CLOSE_MS)]);
+  }
+
+  /** One that was disturbed while it connected for the first time stays useless: another one takes its place. */
+  #newWorker(): Worker<CallJob> {
+    const { name, opts } = this.#jobs.queue;
+    const worker = new Worker<CallJob>(name, (job, lock) => this.#carry(job, lock ?? ''), {
+      connection: this.#options.connections.worker,
+      prefix: opts.prefix ?? '',
+      autorun: false,
+      lockDuration: LOCK_MS,
+      maxStalledCount: NEVER_FAILED,
+      stalledInterval: STALLED_MS,
+      // A worker that is paused would not look: see `tick`.
+      skipStalledCheck: true,
+      skipVersionCheck: true,
+      drainDelay: SLEEP_SECONDS,
+      runRetryDelay: RETRY_MS,
+      removeOnComplete: { count: 0 },
+      removeOnFail: { count: 0 },
+    });
+    worker.on('error', () => undefined);
+    worker.on('lockRenewalFailed', (ids) => this.#lockAgain(ids));
+    worker.on('completed', ({ id }) => {
+      this.#done.delete(id ?? '');
+      // It need not have picked up the next one.
+      this.#jobs.wake();
+    });
+    worker.waitUntilReady().catch(async () => {
+      await sleep(RETRY_MS, undefined, { ref: false });
+      if (this.#closed) return;
+      worker.close(true).catch(() => undefined);
+      this.#worker = this.#newWorker();
+      this.steer();
+    });
+    return worker;
   }
 
   /** Runs until Redis has the limits that hold now: nothing is picked up before it has any. */

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { Redis } from 'ioredis';
 import type { QueueCapacityOptions } from '../../src/dispatch/queue-capacity.ts';
 import { QueueCapacity } from '../../src/dispatch/queue-capacity.ts';
 import type { AttemptState, ForeignCall } from '../../src/dispatch/trunk-queue.ts';
+import { RedisLink } from '../../src/redis/connection.ts';
+import type { RedisTerms } from '../../src/redis/terms.ts';
 import type { CapacityAnswer, Permit, TrunkLimits } from '../../src/trunk/capacity.ts';
 
 /** What the nodes of a test know together: in place of the store, and of messages between them. */
@@ -27,26 +28,23 @@ export class DispatchNode {
   /** Hears of calls that were taken over. */
   onTaken: (call: ForeignCall, permit: Permit) => void = () => undefined;
   room = Number.POSITIVE_INFINITY;
-  readonly #clients: readonly Redis[];
+  readonly #link: RedisLink;
   readonly #site: Site;
 
+  /** @param redis port of one server, or how several are reached */
   constructor(
-    port: number,
+    redis: number | Omit<RedisTerms, 'commandTimeoutMs'>,
     site: Site,
     trunks: readonly TrunkLimits[],
     options: Partial<QueueCapacityOptions> = {},
   ) {
     this.#site = site;
-    const retryStrategy = (): number => 100;
-    const quick = { port, host: '127.0.0.1', commandTimeout: 800, maxRetriesPerRequest: 0, retryStrategy };
-    const client = new Redis({ ...quick, enableOfflineQueue: false });
-    const queue = new Redis({ ...quick, enableOfflineQueue: false });
-    const worker = new Redis({ port, host: '127.0.0.1', maxRetriesPerRequest: null, retryStrategy });
-    this.#clients = [client, queue, worker];
-    for (const one of this.#clients) one.on('error', () => undefined);
+    const terms = typeof redis === 'number' ? { url: `redis://127.0.0.1:${redis}` } : redis;
+    const link = new RedisLink({ terms: { ...terms, commandTimeoutMs: 800 }, name: this.token });
+    this.#link = link;
     this.capacity = new QueueCapacity(trunks, {
-      queues: { queue, worker },
-      client,
+      queues: link.forQueues(),
+      client: link.client,
       prefix: 'votp',
       token: () => this.token,
       elapsed: () => performance.now(),
@@ -72,9 +70,14 @@ export class DispatchNode {
     return this.capacity.acquire({ callId, trunkId: 'alpha', priority: 5, waitMs: 20_000, ...wish }, signal);
   }
 
+  /** Waits until Redis can be asked. */
+  ready(): Promise<void> {
+    return this.#link.ready(20_000);
+  }
+
   async close(): Promise<void> {
     await this.capacity.close();
-    for (const client of this.#clients) client.disconnect();
+    await this.#link.close();
   }
 
   async #takeOver(call: ForeignCall, permit: Permit): Promise<boolean> {

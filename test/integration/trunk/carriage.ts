@@ -121,7 +121,12 @@ export class Carriage {
       random: this.#random,
     });
     const deadline = clock.elapsed() + DEADLINE_MS;
-    const terms = { callId: call.id, priority: 5, nextTrunkMs: NEXT_TRUNK_MS, leftMs: () => deadline - clock.elapsed() };
+    const terms = {
+      callId: call.id,
+      priority: 5,
+      nextTrunkMs: NEXT_TRUNK_MS,
+      leftMs: () => deadline - clock.elapsed(),
+    };
     const ways = openings(chosen, terms, this, new AbortController().signal);
     let passed: readonly Passed[] = [];
     for (;;) {

@@ -244,7 +244,7 @@ describe('LocalCapacity, whatever comes', () => {
           await use(first, one);
           await clock.pass(1);
           const ages = first.recent();
-          first.close();
+          await first.close();
           await clock.pass(pause);
           const recent = new Map([...ages].map(([id, list]) => [id, list.map((age) => age + pause)]));
           const second = new LocalCapacity([{ id: 'alpha', cps }], {

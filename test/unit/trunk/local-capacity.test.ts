@@ -155,7 +155,7 @@ describe('LocalCapacity: INVITEs per second', () => {
     const before = capacityOf({ cps: 5 });
     const first = sending(before, 5);
     await clock.pass(900);
-    before.close();
+    await before.close();
     const recent = new Map([...before.recent()].map(([id, ages]) => [id, ages.map((age) => age + 10)]));
     await clock.pass(10);
     const then = sending(capacityOf({ cps: 5 }, { recent }), 5);
