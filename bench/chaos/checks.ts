@@ -4,13 +4,15 @@ import { none, type Verdict } from './verdict.ts';
 
 /** Of the accepted requests every so many has its code checked. */
 const ONE_IN = 3;
-/** When most callees have heard their code. */
-const AFTER_MS = 6000;
+/** How often it is asked whether the callee has answered, and for how long: nobody knows a code before. */
+const LOOK_MS = 3000;
+const LOOKS = 20;
 const TRY_MS = 2000;
 const TRIES = 10;
 const PAUSE_MS = 500;
 
 const checkAnswer = z.object({ approved: z.boolean() });
+const callAnswer = z.object({ state: z.string() });
 const verificationAnswer = z.object({ id: z.string(), status: z.string() });
 
 /** Right codes, each submitted at two nodes at the same time: one of them may say that it approved it. */
@@ -26,12 +28,11 @@ export class Checks {
     this.#urls = urls;
   }
 
-  /** Has the code of some of those that are given checked, a while later. */
-  later(verificationId: string, code: string): void {
+  /** Has the code of some of those that are given checked, once their callee has answered. */
+  later(verificationId: string, callId: string, code: string): void {
     const index = this.#asked++;
     if (index % ONE_IN !== 0) return;
-    this.approvals.set(verificationId, 0);
-    this.#open.push(this.#submit(index, verificationId, code), this.#submit(index + 1, verificationId, code));
+    this.#open.push(this.#afterAnswer(index, verificationId, callId, code));
   }
 
   /** Resolves when all of them were answered, or given up. */
@@ -39,8 +40,30 @@ export class Checks {
     await Promise.all(this.#open);
   }
 
+  async #afterAnswer(index: number, id: string, callId: string, code: string): Promise<void> {
+    for (let look = 0; look < LOOKS; look++) {
+      await sleep(LOOK_MS);
+      const state = await this.#stateOf(callId, index + look);
+      if (state === 'answered') {
+        this.approvals.set(id, 0);
+        await Promise.all([this.#submit(index, id, code), this.#submit(index + 1, id, code)]);
+      }
+      if (state === 'answered' || state === 'ended') return;
+    }
+  }
+
+  /** Undefined where this node does not say. */
+  async #stateOf(callId: string, index: number): Promise<string | undefined> {
+    try {
+      const url = this.#urls[index % this.#urls.length] ?? '';
+      const response = await fetch(`${url}/v1/calls/${callId}`, { signal: AbortSignal.timeout(TRY_MS) });
+      return response.status === 200 ? callAnswer.parse(await response.json()).state : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
   async #submit(from: number, id: string, code: string): Promise<void> {
-    await sleep(AFTER_MS);
     for (let i = 0; i < TRIES; i++) {
       const url = this.#urls[(from + i) % this.#urls.length] ?? '';
       try {

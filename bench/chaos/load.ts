@@ -14,7 +14,7 @@ export interface LoadTerms {
   /** Of all calls; a mixture without it. */
   readonly fate?: Fate;
   /** Hears of each verification, with the code that its callee is told. */
-  readonly onAccepted?: (verificationId: string, code: string) => void;
+  readonly onAccepted?: (verificationId: string, callId: string, code: string) => void;
 }
 
 /** A request with what became of it. */
@@ -121,7 +121,7 @@ export class Load {
           ...{ number: to, verificationId: id, callId, askedAt, answeredAt: Date.now(), tries },
           createdAt: Date.parse(createdAt),
         });
-        this.#terms.onAccepted?.(id, request.code);
+        this.#terms.onAccepted?.(id, callId, request.code);
         for (const { at, reached } of this.#marks) if (this.accepted.length >= at) reached();
         return;
       }

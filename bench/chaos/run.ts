@@ -113,7 +113,7 @@ async function chaos(stage: Stage): Promise<readonly Verdict[]> {
     ratePerSecond: Number(values.rate),
     seed: Number(values.seed),
     urls: stage.urls,
-    onAccepted: (verificationId, code) => checks.later(verificationId, code),
+    onAccepted: (verificationId, callId, code) => checks.later(verificationId, callId, code),
   });
   const troubles: string[] = [];
   const inTrouble = (error: unknown): void => void troubles.push(String(error));

@@ -225,7 +225,8 @@ export class CallCourse {
     }
     const stored = await insist(() => store.verification(verificationId), giveUp);
     const verification = stored === undefined ? undefined : expire(stored, now());
-    if (verification?.status === 'canceled') {
+    // Of an approved one, that nobody needs the call any more.
+    if (verification?.status === 'canceled' || verification?.status === 'approved') {
       return 'canceled';
     }
     const rounds =

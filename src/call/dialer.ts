@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PeerMessage, Peers } from '../cluster/peers.ts';
 import type { Permit } from '../trunk/capacity.ts';
@@ -61,6 +62,8 @@ export class Dialer {
 
   constructor(options: DialerOptions) {
     this.#settings = options.settings;
+    // While the store is away, every call waits for it and listens.
+    setMaxListeners(0, this.#giveUp.signal);
     this.#peers = options.peers;
     this.#ports = {
       ...options,

@@ -20,7 +20,7 @@ export class MediaRoom {
   /** Not below 0. */
   get forOthers(): number {
     const { maxCarried, room } = this.#terms;
-    return Math.max(0, Math.min(room() - this.#asked, maxCarried - this.#carried));
+    return Math.max(0, Math.min(room(), maxCarried - this.#carried) - this.#asked);
   }
 
   /** A permit is in hand, until what this answers is called, once. */

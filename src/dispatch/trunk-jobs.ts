@@ -63,6 +63,7 @@ export class TrunkJobs {
   #closed = false;
   /** To be removed, as soon as that can be done. */
   readonly #left = new Set<string>();
+  readonly #removals = new Set<Promise<void>>();
   #removing = false;
   #cps: number | undefined;
 
@@ -96,11 +97,18 @@ export class TrunkJobs {
 
   /** Removes one as soon as that can be done, unless somebody works on it. */
   forget(id: string): void {
-    this.remove(id)
+    const removal: Promise<void> = this.remove(id)
       .then(() => this.wake())
       .catch(() => {
         if (this.#left.size < MOST_LEFT) this.#left.add(id);
-      });
+      })
+      .finally(() => this.#removals.delete(removal));
+    this.#removals.add(removal);
+  }
+
+  /** Once it is known what became of all removals. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#removals);
   }
 
   /** Tries again what could not be removed. */

@@ -85,6 +85,7 @@ const ASK_AGAIN_MS = 1000;
 /** By then BullMQ has said that a job is complete, or it never will. */
 const COMPLETE_MS = 3000;
 const CLOSE_MS = 500;
+const SETTLE_MS = 5;
 /** So long those who are picked up may wait for their moments: no moment passes unused while the next ones are picked up. */
 const CROWD_MS = 100;
 /** Timers come late by about this, which is made up for. */
@@ -233,10 +234,17 @@ export class TrunkQueue {
   /** Ends it here, soon also where Redis is away. What is in use stays in use until others look after it. */
   async close(): Promise<void> {
     this.shut();
-    this.#closed = true;
     // What was told before is to be heard: the removal of those who waited, and channels that were given back.
-    await bounded(this.#jobs.tidy(), CLOSE_MS);
+    await bounded(Promise.all([this.#jobs.settled(), this.#settled()]), CLOSE_MS);
+    this.#closed = true;
     await Promise.all([bounded(this.#worker.close(true), CLOSE_MS), bounded(this.#jobs.close(), CLOSE_MS)]);
+  }
+
+  /** Waits until BullMQ has heard of all that was given back, for a while at most. */
+  async #settled(): Promise<void> {
+    const end = this.#options.elapsed() + CLOSE_MS;
+    do await sleep(SETTLE_MS);
+    while (this.#done.size > 0 && this.#options.elapsed() < end);
   }
 
   /** One that was disturbed while it connected for the first time stays useless: another one takes its place. */
@@ -346,8 +354,12 @@ export class TrunkQueue {
     if (from === token()) return this.#jobs.excuse();
     if (cameAgain(job) && (await this.#outcome(job)) === 'over') return;
     if (deadline < now()) return this.#jobs.excuse();
-    if (media.forOthers === 0) return this.#putBack(job, lock);
-    await media.ask(() => this.#takeOver({ callId, from, trunkId: this.#trunkId }, job, lock));
+    if (!this.#open || media.forOthers === 0) return this.#putBack(job, lock);
+    const call = { callId, from, trunkId: this.#trunkId };
+    const taken = await media.ask(() => this.#takeOver(call, job, lock));
+    if (taken === undefined) return this.#jobs.excuse();
+    if (from !== token()) this.#options.tellMoved(from, callId);
+    await taken.over;
   }
 
   #grant(wish: Wish): Promise<void> {
@@ -367,18 +379,22 @@ export class TrunkQueue {
     }
   }
 
-  async #takeOver(call: ForeignCall, job: Job<CallJob>, lock: string): Promise<void> {
-    const { takeOver, tellMoved, token, now } = this.#options;
+  /** Undefined where it is not to be had. */
+  async #takeOver(
+    call: ForeignCall,
+    job: Job<CallJob>,
+    lock: string,
+  ): Promise<{ readonly over: Promise<void> } | undefined> {
+    const { takeOver, now } = this.#options;
     // Whoever stood still since it was picked up may have lost it to another one.
     const ours = await job.extendLock(lock, LOCK_MS).catch(() => 0);
-    if (ours !== 1) return;
+    if (ours !== 1) return undefined;
     const { permit, over } = this.#permit(Math.max(0, now() - job.timestamp));
     const taken = await takeOver(call, permit).catch(() => false);
-    if (!taken) {
-      permit.release();
-      await this.#jobs.excuse();
-    } else if (call.from !== token()) tellMoved(call.from, call.callId);
+    if (taken) return { over };
+    permit.release();
     await over;
+    return undefined;
   }
 
   /** The first in line has to wait for others: whoever has room, or has accepted the call. */

@@ -240,6 +240,8 @@ describeWithPeer('redis-server', 'channels over outages', () => {
     await sleep(500);
     await server.again();
     permitOf(await waits).release();
-    expect(await node.capacity.use()).toMatchObject([{ channels: 3, cps: 10 }]);
+    await eventually(async () => {
+      expect(await node.capacity.use()).toMatchObject([{ channels: 3, cps: 10, inUse: 0, waiting: 0 }]);
+    });
   });
 });

@@ -218,6 +218,32 @@ describeWithPeer('redis-server', 'the queues of trunks', () => {
     expect(there.offered).toEqual([]);
   });
 
+  it('asks for the room of each call, and counts none twice', async () => {
+    const [here, there] = pair({ channels: 2 });
+    const permits = [permitOf(await there.acquire('a')), permitOf(await there.acquire('b'))];
+    const moves = ['x', 'y'].map((callId) => here.acquire(callId));
+    await eventually(async () => expect((await here.capacity.use())[0]?.waiting).toBe(2));
+    there.room = 1;
+    for (const permit of permits) {
+      permit.release();
+      await eventually(() => expect(there.taken.length).toBe(permits.indexOf(permit) + 1));
+    }
+    expect(await Promise.all(moves)).toEqual([{ kind: 'moved' }, { kind: 'moved' }]);
+    for (const { permit } of there.taken) permit.release();
+  });
+
+  it('takes what it has given back, and those who waited, out of the queue before it ends', async () => {
+    const [here, there] = pair({ channels: 1 });
+    there.room = 0;
+    const permit = permitOf(await here.acquire('first'));
+    const waits = here.acquire('waits');
+    await eventually(async () => expect((await there.capacity.use())[0]?.waiting).toBe(1));
+    permit.release();
+    await here.close();
+    const inUse = (await waits).kind === 'permit' ? 1 : 0;
+    expect((await there.capacity.use())[0]).toMatchObject({ inUse, waiting: 0 });
+  });
+
   it('never carries more calls of others than its media can', async () => {
     const [here, there] = pair({}, { maxCarried: 4 });
     const blocked = await Promise.all(
