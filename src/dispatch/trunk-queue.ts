@@ -350,9 +350,10 @@ export class TrunkQueue {
     const { callId, from, deadline } = job.data;
     const wish = this.#wishes.find(id);
     if (wish !== undefined) return this.#grant(wish);
+    // Also of a call that was ours: another process may have carried it.
+    if (cameAgain(job) && (await this.#outcome(job)) === 'over') return;
     // Nobody waits for it any more.
     if (from === token()) return this.#jobs.excuse();
-    if (cameAgain(job) && (await this.#outcome(job)) === 'over') return;
     if (deadline < now()) return this.#jobs.excuse();
     if (!this.#open || media.forOthers === 0) return this.#putBack(job, lock);
     const call = { callId, from, trunkId: this.#trunkId };

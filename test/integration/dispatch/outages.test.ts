@@ -62,6 +62,35 @@ describeWithPeer('redis-server', 'channels over outages', () => {
     };
   }
 
+  it('keeps the channel of a call that a killed process had taken from here', async () => {
+    const child = await holder(20);
+    const node = start({ channels: 20 });
+    child.tell('take');
+    // Until the other one is faster.
+    const taken = await eventually(
+      async () => {
+        const callId = `call-${Math.random()}`;
+        const hangUp = new AbortController();
+        const waiting = node.acquire(callId, {}, hangUp.signal);
+        const granted = waiting.then((answer) => answer.kind === 'permit' && (answer.permit.release(), true));
+        if (await Promise.race([granted, child.hears(`taken ${callId}`).then(() => false)]))
+          throw new Error('here');
+        node.capacity.moved(callId);
+        expect(await waiting).toEqual({ kind: 'moved' });
+        return callId;
+      },
+      { timeoutMs: 30_000 },
+    );
+    site.attempts.set(`${taken} alpha`, 'up');
+    await eventually(async () => expect((await node.capacity.use())[0]?.inUse).toBe(1));
+    const seen = await watch(node);
+    await child.kill();
+    await sleep(12_000);
+    expect(await seen()).toEqual({ least: 1, most: 1 });
+    site.attempts.set(`${taken} alpha`, 'over');
+    await eventually(async () => expect((await node.capacity.use())[0]?.inUse).toBe(0));
+  });
+
   it('keeps the channels of a process that was killed until its calls are over', async () => {
     const child = await holder(2, 'x', 'y');
     const node = start({ channels: 2 });
