@@ -12,7 +12,7 @@ import type {
 import { carryLeg, endLegs } from '../leg/carry-leg.ts';
 import { RegistrationSeries } from '../leg/request-series.ts';
 import type { ServerAddress } from './drachtio-connection.ts';
-import { endLeftover, leftChannel } from './leftover.ts';
+import { endLeftover, leftChannel, leftFiles } from './leftover.ts';
 import { LegRun } from './leg-run.ts';
 import { ListenFolder } from './listen-folder.ts';
 import { PromptFolder } from './prompt-folder.ts';
@@ -158,6 +158,8 @@ export class FreeswitchEngine implements Engine {
         ?.standing.within(LEFTOVER_PATIENCE_MS);
     try {
       await this.#endChannel(leftover);
+      // They hold the code, and the node that wrote them may not be back for long.
+      for (const name of leftFiles(leftover)) await this.#folder.removeLeft(name);
       return await endLeftover(leftover, connect, credentials);
     } catch (error) {
       this.#options.onFault(error);

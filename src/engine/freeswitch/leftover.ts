@@ -22,6 +22,8 @@ interface Inviting {
   readonly transactionId: string;
   readonly dialogId: string;
   readonly channel: Channel | null;
+  /** Names of the prompts in their folder. */
+  readonly files: readonly string[];
 }
 
 interface Up {
@@ -31,6 +33,7 @@ interface Up {
   readonly dialog: Dialog;
   readonly peer: Peer;
   readonly channel: Channel | null;
+  readonly files: readonly string[];
 }
 
 type Remains = Inviting | Up;
@@ -48,6 +51,11 @@ export function leftChannel(leftover: Leftover): Channel | undefined {
   const channel = leftover.channel as Partial<Channel> | null | undefined;
   if (typeof channel?.server !== 'string' || !/^[0-9a-f-]{36}$/.test(channel.uuid ?? '')) return undefined;
   return { server: channel.server, uuid: channel.uuid ?? '' };
+}
+
+/** The names of the prompts of a leg that an earlier process left up, as that says: a folder takes none that is not its. */
+export function leftFiles({ files }: Leftover): readonly string[] {
+  return Array.isArray(files) ? files.filter((name) => typeof name === 'string') : [];
 }
 
 const POLL_MS = 50;

@@ -112,6 +112,11 @@ export class LegMedia {
     return { server: server.standing.name, uuid: endpoint.uuid };
   }
 
+  /** For a later process, on this host or another one that shares the folder: the names of the files. */
+  get files(): readonly string[] {
+    return this.#files.names();
+  }
+
   /** What we say of our side: the offer, or the last answer. */
   get description(): string {
     return this.#description.text;

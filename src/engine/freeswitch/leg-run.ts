@@ -234,6 +234,7 @@ export class LegRun implements CarriedLeg {
       // drachtio's own name for a dialog of ours; it is asked for the transaction only.
       dialogId: `${this.#callId};from-tag=${this.#fromTag}`,
       channel: this.#media?.channel ?? null,
+      files: this.#media?.files ?? [],
     });
   }
 
@@ -302,6 +303,7 @@ export class LegRun implements CarriedLeg {
       server: this.#server?.standing.name ?? '',
       ...leg,
       channel: this.#media?.channel ?? null,
+      files: this.#media?.files ?? [],
     });
     if (crossed) {
       this.#wanted = lostEnd('crossed_cancel');

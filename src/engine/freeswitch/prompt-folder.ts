@@ -52,6 +52,11 @@ export class PromptFolder {
     }
   }
 
+  /** Removes a prompt of a process that is gone; nothing else of that name. Never rejects. */
+  async removeLeft(name: string): Promise<void> {
+    if (this.#folder.names(name)) await this.#folder.remove(name);
+  }
+
   /** Files that are written, or being written, and not removed. */
   held(): number {
     return this.#folder.held();

@@ -30,6 +30,10 @@ export class SaidFiles {
     return this.#files[said];
   }
 
+  names(): readonly string[] {
+    return Object.values(this.#files).map(({ name }) => name);
+  }
+
   async remove(): Promise<void> {
     await Promise.all(Object.values(this.#files).map((file) => file.remove()));
   }

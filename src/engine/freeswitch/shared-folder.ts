@@ -90,6 +90,11 @@ export class SharedFolder {
     this.#held.delete(name);
   }
 
+  /** Whether files of ours are called like this, of whatever process. */
+  names(name: string): boolean {
+    return this.#name.test(name);
+  }
+
   /** Absolute, as this process sees it. */
   pathOf(name: string): string {
     return join(this.path, name);

@@ -12,6 +12,9 @@ import { eventually } from '../../support/eventually.ts';
 import { describeWithPeer } from '../../support/peers.ts';
 
 const number = (suffix: string): string => `+442079460${suffix}`;
+/** The system's clock of a process: a quarter of an hour behind those of the others, or ahead of them. */
+const CLOCK_OFF = (minutes: number): string =>
+  `data:text/javascript,${encodeURIComponent(`const now = Date.now; Date.now = () => now() + ${minutes * 60_000};`)}`;
 /** Until a node is given up, and its calls are closed. */
 const GIVEN_UP = { timeoutMs: LEASE_MS * 6 };
 
@@ -120,6 +123,36 @@ describeWithPeer('redis-server', 'several nodes over one Redis', () => {
     const [callId = ''] = answers.map(({ body: given }) => given.callId);
     await one.client.ended(callId);
     expect(home().phones(number('486'))).toHaveLength(1);
+  });
+
+  it('go by the same time, whatever their clocks say', async () => {
+    nodes = await Nodes.prepare(sounds, { trunks: [{ ...LAB_TRUNK, channels: 1 }] });
+    const [ahead, behind] = await Promise.all([
+      nodes.start('one', { preload: [CLOCK_OFF(15)] }),
+      nodes.start('two', { preload: [CLOCK_OFF(-15)] }),
+    ]);
+    const begun = Date.now() - 1000;
+    const started = await Promise.all(
+      [ahead, behind, ahead, behind].map(({ client }) =>
+        client.start({ to: number('200'), codeLength: 4, repeat: 1, ttlSeconds: 60 }),
+      ),
+    );
+    for (const { id, callId } of started) {
+      const call = await behind.client.ended(callId);
+      expect(call.disposition).toBe('answered');
+      const times = call.timeline.map(({ at }) => Date.parse(at));
+      expect(times).toEqual(times.toSorted((a, b) => a - b));
+      expect(Math.min(...times)).toBeGreaterThan(begun);
+      expect(Math.max(...times)).toBeLessThan(Date.now() + 1000);
+      expect((await ahead.client.verification(id)).status).toBe('pending');
+    }
+    const heard = nodes.phones(number('200')).map(codeHeardBy);
+    const checked = await Promise.all(
+      started.flatMap(({ id }) =>
+        heard.map(async (code) => (await ahead.client.check(id, code)).body.status),
+      ),
+    );
+    expect(checked.filter((status) => status === 'approved').length).toBeGreaterThan(0);
   });
 
   it('refuse to be called like another one that is there', async () => {

@@ -13,7 +13,7 @@ import { LAB_TRUNK, testSettings } from './site.ts';
 /** How long a node may stand still in these tests before the others give it up. */
 export const LEASE_MS = 2000;
 
-type Change = Partial<Pick<Settings, 'calls' | 'trunks' | 'cluster' | 'api'>>;
+type Change = Partial<Pick<Settings, 'calls' | 'trunks' | 'cluster' | 'api' | 'engine' | 'freeswitch'>>;
 
 /** Several nodes of the service as processes of their own, over one Redis and one lab carrier. */
 export class Nodes {
@@ -51,11 +51,18 @@ export class Nodes {
     const folder = join(this.folder, name);
     await mkdir(folder, { recursive: true });
     const defaults = testSettings(folder);
-    const { trunks = [{ ...LAB_TRUNK, port: this.carrier.port }], calls, cluster, api } = this.#change;
+    const {
+      trunks = [{ ...LAB_TRUNK, port: this.carrier.port }],
+      calls,
+      cluster,
+      api,
+      ...more
+    } = this.#change;
     const served = await serve(
       folder,
       {
         ...defaults,
+        ...more,
         api: { ...defaults.api, ...api },
         sip: { ...defaults.sip, port: await freeSipPort() },
         calls: { ...defaults.calls, ...calls },
