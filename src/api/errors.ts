@@ -44,7 +44,9 @@ export async function sendError(
       'bug: unexpected failure',
     );
   } else if (known.status >= 500) {
-    request.log.warn(
+    // A load balancer asks every second, and what is missing has its own line.
+    const level = known.code === 'not_ready' ? 'debug' : 'warn';
+    request.log[level](
       { err: known, method: request.method, route: request.routeOptions.url },
       'request refused',
     );

@@ -6,7 +6,7 @@ import { verdictOf } from '../trunk/breaker.ts';
 import type { Capacity, Permit } from '../trunk/capacity.ts';
 import type { Trunk } from '../trunk/definition.ts';
 import type { OpeningPorts } from '../trunk/openings.ts';
-import { openings } from '../trunk/openings.ts';
+import { Moved, openings } from '../trunk/openings.ts';
 import { retryOf } from '../trunk/retry.ts';
 import type { Candidate, Route } from '../trunk/route.ts';
 import { candidates } from '../trunk/route.ts';
@@ -23,6 +23,7 @@ import { insist } from './persistence.ts';
 import type { PlannedLeg } from './plan.ts';
 import { plan, withOtherCodecs } from './plan.ts';
 import type { CallRecord } from './record.ts';
+import { Superseded } from './record.ts';
 import type { Round, RoundSpeech } from './round.ts';
 import { withSealedLeftover } from './sealed-leftover.ts';
 
@@ -57,6 +58,8 @@ export interface AttemptPorts {
    * others may carry its calls by now.
    */
   readonly isTrusted: () => boolean;
+  /** What this process is called now among those that share the store. */
+  readonly token: () => string;
   readonly settings: AttemptSettings;
   /** Hears under which SIP Call-ID each attempt goes, before its INVITE. */
   readonly onLeg: (callId: string, sipCallId: string) => void;
@@ -83,6 +86,8 @@ export interface InHand {
 export interface AttemptOptions {
   /** Ends the attempt that is under way, and the waiting for the next one. */
   readonly signal: AbortSignal;
+  /** Ends the waiting for the next attempt only: another process is to carry on. */
+  readonly left: AbortSignal;
   readonly inHand?: InHand | undefined;
   /** Hears of right keys where they approve the verification. */
   readonly onGateOpened: () => void;
@@ -138,6 +143,7 @@ export class Attempts {
       disposition === 'media_rejected' ? (legs.get(trunkId)?.leg.codecs ?? []) : [],
     );
     const ways = this.#waysLeft(found, legs, before);
+    this.#releaseUnused(ways);
     const terms = {
       callId: this.#call.id,
       priority: PRIORITY,
@@ -145,14 +151,16 @@ export class Attempts {
       leftMs,
     };
     if (leftMs() <= 0) return result ?? FAILED;
-    for await (const lent of openings(ways, terms, this.#openingPorts, this.#signal)) {
-      if (this.#signal.aborted || (result !== undefined && leftMs() <= 0)) break;
+    const { left } = this.#options;
+    const waiting = AbortSignal.any([this.#signal, left]);
+    for await (const lent of openings(ways, terms, this.#openingPorts, waiting)) {
+      if (waiting.aborted || (result !== undefined && leftMs() <= 0)) break;
       if (speech === undefined) {
         speech = await prepare();
         legs = this.#legs(found, round, speech);
       }
       const planned = legs.get(lent.way.trunkId);
-      if (planned === undefined || this.#signal.aborted) break;
+      if (planned === undefined || waiting.aborted) break;
       const leg = withOtherCodecs(planned.leg, refused);
       const outcome = await this.#attempt({ ...planned, leg }, lent, round, speech);
       result = outcome;
@@ -163,6 +171,7 @@ export class Attempts {
       if (capacity.shared) await this.#record.keep();
       begunLater();
     }
+    if (left.aborted) throw new Moved();
     if (this.#signal.aborted) return CANCELED;
     return result ?? NO_ROOM;
   }
@@ -196,6 +205,13 @@ export class Attempts {
     );
     const first = this.#options.inHand?.trunkId;
     return ways.toSorted((a, b) => Number(b.trunkId === first) - Number(a.trunkId === first));
+  }
+
+  /** Room on a trunk that this process would not take, as its breaker may say, is not kept from others. */
+  #releaseUnused(ways: Route): void {
+    const { inHand } = this.#options;
+    const isOfUse = candidates(ways).some(({ trunkId }) => trunkId === inHand?.trunkId);
+    if (!isOfUse) inHand?.permit.release();
   }
 
   /** Room that is there already is not waited for. */
@@ -292,15 +308,21 @@ export class Attempts {
    * @throws Superseded; StoreLost
    */
   async #mayDial(moment: () => Promise<void>): Promise<void> {
-    const { isTrusted, settings } = this.#ports;
+    const { isTrusted, token, settings } = this.#ports;
     const { storePatienceMs } = settings;
     const patience = (): AbortSignal => AbortSignal.any([this.#signal, AbortSignal.timeout(storePatienceMs)]);
     await insist(moment, patience);
-    if (isTrusted()) return;
-    await insist(async () => {
-      if (!isTrusted()) throw new AppError('store_unavailable');
-    }, patience);
-    await insist(() => this.#record.confirm(), patience);
+    while (!isTrusted()) {
+      await insist(async () => {
+        if (!isTrusted()) throw new AppError('store_unavailable');
+      }, patience);
+      await insist(() => this.#record.confirm(), patience);
+      // Whoever stood still may have had its moment long ago.
+      await insist(moment, patience);
+    }
+    // Trusted again, but under another name: the call is anybody's.
+    const { node } = this.#call;
+    if (node !== null && node !== token()) throw new Superseded();
   }
 
   #contextOf(

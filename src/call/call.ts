@@ -182,6 +182,12 @@ export function isInAttempt({ attempts }: Call): boolean {
   return last !== undefined && last.endedAt === null;
 }
 
+/** Until when it waits, at most, for what its first round may have proven; undefined where it has not begun to. */
+export function waitsUntil({ timeline }: Call): number | undefined {
+  const waiting = timeline.findLast(({ type }) => type === 'waiting');
+  return waiting === undefined ? undefined : waiting.at + Number(waiting.detail['forMs']);
+}
+
 /** Whether its callee may be able to prove something by it, or has: heard the code, saw who called, pressed the keys. */
 export function mayProve(call: Call): boolean {
   return (

@@ -9,7 +9,7 @@ import { markPrepared, markUnprepared, markWaiting } from './apply.ts';
 import type { AttemptPorts, AttemptSettings, InHand, Result } from './attempts.ts';
 import { Attempts, CANCELED, FAILED } from './attempts.ts';
 import type { Call, Disposition } from './call.ts';
-import { mayProve } from './call.ts';
+import { mayProve, waitsUntil } from './call.ts';
 import type { CallFeed } from './feed.ts';
 import { insist, StoreLost } from './persistence.ts';
 import { CallRecord, Superseded } from './record.ts';
@@ -28,8 +28,6 @@ export interface CoursePorts extends Omit<AttemptPorts, 'settings' | 'vault'> {
   readonly settings: CourseSettings;
   /** See `CallRecordPorts`. */
   readonly clockOffsetMs: () => number;
-  /** What this process is called among those that share the store. */
-  readonly token: () => string;
   /** The signal that is aborted when the process ends whatever is open: writing to the store is then given up. */
   readonly giveUp: () => AbortSignal;
   /** Hears of every verification that a call has approved by itself, for metrics. */
@@ -44,6 +42,8 @@ export interface CourseSignals {
   readonly hangUp: AbortSignal;
   /** To begin nothing more: what it was to prove is settled. */
   readonly settled: AbortSignal;
+  /** To leave it to other processes, where it waits for room. */
+  readonly left: AbortSignal;
 }
 
 /** After these a further call is of no use, or not wanted. */
@@ -69,13 +69,15 @@ export class CallCourse {
   readonly #ports: CoursePorts;
   readonly #signal: AbortSignal;
   readonly #settled: AbortSignal;
+  readonly #left: AbortSignal;
   readonly #record: CallRecord;
-  readonly #inHand: InHand | undefined;
+  /** For the round that it was waited for, and no other one. */
+  #inHand: InHand | undefined;
   #confirming: Promise<void> | undefined;
 
   private constructor(
     call: Call,
-    { hangUp, settled }: CourseSignals,
+    { hangUp, settled, left }: CourseSignals,
     ports: CoursePorts,
     inHand: InHand | undefined,
   ) {
@@ -84,6 +86,7 @@ export class CallCourse {
     this.#inHand = inHand;
     this.#signal = hangUp;
     this.#settled = settled;
+    this.#left = left;
     this.#ports = ports;
   }
 
@@ -192,13 +195,17 @@ export class CallCourse {
     const onGateOpened = (): void => {
       this.#confirming = this.#confirm();
     };
-    const options = { signal: this.#signal, inHand: this.#inHand, onGateOpened };
+    const inHand = this.#inHand;
+    this.#inHand = undefined;
+    const options = { signal: this.#signal, left: this.#left, inHand, onGateOpened };
     try {
       return await new Attempts(this.#ports, this.#record, options).carry(round, () => this.#prepare(round));
     } catch (error) {
       if (error instanceof HungUp) return CANCELED;
       if (error instanceof PromptError) return this.#unprepared(error);
       throw error;
+    } finally {
+      inHand?.permit.release();
     }
   }
 
@@ -225,10 +232,9 @@ export class CallCourse {
     }
     const stored = await insist(() => store.verification(verificationId), giveUp);
     const verification = stored === undefined ? undefined : expire(stored, now());
-    // Of an approved one, that nobody needs the call any more.
-    if (verification?.status === 'canceled' || verification?.status === 'approved') {
-      return 'canceled';
-    }
+    if (verification?.status === 'canceled') return 'canceled';
+    // Nobody needs the call any more. One that has proven it, in another process, keeps what became of it.
+    if (verification?.status === 'approved') return this.#earlierResult === undefined ? 'canceled' : [];
     const rounds =
       verification?.status === 'pending'
         ? verificationRounds(this.#call, verification, this.#roundPorts)
@@ -249,7 +255,7 @@ export class CallCourse {
    * whoever cannot be reached now is not called again.
    */
   async #isWanted({ afterMs, until }: Round, before: Result): Promise<boolean> {
-    const { store, now, giveUp } = this.#ports;
+    const { store, now, giveUp, capacity } = this.#ports;
     const { verificationId } = this.#call;
     // A trunk that has no route to a number says nothing of the number: another one may have.
     const inVain = IN_VAIN.includes(before.disposition) && before.blame !== 'trunk';
@@ -257,18 +263,30 @@ export class CallCourse {
       return false;
     }
     if (mayProve(this.#call)) {
-      const forMs = Math.max(0, Math.min(afterMs, until - now()));
-      this.#record.note(markWaiting(this.#call, now(), forMs));
+      await this.#waitForCheck(Math.min(afterMs, until - now()));
+    } else if (capacity.shared) {
+      // So that whoever gets room for it next knows that the attempt before is over.
       await this.#record.keep();
-      await wait(forMs, undefined, { signal: AbortSignal.any([this.#signal, this.#settled]) }).catch(
-        () => undefined,
-      );
     }
     if (this.#signal.aborted) {
       return false;
     }
     const verification = await insist(() => store.verification(verificationId), giveUp);
     return verification !== undefined && expire(verification, now()).status === 'pending';
+  }
+
+  /** What is left of it, where an earlier process has begun to wait. */
+  async #waitForCheck(forMs: number): Promise<void> {
+    const { now } = this.#ports;
+    let until = waitsUntil(this.#call);
+    if (until === undefined) {
+      until = now() + Math.max(0, forMs);
+      this.#record.note(markWaiting(this.#call, now(), Math.max(0, forMs)));
+      await this.#record.keep();
+    }
+    const leftMs = Math.max(0, until - now());
+    const signal = AbortSignal.any([this.#signal, this.#settled]);
+    await wait(leftMs, undefined, { signal }).catch(() => undefined);
   }
 
   #unprepared(error: PromptError): Result {

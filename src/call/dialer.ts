@@ -57,6 +57,8 @@ export class Dialer {
   readonly #lines = new Lines();
   readonly #giveUp = new AbortController();
   #recovery: Promise<unknown> = Promise.resolve();
+  /** Calls of which it is just being asked whether they can be had. */
+  readonly #moving = new Set<Promise<boolean>>();
   #leaving = false;
   #draining = false;
 
@@ -144,12 +146,22 @@ export class Dialer {
    */
   async takeOver({ callId, from, trunkId }: CallOffer, permit: Permit): Promise<TakenOver | undefined> {
     if (this.#draining || this.#lines.has(callId)) return undefined;
-    const moved = await this.#ports.store
-      .moveCall(callId, { from, to: this.#peers.token, attempt: 'none' })
-      .catch(() => undefined);
-    if (moved === undefined) return undefined;
+    const moving = this.#move(callId, from);
+    this.#moving.add(moving);
+    const isOurs = await moving.finally(() => this.#moving.delete(moving));
+    if (!isOurs) return undefined;
     void this.#peers.send(from, { kind: 'moved', callId });
     return { over: this.#carry(callId, { trunkId, permit }) };
+  }
+
+  /** Whether it is ours now. One that came as the process was about to end goes back to who waits with it. */
+  async #move(callId: string, from: string): Promise<boolean> {
+    const { store } = this.#ports;
+    const to = this.#peers.token;
+    const moved = await store.moveCall(callId, { from, to, attempt: 'none' }).catch(() => undefined);
+    if (moved === undefined || !this.#draining) return moved !== undefined;
+    await store.moveCall(callId, { from: to, to: from, attempt: 'none' }).catch(() => undefined);
+    return false;
   }
 
   /** What a call was to prove is settled: one that waits for that ends, any other goes on to its end. */
@@ -181,12 +193,16 @@ export class Dialer {
   /** @param isOrphan whether the calls of this node are nobody's; see `recover` */
   async takeOverFrom(isOrphan: (node: string | null) => boolean): Promise<number> {
     const { routing, capacity } = this.#ports;
+    // Others are to look after them.
+    if (this.#draining) return 0;
     const { calls, closed } = await takeOverCalls(isOrphan, {
       ...this.#ports,
       trunks: routing.trunks,
       isHere: (callId) => this.#lines.has(callId),
-      dial: (callId) => this.dial(callId),
-      dialsAgain: capacity.shared && !this.#draining,
+      dial: (callId) => {
+        if (!this.#draining) this.dial(callId);
+      },
+      dialsAgain: capacity.shared,
       deadlineMs: this.#settings.deadlineMs,
     });
     this.#recovery = Promise.all([this.#recovery, closed]);
@@ -210,8 +226,10 @@ export class Dialer {
   async drain(signal: AbortSignal): Promise<void> {
     this.#leaving = true;
     this.#draining = true;
-    const idle = Promise.all([this.#lines.idle(), this.#recovery]);
+    const idle = Promise.all([this.#lines.idle(), this.#recovery, ...this.#moving]);
     await Promise.race([idle, aborted(signal)]);
+    // Those that wait are taken over as soon as this process has left.
+    if (this.#ports.capacity.shared) this.#lines.leaveAll();
     this.#lines.hangUpAll();
     await atMost(idle, HANG_UP_MS);
     this.#giveUp.abort();
@@ -223,13 +241,19 @@ export class Dialer {
     line.dialled = true;
     await CallCourse.run(callId, line.signals, this.#ports, inHand);
     this.#lines.free(callId);
+    // It may have moved just before this was asked.
+    for (const kind of line.asked) void this.#reach({ kind, callId });
   }
 
   /** Here where the call is under way, else whoever carries it. */
   #tell(message: Exclude<PeerMessage, { kind: 'moved' }>): void {
     const line = this.#lines.get(message.callId);
-    if (line === undefined) void this.#reach(message);
-    else if (message.kind === 'hang_up') line.hangUp();
+    if (line === undefined) {
+      void this.#reach(message);
+      return;
+    }
+    line.asked.add(message.kind);
+    if (message.kind === 'hang_up') line.hangUp();
     else line.settle();
   }
 
@@ -238,10 +262,13 @@ export class Dialer {
     const { store } = this.#ports;
     const end = performance.now() + REACH_MS;
     while (performance.now() < end && !this.#giveUp.signal.aborted) {
-      const call = await store.call(message.callId).catch(() => undefined);
+      const call = await store.call(message.callId).catch(() => 'unknown' as const);
       if (this.#lines.has(message.callId)) return this.#tell(message);
-      if (call === undefined || call.state === 'ended' || this.#isMine(call) || call.node === null) return;
-      if (await this.#peers.send(call.node, message)) return;
+      if (call !== 'unknown') {
+        if (call === undefined || call.state === 'ended' || call.node === null) return;
+        // One that is ours by now, as its node has died, is about to get a line.
+        if (!this.#isMine(call) && (await this.#peers.send(call.node, message))) return;
+      }
       await sleep(REACH_PAUSE_MS, undefined, { signal: this.#giveUp.signal }).catch(() => undefined);
     }
   }

@@ -4,11 +4,14 @@ import type { CourseSignals } from './course.ts';
 export class Line {
   readonly #hangUp = new AbortController();
   readonly #settled = new AbortController();
+  readonly #left = new AbortController();
   /** Whether its call is under way: else it is only kept. */
   dialled = false;
+  /** What somebody wanted of its call: whoever carries that by then is to hear of it too. */
+  readonly asked = new Set<'hang_up' | 'settle'>();
 
   get signals(): CourseSignals {
-    return { hangUp: this.#hangUp.signal, settled: this.#settled.signal };
+    return { hangUp: this.#hangUp.signal, settled: this.#settled.signal, left: this.#left.signal };
   }
 
   hangUp(): void {
@@ -17,6 +20,11 @@ export class Line {
 
   settle(): void {
     this.#settled.abort();
+  }
+
+  /** Leaves a call that waits for room to other processes, unless it is to end; any other one goes on. */
+  leave(): void {
+    if (!this.asked.has('hang_up')) this.#left.abort();
   }
 }
 
@@ -53,6 +61,10 @@ export class Lines {
     if (this.#lines.size > 0) return;
     for (const resolve of this.#whenIdle) resolve();
     this.#whenIdle.clear();
+  }
+
+  leaveAll(): void {
+    for (const line of this.#lines.values()) line.leave();
   }
 
   hangUpAll(): void {

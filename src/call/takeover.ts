@@ -1,6 +1,6 @@
 import type { Store } from '../store/store.ts';
 import type { Call } from './call.ts';
-import { isInAttempt } from './call.ts';
+import { isInAttempt, waitsUntil } from './call.ts';
 import type { CallLog } from './log.ts';
 import type { RecoveryPorts } from './recovery.ts';
 import { closeInterrupted } from './recovery.ts';
@@ -45,17 +45,27 @@ export async function takeOverCalls(
   const { store, isHere } = ports;
   const unfinished = await store.unfinishedCalls();
   const orphans = unfinished.filter(({ id, node }) => !isHere(id) && isOrphan(node));
-  const ours: Call[] = [];
+  const claimed: Call[] = [];
+  const faults: unknown[] = [];
   const worker = async (): Promise<void> => {
     for (let one = orphans.shift(); one !== undefined; one = orphans.shift()) {
-      const moved = await claim(one, ports);
-      if (moved !== undefined) ours.push(moved);
+      try {
+        const moved = await claim(one, ports);
+        if (moved !== undefined) claimed.push(moved);
+      } catch (error) {
+        faults.push(error);
+      }
     }
   };
   await Promise.all(Array.from({ length: MAX_PARALLEL }, worker));
+  // Others may have been faster, here too: what is known of such a call is old.
+  const ours = claimed.filter(({ id }) => !isHere(id));
   const [again, over] = parted(ours, (call) => mayDial(call, ports));
   for (const { id } of again) ports.dial(id);
-  return { calls: ours.length, closed: closeInterrupted(over, ports) };
+  const closed = closeInterrupted(over, ports);
+  // What could be had is looked after all the same.
+  if (faults.length > 0) throw faults[0];
+  return { calls: ours.length, closed };
 }
 
 /** Undefined where another process was faster. A call that was ours already stays so. */
@@ -65,7 +75,13 @@ async function claim(call: Call, { store, token }: TakeoverPorts): Promise<Call 
 }
 
 function mayDial(call: Call, { dialsAgain, deadlineMs, now }: TakeoverPorts): boolean {
-  return dialsAgain && !isInAttempt(call) && now() < call.createdAt + deadlineMs;
+  return dialsAgain && !isInAttempt(call) && now() < roundBegunAt(call) + deadlineMs;
+}
+
+/** Of a flash call that a voice call may follow: the end of the one, or of the waiting after it. */
+function roundBegunAt(call: Call): number {
+  const flash = call.attempts.findLast(({ channel }) => channel === 'flash');
+  return waitsUntil(call) ?? flash?.endedAt ?? call.createdAt;
 }
 
 function parted<T>(items: readonly T[], test: (item: T) => boolean): readonly [readonly T[], readonly T[]] {

@@ -9,6 +9,7 @@ import type {
   Permit,
   TrunkLimits,
 } from '../trunk/capacity.ts';
+import { freePermit } from '../trunk/free-permit.ts';
 import { MediaRoom } from './media-room.ts';
 import type { DispatchPorts } from './trunk-queue.ts';
 import { TrunkQueue } from './trunk-queue.ts';
@@ -103,13 +104,13 @@ export class QueueCapacity implements Capacity {
     if (this.#closed) return { kind: 'refused', why: 'closed' };
     const line = this.#lineOf(wish.trunkId);
     return line === undefined
-      ? { kind: 'permit', permit: nothing(wish.trunkId) }
+      ? { kind: 'permit', permit: freePermit(wish.trunkId) }
       : line.acquire(wish, signal);
   }
 
   /** The job of the process that had the leg still holds its channel, until somebody sees that the leg is over. */
   async occupy(trunkId: string): Promise<Permit> {
-    return nothing(trunkId);
+    return freePermit(trunkId);
   }
 
   /** @throws AppError store_unavailable */
@@ -160,18 +161,4 @@ export class QueueCapacity implements Capacity {
     for (const line of this.#lines.values()) work(line);
     for (const line of this.#gone.values()) work(line);
   }
-}
-
-/** Of a trunk without limits, and of a channel that is held otherwise. */
-function nothing(trunkId: string): Permit {
-  return {
-    trunkId,
-    waitedMs: 0,
-    moment: async () => undefined,
-    leaving: () => undefined,
-    sent: () => undefined,
-    again: async () => undefined,
-    keep: () => () => undefined,
-    release: () => undefined,
-  };
 }

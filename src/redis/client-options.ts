@@ -26,6 +26,8 @@ const LONGEST_DELAY_MS = 500;
 const NODE_ATTEMPTS = 20;
 /** BullMQ blocks for up to 10 s, and then has a watchdog of its own. */
 const PATIENT_SILENCE_MS = 15_000;
+/** Times of a command: this process may have been busy, and not have looked. */
+const QUICK_SILENCE = 2;
 /** What a socket may be silent for after the time of a command, milliseconds. */
 const SILENCE_MS = 100;
 /** No command waits for a connection that is being made. */
@@ -90,15 +92,14 @@ function commonOptions(terms: RedisTerms, connectionName: string, manner: Manner
   };
 }
 
-type Times = 'commandTimeout' | 'socketTimeout' | 'maxRetriesPerRequest';
+type Times = 'socketTimeout' | 'maxRetriesPerRequest';
 
 /** A socket that is silent for too long while an answer is due is closed, since it may belong to nobody any more. */
 function timesOf(manner: Manner, commandTimeoutMs: number): Pick<CommonRedisOptions, Times> {
   switch (manner) {
     case 'quick':
       return {
-        commandTimeout: commandTimeoutMs,
-        socketTimeout: commandTimeoutMs + SILENCE_MS,
+        socketTimeout: QUICK_SILENCE * commandTimeoutMs + SILENCE_MS,
         maxRetriesPerRequest: 0,
       };
     case 'listening':

@@ -8,6 +8,7 @@ import {
   reconnectDelay,
   serverOptions,
 } from './client-options.ts';
+import { limitCommands } from './command-time.ts';
 import { diagnosis } from './diagnosis.ts';
 import type { RedisClient } from './script.ts';
 import { placeOf, type RedisTerms } from './terms.ts';
@@ -40,6 +41,8 @@ class RedisNotUsable extends Error {
 const OLDEST_MAJOR = 7;
 /** Whoever listens only would not notice that nobody is there any more. */
 const PING_MS = 3000;
+/** One that is read-only by now is left after each command, and connected to again at once: it is not back yet. */
+const STEADY_MS = 3000;
 
 /** @throws RedisNotUsable only from `ready`: that Redis cannot be reached yet is no error here */
 export function openRedis(options: RedisLinkOptions): RedisLink {
@@ -57,6 +60,7 @@ export class RedisLink {
   readonly #opened = new Map<string, RedisClient>();
   #lastError: unknown;
   #isAway = false;
+  #back: NodeJS.Timeout | undefined;
   #closed = false;
   #ping: NodeJS.Timeout | undefined;
 
@@ -112,6 +116,7 @@ export class RedisLink {
   async close(): Promise<void> {
     this.#closed = true;
     clearInterval(this.#ping);
+    clearTimeout(this.#back);
     const ends = [...this.#opened.values()].map(async (client) => {
       // Between two attempts there is nothing that could end.
       const isOpen = client.status !== 'end' && client.status !== 'reconnecting';
@@ -128,6 +133,7 @@ export class RedisLink {
       terms.cluster === undefined
         ? new Redis(this.#serverOptions(purpose, manner))
         : new Cluster([...terms.cluster.nodes], clusterOptions(terms, `${name}:${purpose}`, manner));
+    if (manner === 'quick') limitCommands(client, terms.commandTimeoutMs);
     return this.#keep(purpose, client);
   }
 
@@ -209,6 +215,7 @@ export class RedisLink {
   #watch(client: RedisClient): void {
     const { logger } = this.#options;
     client.on('close', () => {
+      clearTimeout(this.#back);
       if (this.#isAway || this.#closed) return;
       this.#isAway = true;
       const why = this.#lastError === undefined ? 'the connection was closed' : diagnosis(this.#lastError);
@@ -216,8 +223,12 @@ export class RedisLink {
     });
     client.on('ready', () => {
       this.#lastError = undefined;
-      if (this.#isAway) logger?.info('Redis is back');
-      this.#isAway = false;
+      if (!this.#isAway) return;
+      clearTimeout(this.#back);
+      this.#back = setTimeout(() => {
+        this.#isAway = false;
+        logger?.info('Redis is back');
+      }, STEADY_MS).unref();
     });
   }
 }

@@ -80,8 +80,13 @@ export class SpoolDelivery {
     return waiting.name.then(() => node === call.node && endedAt === call.endedAt);
   }
 
-  /** Resolves when the entry is on disk. @throws AppError store_unavailable */
-  async take(entry: SpoolEntry): Promise<true> {
+  /**
+   * Resolves when the entry is on disk.
+   *
+   * @param why the store did not take it: it, or the files of records beside it
+   * @throws AppError store_unavailable
+   */
+  async take(entry: SpoolEntry, why: unknown): Promise<true> {
     if (this.#closing.signal.aborted) throw unavailable(undefined);
     const callId = entry.call.id;
     const name = this.#folder.put(entry).catch((error: unknown) => {
@@ -90,7 +95,7 @@ export class SpoolDelivery {
     });
     this.#waiting.set(callId, { entry, name });
     await name;
-    this.#log.warn({ callId }, 'the end of a call waits on disk until the store is back');
+    this.#log.warn({ callId, err: why }, 'the end of a call waits on disk until the store is back');
     this.#run();
     return true;
   }

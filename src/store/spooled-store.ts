@@ -79,7 +79,7 @@ export class SpooledStore implements Store {
       finished = await this.#inner.finishCall(call, failVerification, now);
     } catch (error) {
       if (!isUnavailable(error)) throw error;
-      return this.#delivery.answer(call) ?? this.#delivery.take({ call, failVerification, now });
+      return this.#delivery.answer(call) ?? this.#delivery.take({ call, failVerification, now }, error);
     }
     this.#delivery.hurry();
     return finished;

@@ -1,4 +1,5 @@
 import type { Capacity, CapacityAnswer, CapacityUse, CapacityWish, Permit, TrunkLimits } from './capacity.ts';
+import { freePermit } from './free-permit.ts';
 import type { TrunkLineOptions } from './trunk-line.ts';
 import { TrunkLine } from './trunk-line.ts';
 
@@ -65,13 +66,13 @@ export class LocalCapacity implements Capacity {
   async acquire(wish: CapacityWish, signal: AbortSignal): Promise<CapacityAnswer> {
     const line = this.#lines.get(wish.trunkId) ?? this.#gone.get(wish.trunkId);
     return line === undefined
-      ? { kind: 'permit', permit: unlimited(wish.trunkId) }
+      ? { kind: 'permit', permit: freePermit(wish.trunkId) }
       : line.acquire(wish, signal);
   }
 
   async occupy(trunkId: string): Promise<Permit> {
     const line = this.#lines.get(trunkId) ?? this.#gone.get(trunkId);
-    return line?.occupy() ?? unlimited(trunkId);
+    return line?.occupy() ?? freePermit(trunkId);
   }
 
   async use(): Promise<readonly CapacityUse[]> {
@@ -92,17 +93,4 @@ export class LocalCapacity implements Capacity {
 function wakeByTimer(ms: number, work: () => void): () => void {
   const timer = setTimeout(work, ms);
   return () => clearTimeout(timer);
-}
-
-function unlimited(trunkId: string): Permit {
-  return {
-    trunkId,
-    waitedMs: 0,
-    moment: async () => undefined,
-    leaving: () => undefined,
-    sent: () => undefined,
-    again: async () => undefined,
-    keep: () => () => undefined,
-    release: () => undefined,
-  };
 }

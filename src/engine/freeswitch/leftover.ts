@@ -86,7 +86,8 @@ export async function endLeftover(
  * client that is gone. An answer that came in between stays without ACK, so that has to follow, and a BYE.
  */
 async function endInvite(invite: Inviting, connection: DrachtioConnection): Promise<boolean> {
-  if (invite.transactionId === '') return false;
+  // Nobody was told what drachtio calls the transaction. If the phone was picked up meanwhile, the dialog has a name.
+  if (invite.transactionId === '') return endAnswered(invite, connection);
   const { requestUri, transactionId } = invite;
   const cancel = { method: 'CANCEL', uri: requestUri, headers: {}, stackTxnId: transactionId };
   const until = performance.now() + PATIENCE_MS;

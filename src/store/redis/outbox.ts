@@ -35,9 +35,16 @@ export interface OutboxOptions {
   readonly sink?: { append(rows: readonly LedgerRow[]): Promise<void> } | undefined;
 }
 
+/** What a delivery is asked for. */
+interface Wish {
+  readonly now: number | undefined;
+  /** Calls whose records are delivered; undefined: all that there are. */
+  readonly callIds: ReadonlySet<string> | undefined;
+}
+
 /** A delivery that begins when the one before it has ended. */
 interface Next {
-  now: number | undefined;
+  wish: Wish;
   readonly done: Promise<number>;
 }
 
@@ -63,15 +70,17 @@ export class Outbox {
   }
 
   /**
-   * Delivers all records of a family that were there when it was called. Any number of processes may do so at once.
-   * What is no record stays where it is.
+   * Delivers all records of a family that were there when it was called. Any number of processes may do so at once,
+   * each to its own sink. What is no record stays where it is.
    *
    * @param family `00` … `ff`
    * @param now when they are written into the ledger; see `RedisLedger.append`
+   * @param callId whose records are meant: those of other calls are left to their own processes, whose sinks are to
+   *   have them, unless there are so many that something has gone wrong
    * @throws AppError store_unavailable; what the sink throws. Nothing that was not delivered is removed.
    */
-  async deliver(family: string, now?: number): Promise<void> {
-    await this.#deliver(family, now);
+  async deliver(family: string, now?: number, callId?: string): Promise<void> {
+    await this.#deliver(family, { now, callIds: callId === undefined ? undefined : new Set([callId]) });
   }
 
   /**
@@ -98,7 +107,7 @@ export class Outbox {
   }
 
   async #sweep(family: string): Promise<number> {
-    const delivered = await this.#deliver(family, undefined);
+    const delivered = await this.#deliver(family, { now: undefined, callIds: undefined });
     const { unreadable } = await this.#read(family);
     if (unreadable > 0)
       throw new Error(`${this.#keys.outbox(family)} holds ${unreadable} texts that are no records`);
@@ -106,26 +115,26 @@ export class Outbox {
   }
 
   /** One delivery of a family at a time; those who come meanwhile share the next one. */
-  #deliver(family: string, now: number | undefined): Promise<number> {
+  #deliver(family: string, wish: Wish): Promise<number> {
     const next = this.#next.get(family);
     if (next !== undefined) {
-      next.now = later(next.now, now);
+      next.wish = both(next.wish, wish);
       return next.done;
     }
     const running = this.#running.get(family);
-    if (running === undefined) return this.#start(family, now);
+    if (running === undefined) return this.#start(family, wish);
     // What runs may have read the list before our records were in it.
     const after = (): Promise<number> => {
       this.#next.delete(family);
-      return this.#start(family, waiting.now);
+      return this.#start(family, waiting.wish);
     };
-    const waiting: Next = { now, done: running.then(after, after) };
+    const waiting: Next = { wish, done: running.then(after, after) };
     this.#next.set(family, waiting);
     return waiting.done;
   }
 
-  async #start(family: string, now: number | undefined): Promise<number> {
-    const run = this.#run(family, now);
+  async #start(family: string, wish: Wish): Promise<number> {
+    const run = this.#run(family, wish);
     this.#running.set(family, run);
     try {
       return await run;
@@ -134,9 +143,12 @@ export class Outbox {
     }
   }
 
-  async #run(family: string, now: number | undefined): Promise<number> {
-    for (let delivered = 0; ; ) {
-      const { records, more } = await this.#read(family);
+  async #run(family: string, { now, callIds }: Wish): Promise<number> {
+    for (let delivered = 0, wanted = callIds; ; ) {
+      const { records: found, more } = await this.#read(family);
+      // Ours may stand behind all these.
+      if (more) wanted = undefined;
+      const records = found.filter(({ content }) => wanted?.has(content.callId) !== false);
       if (records.length > 0) {
         const rows = await this.#ledger.append(
           records.map(({ content }) => content),
@@ -173,6 +185,11 @@ function readRecord(text: string): readonly OutRecord[] {
   } catch {
     return [];
   }
+}
+
+function both(a: Wish, b: Wish): Wish {
+  const isAll = a.callIds === undefined || b.callIds === undefined;
+  return { now: later(a.now, b.now), callIds: isAll ? undefined : new Set([...a.callIds, ...b.callIds]) };
 }
 
 /** Of two times the later; Redis's own, undefined, comes after all. */

@@ -40,7 +40,7 @@ export interface RedisStoreOptions {
   readonly ledger: CdrLedger;
   /** Carries the records of a family from the store to the ledger. */
   readonly outbox: {
-    deliver(family: string, now?: number): Promise<void>;
+    deliver(family: string, now?: number, callId?: string): Promise<void>;
     /** What processes that died have left. */
     deliverAll(): Promise<unknown>;
   };
@@ -204,7 +204,7 @@ export class RedisStore implements Store {
         [id, record, node, ...about, OUTBOX_MS, ...records],
       );
       if (written === 0) return false;
-      if (records.length > 0) await this.#outbox.deliver(family, now);
+      if (records.length > 0) await this.#outbox.deliver(family, now, id);
       return true;
     });
   }

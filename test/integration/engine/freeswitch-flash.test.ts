@@ -76,6 +76,17 @@ describeWithPeer(['drachtio', 'freeswitch'], 'flash calls by drachtio', () => {
       await phone.over;
       expect(phone.record).toMatchObject({ end, packets: 0 });
     });
+
+    it('are ended where they were picked up before anybody knew what drachtio calls the INVITE', async () => {
+      const script = './freeswitch-dying-process.ts';
+      const { leftover, process } = await leaveBehind(script, rig.carrier.port, '200', 'ringing');
+      const { phone } = rig.carrier.calls.at(-1) as LabCall;
+      await process.kill();
+      await eventually(() => expect(phone.record.answeredAt).not.toBeNull());
+      await rig.engine.endLeftover({ ...leftover(), transactionId: '' });
+      await phone.over;
+      expect(phone.record.end).toBe('they_hung_up');
+    });
   });
 
   describe('while no FreeSWITCH is there', () => {

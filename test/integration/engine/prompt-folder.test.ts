@@ -71,6 +71,29 @@ describe('a prompt file', () => {
     expect([prompts.held(), await readdir(folder), faults]).toEqual([0, [], []]);
   });
 
+  it('is removed by another node that knows its name, and nothing else is', async () => {
+    const folder = join(base, 'prompts');
+    const written = await (await opened(folder, { instance: 'north' })).write(tone(120));
+    const listened = written.name.replace(/wav$/, 'r8');
+    for (const name of [listened, 'keep.wav', join('..', written.name)])
+      await writeFile(join(folder, name), '');
+    const other = await opened(folder, { instance: 'south' });
+    for (const name of [
+      listened,
+      'keep.wav',
+      join('..', written.name),
+      join('..', 'prompts', written.name),
+      '',
+    ])
+      await other.removeLeft(name);
+    expect((await readdir(folder)).sort()).toEqual(['keep.wav', written.name, listened].sort());
+    expect(await readdir(base)).toContain(written.name);
+    await other.removeLeft(written.name);
+    await other.removeLeft(written.name);
+    expect((await readdir(folder)).sort()).toEqual(['keep.wav', listened].sort());
+    expect(faults).toEqual([]);
+  });
+
   it('is readable for the group where that is wanted, whatever the umask', async () => {
     const before = process.umask(0o077);
     try {

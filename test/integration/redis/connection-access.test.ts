@@ -5,6 +5,7 @@ import { openRedis } from '../../../src/redis/connection.ts';
 import type { RedisTerms } from '../../../src/redis/terms.ts';
 import { Secret } from '../../../src/secret.ts';
 import { Authority } from '../../support/certificates.ts';
+import { eventually } from '../../support/eventually.ts';
 import { describeWithPeer, freePorts } from '../../support/peers.ts';
 import { expectAway, expectBack, linkTo, readyLinkTo } from '../../support/redis-outage.ts';
 import { RedisServer } from '../../support/redis-server.ts';
@@ -149,12 +150,20 @@ describeWithPeer('redis-server', 'a server of Redis with an access control list'
       for (let i = 0; i < 3; i++) await expectAway(() => link.client.get('a'));
       await own.again();
       await expectBack(() => link.client.get('a'));
-      expect(lines).toEqual(['warn: Redis is away', 'info: Redis is back']);
+      await eventually(() => expect(lines).toEqual(['warn: Redis is away', 'info: Redis is back']));
+      // Read-only, each command that writes ends its connection.
+      await own.ask((client) => client.replicaof('127.0.0.1', '1'));
+      for (let i = 0; i < 5; i++) {
+        await expectAway(() => link.client.set('a', '1'));
+        await expectBack(() => link.client.get('a'));
+      }
+      await own.ask((client) => client.call('REPLICAOF', 'NO', 'ONE'));
+      await eventually(() => expect(lines.slice(2)).toEqual(['warn: Redis is away', 'info: Redis is back']));
     } finally {
       await link.close();
       await own.remove();
     }
-    expect(lines).toHaveLength(2);
+    expect(lines).toHaveLength(4);
   });
 });
 

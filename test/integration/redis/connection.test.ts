@@ -49,6 +49,13 @@ describeWithPeer('redis-server', 'a server of Redis that', () => {
     await expectBack(write);
   });
 
+  it('answered while this process was busy for longer than a command may take is heard', async () => {
+    const writes = Array.from({ length: 50 }, (_, i) => link.client.set(`key-${i}`, 'value'));
+    const until = performance.now() + 1000;
+    while (performance.now() < until) JSON.stringify(until);
+    expect(await Promise.all(writes)).toEqual(Array(50).fill('OK'));
+  });
+
   it('hangs is never asked the same thing twice', async () => {
     server.pause();
     await expectAway(() => link.client.incr('count'));

@@ -197,6 +197,30 @@ describeWithPeer('redis-server', 'the outbox of call detail records', () => {
     expect([...sunk.values()].toSorted((a, b) => a.seq - b.seq)).toEqual(rows);
   });
 
+  it('leaves the records of other calls to those who carried them, so that two sinks do not both have them', async () => {
+    const other = node();
+    await put('a', '07');
+    await put('b', '07');
+    const release = sink.hold();
+    const slow = [outbox.deliver('07', 100, 'call_a'), outbox.deliver('07', 100, 'call_a')];
+    await other.outbox.deliver('07', 100, 'call_b');
+    release();
+    await Promise.all(slow);
+    const callIds = ({ rows }: typeof sink) =>
+      rows.map(({ record }) => (JSON.parse(record) as { callId: string }).callId);
+    expect([callIds(sink), callIds(other.sink)]).toEqual([
+      ['call_a', 'call_a'],
+      ['call_b', 'call_b'],
+    ]);
+    expect([await left(), (await all()).length]).toEqual([[], 4]);
+  });
+
+  it('delivers its own also where hundreds of others stand before them', async () => {
+    for (let index = 0; index < 150; index += 1) await put(`${index}`, '07');
+    await outbox.deliver('07', 100, 'call_149');
+    expect(await ledger.ofCall('call_149')).toHaveLength(2);
+  });
+
   it('finds the records of a process that died between the ledger and its sink', async () => {
     await put('a');
     const script = fileURLToPath(new URL('outbox-process.ts', import.meta.url));

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Dialer } from '../../../src/call/dialer.ts';
 import type { CapacityAnswer, CapacityWish, Permit } from '../../../src/trunk/capacity.ts';
+import { freePermit } from '../../../src/trunk/free-permit.ts';
 import { LocalCapacity } from '../../../src/trunk/local-capacity.ts';
 import { DialerRig } from '../../support/dialer-rig.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -42,13 +43,7 @@ class SharedCapacity extends LocalCapacity {
     this.held += 1;
     let held = true;
     return {
-      trunkId,
-      waitedMs: 0,
-      moment: async () => undefined,
-      leaving: () => undefined,
-      sent: () => undefined,
-      again: async () => undefined,
-      keep: () => () => undefined,
+      ...freePermit(trunkId),
       release: () => {
         if (held) this.held -= 1;
         held = false;
