@@ -4,6 +4,7 @@ import type { Queue } from 'bullmq';
 import type { Logger } from 'pino';
 import type { ClusterState } from './api/metrics.ts';
 import type { Backing, Node } from './backing.ts';
+import type { Attempt } from './call/call.ts';
 import { isInAttempt } from './call/call.ts';
 import type { Dialer } from './call/dialer.ts';
 import type { CdrSink } from './cdr/sink.ts';
@@ -34,6 +35,8 @@ const SPOOL_LOOK_MS = 20;
  * whose acceptance had failed, as it seemed, and was done by Redis later.
  */
 const STRAYS_MS = 15_000;
+/** How long an INVITE counts, at least, of whose leaving nothing is heard. */
+const SLOT_LEASE_MS = 20_000;
 const DAY_MS = 86_400_000;
 
 /** A Redis that several processes share. @throws StartError */
@@ -138,7 +141,9 @@ class RedisBacking implements Backing {
       maxCarried: config.calls.maxConcurrent,
       room: () => this.#roomForOthers(config.calls.maxConcurrent),
       takeOver: (call, permit) => this.#takeOver(call, permit),
-      attemptOf: (callId, trunkId) => attemptOf(store, callId, trunkId),
+      attemptOf: (callId, trunkId, since) => attemptOf(store, callId, trunkId, since),
+      // Longer than a process may trust itself without being heard of.
+      slotLeaseMs: Math.max(SLOT_LEASE_MS, 2 * config.cluster.leaseMs),
       tellMoved: () => undefined,
     });
   }
@@ -151,13 +156,15 @@ class RedisBacking implements Backing {
     await needed('The other nodes cannot be joined', () =>
       this.peers.start({
         dead: async (token) => {
-          calls += await dialer.takeOverFrom((one) => one === token);
+          const taken = await dialer.takeOverFrom((one) => one === token);
+          calls += taken;
         },
         lost: () => this.#leaveCalls(dialer),
         message: (told) => this.#told(told, dialer),
       }),
     );
-    calls += await dialer.recover();
+    const orphans = await dialer.recover();
+    calls += orphans;
     this.#strays = setInterval(() => {
       dialer
         .takeOverFrom((one) => one === null || one === this.peers.token || !this.peers.isAlive(one))
@@ -212,11 +219,16 @@ class RedisBacking implements Backing {
   }
 }
 
-/** Of a call that waited for a trunk. */
-async function attemptOf(store: Pick<Store, 'call'>, callId: string, trunkId: string): Promise<AttemptState> {
+/** Of a call that waits for a trunk since then. An earlier round of it may have had an attempt there. */
+async function attemptOf(
+  store: Pick<Store, 'call'>,
+  callId: string,
+  trunkId: string,
+  since: number,
+): Promise<AttemptState> {
   const call = await store.call(callId);
-  const last = call?.attempts.at(-1);
-  if (call !== undefined && call.state !== 'ended' && isInAttempt(call) && last?.trunkId === trunkId)
-    return 'up';
-  return call?.attempts.some((attempt) => attempt.trunkId === trunkId) === true ? 'over' : 'none';
+  if (call === undefined || call.state === 'ended') return 'over';
+  if (isInAttempt(call) && call.attempts.at(-1)?.trunkId === trunkId) return 'up';
+  const isSince = ({ endedAt }: Attempt): boolean => endedAt !== null && endedAt >= since;
+  return call.attempts.some((attempt) => attempt.trunkId === trunkId && isSince(attempt)) ? 'over' : 'none';
 }

@@ -3,6 +3,7 @@ import { familyOfKey, randomFamily } from '../store/family.ts';
 import type { IdempotentRequest, Repeated, Store } from '../store/store.ts';
 import type { Verification } from '../verification/verification.ts';
 import type { Call } from './call.ts';
+import { isUnavailable } from './persistence.ts';
 
 const IDEMPOTENCY_RETENTION_MS = 24 * 60 * 60 * 1000;
 /** What a client is told to wait when all lines are in use: about a quarter of a call. */
@@ -20,6 +21,8 @@ export interface CallPort {
   reserve(callId: string): boolean;
   /** Gives back a line whose call was not stored. */
   release(callId: string): void;
+  /** A call that was refused since the store said nothing: should it have stored it all the same, it is not dialled. */
+  disown(callId: string): void;
   /** What this process is called: the `node` of the calls that it takes. */
   token(): string;
   /** Places a stored call. Returns at once and never throws. */
@@ -85,6 +88,10 @@ export async function takeCall(
     const accepted = await store.accept(verification, call, request);
     stored = accepted.kind === 'accepted';
     return accepted.kind === 'accepted' ? undefined : replyOf(accepted);
+  } catch (error) {
+    // A repetition of a request with a key would be answered with this call, which is then to be dialled.
+    if (request === null && isUnavailable(error)) dialer.disown(call.id);
+    throw error;
   } finally {
     if (stored) {
       // After the answer is on its way: nobody waits for SIP.

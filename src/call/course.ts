@@ -151,9 +151,11 @@ export class CallCourse {
       if (error instanceof Superseded || error instanceof Moved) throw error;
       // A hang-up that came while the INVITE waited for the store.
       const canceled = error instanceof StoreLost && this.#signal.aborted;
-      if (!canceled) {
-        this.#ports.log.error({ callId: this.#call.id, err: error }, 'a call failed by a fault of ours');
-      }
+      const why =
+        error instanceof StoreLost
+          ? 'a call failed since the store was away before its INVITE'
+          : 'a call failed by a fault of ours';
+      if (!canceled) this.#ports.log.error({ callId: this.#call.id, err: error }, why);
       return canceled ? CANCELED : FAILED;
     }
   }

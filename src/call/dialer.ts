@@ -4,9 +4,11 @@ import type { PeerMessage, Peers } from '../cluster/peers.ts';
 import type { Permit } from '../trunk/capacity.ts';
 import type { InHand } from './attempts.ts';
 import type { Call } from './call.ts';
+import { isInAttempt } from './call.ts';
 import type { CoursePorts, CourseSettings } from './course.ts';
 import { CallCourse } from './course.ts';
 import { Lines } from './lines.ts';
+import { insist } from './persistence.ts';
 import { takeOverCalls } from './takeover.ts';
 
 export interface DialerSettings extends CourseSettings {
@@ -45,6 +47,9 @@ const HANG_UP_MS = 4000;
 /** After that: the last chance of final records to reach the store. */
 const LAST_WRITE_MS = 500;
 
+/** Longer than a store takes to write what it was told, and than it takes until somebody looks. */
+const DISOWNED_MS = 120_000;
+
 /** For so long it is tried to reach whoever carries a call that is to be hung up, while it moves about. */
 const REACH_MS = 20_000;
 const REACH_PAUSE_MS = 300;
@@ -56,6 +61,8 @@ export class Dialer {
   readonly #peers: DialerOptions['peers'];
   readonly #lines = new Lines();
   readonly #giveUp = new AbortController();
+  /** Calls that were refused, and may be stored all the same. */
+  readonly #disowned = new Set<string>();
   #recovery: Promise<unknown> = Promise.resolve();
   /** Calls of which it is just being asked whether they can be had. */
   readonly #moving = new Set<Promise<boolean>>();
@@ -130,6 +137,12 @@ export class Dialer {
     }
   }
 
+  /** See `CallPort`: a store that was silent may write for a while what it was told before. */
+  disown(callId: string): void {
+    this.#disowned.add(callId);
+    setTimeout(() => this.#disowned.delete(callId), DISOWNED_MS).unref();
+  }
+
   /**
    * Places a stored call. Returns at once and never throws; a call that is under way already is left alone.
    * A call without a reserved line is taken all the same: it is stored, and must come to an end.
@@ -202,7 +215,7 @@ export class Dialer {
       dial: (callId) => {
         if (!this.#draining) this.dial(callId);
       },
-      dialsAgain: capacity.shared,
+      dialsAgain: (callId) => capacity.shared && !this.#disowned.has(callId),
       deadlineMs: this.#settings.deadlineMs,
     });
     this.#recovery = Promise.all([this.#recovery, closed]);
@@ -212,11 +225,7 @@ export class Dialer {
 
   /** This process was given up for dead, and goes on: what others carry by now is hung up here. */
   async checkLines(): Promise<void> {
-    for (const callId of this.#lines.ids()) {
-      const call = await this.#ports.store.call(callId).catch(() => undefined);
-      if (call === undefined || this.#isMine(call)) continue;
-      this.#lines.get(callId)?.hangUp();
-    }
+    await Promise.all(this.#lines.ids().map((callId) => this.#checkLine(callId)));
   }
 
   /**
@@ -243,6 +252,16 @@ export class Dialer {
     this.#lines.free(callId);
     // It may have moved just before this was asked.
     for (const kind of line.asked) void this.#reach({ kind, callId });
+  }
+
+  /** One that waits is left to whoever has it; of one in an attempt nothing is to stay up here. */
+  async #checkLine(callId: string): Promise<void> {
+    const { store, giveUp } = this.#ports;
+    const call = await insist(() => store.call(callId), giveUp).catch(() => undefined);
+    const line = this.#lines.get(callId);
+    if (line === undefined || (call !== undefined && this.#isMine(call))) return;
+    if (call !== undefined && !isInAttempt(call)) line.leave();
+    else line.hangUp();
   }
 
   /** Here where the call is under way, else whoever carries it. */

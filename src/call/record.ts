@@ -98,6 +98,8 @@ export class CallRecord {
       'another process has ended a call, or carries it: it is hung up here',
     );
     const ended = await insist(() => store.call(this.#call.id), giveUp);
+    if (ended === undefined)
+      log.error({ callId: this.#call.id }, 'the store has lost a call: it has no record');
     if (ended?.state === 'ended') {
       feed.publish(ended);
     }

@@ -13,8 +13,8 @@ export interface TakeoverPorts extends RecoveryPorts {
   readonly isHere: (callId: string) => boolean;
   /** Carries a call that waits. */
   readonly dial: (callId: string) => void;
-  /** Whether calls that wait may be dialled by another process than the one that took them. */
-  readonly dialsAgain: boolean;
+  /** Whether a call that waits may be dialled by another process than the one that took it. */
+  readonly dialsAgain: (callId: string) => boolean;
   /** See `AttemptSettings`. */
   readonly deadlineMs: number;
   readonly log: CallLog;
@@ -75,7 +75,7 @@ async function claim(call: Call, { store, token }: TakeoverPorts): Promise<Call 
 }
 
 function mayDial(call: Call, { dialsAgain, deadlineMs, now }: TakeoverPorts): boolean {
-  return dialsAgain && !isInAttempt(call) && now() < roundBegunAt(call) + deadlineMs;
+  return dialsAgain(call.id) && !isInAttempt(call) && now() < roundBegunAt(call) + deadlineMs;
 }
 
 /** Of a flash call that a voice call may follow: the end of the one, or of the waiting after it. */

@@ -54,6 +54,8 @@ const WINDOW_MS = 100;
 const EVENTS_KEPT = 200;
 const ANEW_MS = 300;
 const SECOND_MS = 1000;
+/** So often Redis is reminded of the limits. */
+const KEEP_MS = 2000;
 
 /** The BullMQ queue of one trunk: its name, its limits, and jobs as they are added and removed. */
 export class TrunkJobs {
@@ -65,6 +67,7 @@ export class TrunkJobs {
   readonly #left = new Set<string>();
   readonly #removals = new Set<Promise<void>>();
   #removing = false;
+  #keptAt = Number.NEGATIVE_INFINITY;
   #cps: number | undefined;
 
   constructor(options: TrunkJobsOptions) {
@@ -136,8 +139,8 @@ export class TrunkJobs {
     else await queue.setGlobalConcurrency(channels);
     if (cps === undefined) await queue.removeGlobalRateLimit();
     else {
-      const max = Math.ceil((cps * WINDOW_MS) / SECOND_MS);
-      await queue.setGlobalRateLimit(max, Math.floor((SECOND_MS * max) / cps));
+      const { max, durationMs } = rateOf(cps);
+      await queue.setGlobalRateLimit(max, durationMs);
     }
     this.wake();
   }
@@ -147,6 +150,18 @@ export class TrunkJobs {
     const { queue } = this;
     const keys = [`${queue.toKey(id)}:lock`, queue.toKey('active'), queue.toKey('stalled')];
     runScript(this.#client, LOCK_AGAIN, keys, [id, token, lockMs]).catch(() => undefined);
+  }
+
+  /** A Redis that has lost what it had is told the limits again; others that it was told meanwhile stay. */
+  keepLimits({ cps, channels }: Omit<TrunkLimits, 'id'>, now: number): void {
+    if (now - this.#keptAt < KEEP_MS) return;
+    this.#keptAt = now;
+    const meta = this.queue.toKey('meta');
+    const rate = cps === undefined ? undefined : rateOf(cps);
+    const fields = { concurrency: channels, max: rate?.max, duration: rate?.durationMs };
+    for (const [field, value] of Object.entries(fields)) {
+      if (value !== undefined) this.#client.hsetnx(meta, field, value).catch(() => undefined);
+    }
   }
 
   /** Nobody is picked up for so long: those who were have to wait for their moments already. */
@@ -209,4 +224,9 @@ export class TrunkJobs {
 /** Whether it was given to a worker before, which has been silent for too long. */
 export function cameAgain(job: Job<CallJob>): boolean {
   return job.stalledCounter > 0;
+}
+
+function rateOf(cps: number): { readonly max: number; readonly durationMs: number } {
+  const max = Math.ceil((cps * WINDOW_MS) / SECOND_MS);
+  return { max, durationMs: Math.floor((SECOND_MS * max) / cps) };
 }

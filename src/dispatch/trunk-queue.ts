@@ -23,8 +23,8 @@ export interface ForeignCall {
 }
 
 /**
- * What became of a call on a trunk since it waited for it: an attempt that may still be up, attempts that are over,
- * or none.
+ * What became of a call on a trunk since it waited for it: an attempt that may still be up; an attempt, or the call, that
+ * is over; or none, so that whoever waits with it may still dial.
  */
 export type AttemptState = 'up' | 'over' | 'none';
 
@@ -48,6 +48,12 @@ export interface DispatchPorts {
   readonly attemptOf: (callId: string, trunkId: string, since: number) => Promise<AttemptState>;
   /** Tells the process of this token that its call is carried here. */
   readonly tellMoved: (token: string, callId: string) => void;
+}
+
+/** A call that is carried here now. */
+interface Taken {
+  /** Resolves when it needs its channel no more. */
+  readonly over: Promise<void>;
 }
 
 export interface TrunkQueueOptions extends DispatchPorts {
@@ -177,6 +183,7 @@ export class TrunkQueue {
     if (this.#started) this.#worker.tick();
     void this.#jobs.tidy();
     this.#wishes.renew();
+    if (this.#started && this.#open) this.#jobs.keepLimits(this.#limits, this.#options.elapsed());
   }
 
   /** Something changed that decides whether jobs are picked up here. */
@@ -217,17 +224,26 @@ export class TrunkQueue {
     const { callId, from, deadline } = job.data;
     const wish = this.#wishes.find(job.id ?? '');
     if (wish !== undefined) return this.#grant(wish);
-    // Also of a call that was ours: another process may have carried it.
-    if (cameAgain(job) && (await this.#outcome(job)) === 'over') return;
+    // Also one of a call that was ours: another process may have carried it.
+    if (cameAgain(job)) return this.#hold(job, lock);
     // Nobody waits for it any more.
     if (from === token()) return this.#jobs.excuse();
     if (deadline < now()) return this.#jobs.excuse();
     if (!this.#open || media.forOthers === 0) return this.#worker.putBack(job, lock);
+    const taken = await this.#offer(job, lock);
+    if (taken === undefined) return this.#jobs.excuse();
+    await taken.over;
+  }
+
+  /** Undefined where the call is not to be had. */
+  async #offer(job: Job<CallJob>, lock: string): Promise<Taken | undefined> {
+    const { callId, from } = job.data;
+    const { media, token, tellMoved } = this.#options;
     const call = { callId, from, trunkId: this.#trunkId };
     const taken = await media.ask(() => this.#takeOver(call, job, lock));
-    if (taken === undefined) return this.#jobs.excuse();
-    if (from !== token()) this.#options.tellMoved(from, callId);
-    await taken.over;
+    if (taken === undefined) return undefined;
+    if (from !== token()) tellMoved(from, callId);
+    return taken;
   }
 
   #grant(wish: Wish): Promise<void> {
@@ -236,23 +252,27 @@ export class TrunkQueue {
     return over;
   }
 
-  /** Holds the channel as long as an attempt may be up. */
-  async #outcome({ data, timestamp }: Job<CallJob>): Promise<AttemptState> {
+  /**
+   * Holds the channel of a job that came again, since whoever had it was silent for too long: while an attempt may be up,
+   * and while it may still be dialled by whoever has the call, unless that can be had.
+   */
+  async #hold(job: Job<CallJob>, lock: string): Promise<void> {
+    const { attemptOf, media, now } = this.#options;
+    const { callId, deadline } = job.data;
     for (;;) {
-      const { attemptOf } = this.#options;
-      const state = await attemptOf(data.callId, this.#trunkId, timestamp).catch(() => 'up' as const);
-      if (state !== 'up') return state;
+      const state = await attemptOf(callId, this.#trunkId, job.timestamp).catch(() => 'up' as const);
+      if (state === 'over') return;
+      if (state === 'none' && this.#open && deadline >= now() && media.forOthers > 0) {
+        const taken = await this.#offer(job, lock);
+        if (taken !== undefined) return taken.over;
+      }
       await sleep(ASK_AGAIN_MS, undefined, { ref: false });
       if (this.#closed) return never();
     }
   }
 
   /** Undefined where it is not to be had. */
-  async #takeOver(
-    call: ForeignCall,
-    job: Job<CallJob>,
-    lock: string,
-  ): Promise<{ readonly over: Promise<void> } | undefined> {
+  async #takeOver(call: ForeignCall, job: Job<CallJob>, lock: string): Promise<Taken | undefined> {
     const { takeOver, now } = this.#options;
     // Whoever stood still since it was picked up may have lost it to another one.
     const ours = await job.extendLock(lock, LOCK_MS).catch(() => 0);

@@ -40,12 +40,19 @@ const COMPLETE_MS = 3000;
 const CLOSE_MS = 500;
 const SETTLE_MS = 5;
 
+interface Work {
+  /** Token of the job's lock. */
+  readonly lock: string;
+  /** False where it was put back. */
+  readonly done: Promise<boolean>;
+}
+
 /** The BullMQ worker of one trunk in this process: which jobs it picks up, and for how long they are its own. */
 export class TrunkWorker {
   readonly #options: TrunkWorkerOptions;
   #worker: Worker<CallJob>;
-  /** Jobs that it has, with the token of its lock, until it has done with them. */
-  readonly #work = new Map<string, { readonly lock: string; readonly done: Promise<void> }>();
+  /** Jobs that it has, until it has done with them. */
+  readonly #work = new Map<string, Work>();
   /** Jobs that are done with and of which BullMQ has not said so, and since when. */
   readonly #done = new Map<string, number>();
   #running = 0;
@@ -189,18 +196,29 @@ export class TrunkWorker {
     this.#running += 1;
     this.steer();
     try {
-      // It may have come again while it was in use here.
-      for (let earlier = this.#work.get(id); earlier !== undefined; earlier = this.#work.get(id)) {
-        await earlier.done;
+      if (!(await this.#wasDone(id))) {
+        const work = this.#options.serve(job, lock);
+        const done = work.then(
+          () => true,
+          () => false,
+        );
+        this.#work.set(id, { lock, done });
+        await work.finally(() => this.#work.delete(id));
       }
-      const work = this.#options.serve(job, lock);
-      this.#work.set(id, { lock, done: work.catch(() => undefined) });
-      await work.finally(() => this.#work.delete(id));
       this.#done.set(id, this.#options.elapsed());
     } finally {
       this.#running -= 1;
       this.steer();
     }
+  }
+
+  /** One that has come again while it was in use here: whether all of it was done meanwhile. */
+  async #wasDone(id: string): Promise<boolean> {
+    let done = false;
+    for (let earlier = this.#work.get(id); earlier !== undefined; earlier = this.#work.get(id)) {
+      done = await earlier.done;
+    }
+    return done;
   }
 
   async #giveBack(job: Job<CallJob>, lock: string): Promise<never> {

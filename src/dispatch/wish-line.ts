@@ -97,8 +97,15 @@ export class WishLine {
 
   #leave(wish: Wish): void {
     this.#wishes.delete(wish.id);
-    if (!wish.granted) this.#options.jobs.forget(wish.id);
+    if (!wish.granted) this.#forget(wish);
     this.#options.onChange();
+  }
+
+  /** Of a call that another process carries one job is its channel now: none is removed later, when that may wait again. */
+  #forget({ id, moved }: Wish): void {
+    const { jobs } = this.#options;
+    if (moved) jobs.remove(id).catch(() => undefined);
+    else jobs.forget(id);
   }
 
   /** Harmless where it is there already. */
@@ -118,7 +125,7 @@ export class WishLine {
       }
     }
     // It was given up while it was added.
-    if (!wish.waits && !wish.granted) jobs.forget(wish.id);
+    if (!wish.waits && !wish.granted) this.#forget(wish);
   }
 
   /** Its time is over: whoever has picked it up just now may still serve it. */

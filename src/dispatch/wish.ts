@@ -30,6 +30,7 @@ export class Wish {
   readonly #timer: NodeJS.Timeout;
   #waits = true;
   #granted = false;
+  #moved = false;
 
   constructor(terms: WishTerms) {
     const { id, callId, priority, since, waitMs, signal } = terms;
@@ -51,11 +52,17 @@ export class Wish {
     return this.#granted;
   }
 
+  /** Another process carries the call. */
+  get moved(): boolean {
+    return this.#moved;
+  }
+
   /** Answers it; whoever was answered already is let be. */
   settle(answer: CapacityAnswer): void {
     if (!this.#waits) return;
     this.#waits = false;
     this.#granted = answer.kind === 'permit';
+    this.#moved = answer.kind === 'moved';
     clearTimeout(this.#timer);
     this.#terms.signal.removeEventListener('abort', this.#giveUp);
     this.#terms.onEnd(this);

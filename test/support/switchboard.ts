@@ -27,6 +27,10 @@ export class Switchboard implements CallPort {
     this.reserved.delete(callId);
   }
 
+  disown(callId: string): void {
+    this.reserved.delete(callId);
+  }
+
   dial(callId: string): void {
     this.dialled.push(callId);
   }

@@ -191,6 +191,17 @@ describe('the calls of a process that is no more', () => {
     expect(engines.flatMap(({ invited }) => invited)).toHaveLength(20);
   });
 
+  it('are not dialled where their client was told that they were not taken', async () => {
+    const engine = new ScriptedEngine({ 'alpha.example': TALK });
+    const dialer = node('one', engine);
+    const [refused_, lost] = [await waitingAt('one', 'refused'), await waitingAt('one', 'lost')];
+    dialer.disown(refused_);
+    expect(await dialer.takeOverFrom((token) => token === 'one')).toBe(2);
+    expect(await rig.endOf(refused_)).toMatchObject({ disposition: 'interrupted', attempts: [] });
+    expect((await rig.endOf(lost)).disposition).toBe('answered');
+    expect(engine.invited).toHaveLength(1);
+  });
+
   it('are left alone while it lives', async () => {
     node('one', new ScriptedEngine({}));
     const callId = await waitingAt('one');
