@@ -7,6 +7,9 @@ import { none, type Verdict } from './verdict.ts';
 /** Keys that live for ever: what BullMQ keeps of a queue as long as it is in use, and records, which nothing deletes. */
 const KEPT = /^\{[^}]*-q-[^}]*\}:|:\{cdr\}:/;
 
+/** What Redis says of a key without an expiry; of one that has just gone it says -2. */
+const FOR_EVER = -1;
+
 /** Codes in keys and values. @returns what was found, of how many keys, and those that live for ever without a reason */
 export async function codesInRedis(
   entries: AsyncIterable<RedisEntry> | Iterable<RedisEntry>,
@@ -22,7 +25,7 @@ export async function codesInRedis(
   for await (const { key, content, ttlMs } of entries) {
     keys += 1;
     found.push(...search.inText(`${key}\n${content}`).map((code) => `${key}: ${code}`));
-    if (ttlMs < 0 && !KEPT.test(key)) immortal.push(key);
+    if (ttlMs === FOR_EVER && !KEPT.test(key)) immortal.push(key);
   }
   return { keys, found, immortal };
 }

@@ -5,7 +5,7 @@ export interface RedisEntry {
   readonly key: string;
   readonly type: string;
   readonly content: string;
-  /** Milliseconds; -1: it never expires. */
+  /** Milliseconds; -1: it never expires, -2: it has just gone. */
   readonly ttlMs: number;
 }
 

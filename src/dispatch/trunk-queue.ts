@@ -221,7 +221,7 @@ export class TrunkQueue {
 
   async #serve(job: Job<CallJob>, lock: string): Promise<void> {
     const { now, token, media } = this.#options;
-    const { callId, from, deadline } = job.data;
+    const { from, deadline } = job.data;
     const wish = this.#wishes.find(job.id ?? '');
     if (wish !== undefined) return this.#grant(wish);
     // Also one of a call that was ours: another process may have carried it.
