@@ -4,11 +4,19 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** They start drachtio and FreeSWITCH, and let them fail. */
 const ON_SERVERS = ['test/contract/freeswitch.*.test.ts', 'test/integration/**/freeswitch*.test.ts'];
+/** It looks at times too, and takes as long as those. */
+const ON_TIME = ['test/contract/embedded.engine.test.ts'];
 /** They place calls by the hundred, and look at the times. */
 const BY_THE_HUNDRED = ['test/interop/sipp*.test.ts'];
 
 /** These take a minute and more, and mostly wait: whoever begins last, ends last. */
-const LONGEST = ['contract/embedded.engine', 'contract/freeswitch.engine', 'engine/freeswitch-detection'];
+const LONGEST = [
+  'contract/freeswitch.engine',
+  'contract/embedded.engine',
+  'engine/freeswitch-detection',
+  'cluster/nodes',
+  'dispatch/outages',
+];
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
@@ -20,21 +28,26 @@ class LongestFirst extends BaseSequencer {
   }
 }
 
+// Most tests wait for packets, not for the processor; those that look at times get more of it.
+const WAITING = Math.max(4, Math.floor(availableParallelism() / 2));
+
 const layer = (name: string, testTimeout: number, more: object = {}) => ({
   test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout, hookTimeout: 30_000, ...more },
 });
 
 export default defineConfig({
   test: {
-    // Most tests wait for packets, not for the processor.
-    maxWorkers: Math.max(3, Math.floor(availableParallelism() / 2)),
     sequence: { sequencer: LongestFirst },
     projects: [
-      layer('unit', 10_000),
-      layer('contract', 60_000, { exclude: ON_SERVERS }),
-      layer('integration', 60_000, { exclude: ON_SERVERS }),
+      layer('unit', 10_000, { maxWorkers: WAITING }),
+      layer('contract', 60_000, { exclude: [...ON_SERVERS, ...ON_TIME], maxWorkers: WAITING }),
+      layer('integration', 60_000, { exclude: ON_SERVERS, maxWorkers: WAITING }),
       // After those: servers need some of the processor, and mostly wait.
-      layer('servers', 60_000, { include: ON_SERVERS, maxWorkers: 3, sequence: { groupOrder: 1 } }),
+      layer('servers', 60_000, {
+        include: [...ON_SERVERS, ...ON_TIME],
+        maxWorkers: 3,
+        sequence: { groupOrder: 1 },
+      }),
       layer('interop', 120_000, {
         exclude: BY_THE_HUNDRED,
         maxWorkers: 3,

@@ -174,7 +174,7 @@ export function detectionContract(start: () => Promise<EngineUnderTest>): void {
 
   describe.concurrent.each(['hangup', 'wait_for_tone'] as const)('%s', { timeout: 30_000 }, (onMachine) => {
     it.each(['PCMU', 'PCMA'] as const)('a person hears the prompt at the verdict, in %s', async (codec) => {
-      const course = await call('260', onMachine, { leg: { codecs: [codec] } });
+      const course = await callOnTime('260', onMachine, { leg: { codecs: [codec] } });
       expect(courseOf(course.events)).toBe('trying ringing answered detected prompt_finished ended');
       expect(verdictsOf(course)).toEqual(['human short_greeting']);
       expect(gistOf(course.events)).toBe('hung_up by us: prompt_finished');
@@ -352,7 +352,7 @@ export function detectionContract(start: () => Promise<EngineUnderTest>): void {
     });
 
     it('a machine is hung up as long as it is shut', async () => {
-      const course = await call('261', 'hangup', { gate: {} });
+      const course = await callOnTime('261', 'hangup', { gate: {} });
       expect(courseOf(course.events)).toBe('trying ringing answered detected ended');
       expect(gistOf(course.events)).toBe('hung_up by us: machine');
       await expectHeard(course, ASK_HZ, ASK_MS);
@@ -360,7 +360,7 @@ export function detectionContract(start: () => Promise<EngineUnderTest>): void {
     });
 
     it.each(['speak', 'wait_for_tone'] as const)('a machine is only told of (%s)', async (onMachine) => {
-      const course = await call('261', onMachine, { gate: {} });
+      const course = await callOnTime('261', onMachine, { gate: {} });
       expect(courseOf(course.events)).toBe('trying ringing answered detected tone_heard ended');
       expect(gistOf(course.events)).toBe('hung_up by us: no_key');
       await expectHeard(course, ASK_HZ, ASK_MS);

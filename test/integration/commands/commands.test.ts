@@ -145,7 +145,7 @@ describe.concurrent('call', () => {
     [['call', ANSWERS, BUSY, '--say', 'x']],
     [['call', ANSWERS, '--say']],
     [['trunks', 'all']],
-    [['cdr', 'verify', 'a', 'b']],
+    [['cdr', 'verify', 'a', 'b', '--store', 'c']],
     [['cdr', 'verify', 'a', '--store', 'b']],
     [['cdr', 'export', '--store', 'a', '--config', 'b']],
     [['cdr', 'export', '--from', 'yesterday']],
