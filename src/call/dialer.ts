@@ -260,7 +260,8 @@ export class Dialer {
     const call = await insist(() => store.call(callId), giveUp).catch(() => undefined);
     const line = this.#lines.get(callId);
     if (line === undefined || (call !== undefined && this.#isMine(call))) return;
-    if (call !== undefined && !isInAttempt(call)) line.leave();
+    const waits = call !== undefined && call.state !== 'ended' && !isInAttempt(call);
+    if (waits) line.leave();
     else line.hangUp();
   }
 

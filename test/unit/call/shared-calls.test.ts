@@ -248,4 +248,19 @@ describe('a process that stood still', () => {
     expect(engine.up).toBe(0);
     expect(await rig.store.call(callId)).toMatchObject({ state: 'answered', node: 'two' });
   });
+
+  it('hangs up what another one has closed by now', async () => {
+    const engine = new ScriptedEngine({ 'alpha.example': [TRYING, RINGING, ANSWERED, 'wait'] });
+    const one = node('one', engine);
+    const callId = await waitingAt('one');
+    one.dial(callId);
+    await eventually(async () => expect((await rig.store.call(callId))?.state).toBe('answered'));
+    circle.die('one');
+    await node('two', new ScriptedEngine({})).recover();
+    await rig.endOf(callId);
+    await one.checkLines();
+    await eventually(() => expect(one.active()).toBe(0));
+    expect(engine.up).toBe(0);
+    expect((await rig.store.call(callId))?.disposition).toBe('interrupted');
+  });
 });
