@@ -5,11 +5,10 @@ import { startSite } from '../support/app/site.ts';
 import { eventually } from '../support/eventually.ts';
 import { describeWithPeer } from '../support/peers.ts';
 import { Ear } from '../support/peers-audio.ts';
-import { openSince, resources } from '../support/peers-calls.ts';
+import { CALLS, openSince, resources } from '../support/peers-calls.ts';
 import { embeddedFooting, type Footing, freeswitchFooting, heldBy } from '../support/peers-services.ts';
 import { Sipp } from '../support/peers-sipp.ts';
 
-const CALLS = 100;
 /** All are up at once: each takes some five seconds. */
 const CALLS_PER_SECOND = 33;
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { LegEnd, SipResult } from '../../src/engine/engine.ts';
 import { Secret } from '../../src/secret.ts';
 import type { LegOverrides } from '../support/legs.ts';
-import { assertAll, type Runs, requestsOf } from '../support/peers-calls.ts';
+import { assertAll, CALLS, type Runs, requestsOf } from '../support/peers-calls.ts';
 
 const FINISHED: LegEnd = { kind: 'hung_up', by: 'us', why: 'prompt_finished' };
 const SAID = 'answered prompt_finished ended';
@@ -22,7 +22,7 @@ export function describeCalls(runs: Runs): void {
     ] as const)('says the prompt to a phone that does %s, over %s', async (scenario, transport, types) => {
       const result = await runs.run({ scenario, transport });
       assertAll(result, types, FINISHED);
-      expect(result.streams.length).toBe(100);
+      expect(result.streams.length).toBe(CALLS);
       // 200 ms of prompt; silence is sent on until the BYE.
       for (const { length } of result.streams) expect(length).toBeGreaterThanOrEqual(10);
     });
@@ -66,7 +66,7 @@ export function describeCalls(runs: Runs): void {
             credentialsIn(request, { method, name, hash }),
           ),
         );
-        expect(new Set(answers.map(({ cnonce, nc }) => `${cnonce} ${nc}`)).size).toBe(200);
+        expect(new Set(answers.map(({ cnonce, nc }) => `${cnonce} ${nc}`)).size).toBe(2 * CALLS);
         for (const { response, expected } of answers) expect(response).toBe(expected);
       },
     );

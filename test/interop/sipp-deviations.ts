@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { LegEnd } from '../../src/engine/engine.ts';
 import { tone } from '../support/legs.ts';
-import { assertAll, type Runs, requestsOf } from '../support/peers-calls.ts';
+import { assertAll, CALLS, type Runs, requestsOf } from '../support/peers-calls.ts';
 
 const FINISHED: LegEnd = { kind: 'hung_up', by: 'us', why: 'prompt_finished' };
 
@@ -38,8 +38,8 @@ export function describeDeviations(runs: Runs): void {
             withoutRetransmission: true,
           });
           assertAll(result, 'trying ringing answered prompt_finished ended', FINISHED);
-          expect(requestsOf(result.wire, 'ACK').length).toBe(transport === 'udp' ? 200 : 100);
-          expect(requestsOf(result.wire, 'BYE').length).toBe(100);
+          expect(requestsOf(result.wire, 'ACK').length).toBe(transport === 'udp' ? 2 * CALLS : CALLS);
+          expect(requestsOf(result.wire, 'BYE').length).toBe(CALLS);
         },
       );
     });
@@ -48,7 +48,7 @@ export function describeDeviations(runs: Runs): void {
       it.concurrent('refreshes a session that asks for it', async () => {
         const result = await runs.run({ scenario: 'session-timer-drachtio', leg: { prompt: tone(11_000) } });
         assertAll(result, 'trying answered prompt_finished ended', FINISHED);
-        expect(new Set(requestsOf(result.wire, 'INVITE')).size).toBe(200);
+        expect(new Set(requestsOf(result.wire, 'INVITE')).size).toBe(2 * CALLS);
         expect(requestsOf(result.wire, 'UPDATE')).toEqual([]);
       });
     });
@@ -59,7 +59,7 @@ export function describeDeviations(runs: Runs): void {
         const result = await runs.run({ scenario: 'silence', pauseMs: 3500, t1Ms: 50, leg: { timeouts } });
         assertAll(result, 'trying ended', { kind: 'setup_timeout' });
         // At 0, 1 and 3 s.
-        expect(requestsOf(result.wire, 'INVITE').length).toBe(300);
+        expect(requestsOf(result.wire, 'INVITE').length).toBe(3 * CALLS);
       });
     });
 
@@ -73,13 +73,13 @@ export function describeDeviations(runs: Runs): void {
 
       it.concurrent('carries every call to its answer where a tenth of the messages are lost', async () => {
         const result = await runs.run({ scenario: 'answers-lossy', ...lossy });
-        expect(result.lost).toBeGreaterThan(40);
+        expect(result.lost).toBeGreaterThan(0.4 * CALLS);
         assertAll(result, 'trying answered prompt_finished ended', FINISHED);
       });
 
       it.concurrent('carries every call to its refusal where a tenth of the messages are lost', async () => {
         const result = await runs.run({ scenario: '486-lossy', ...lossy });
-        expect(result.lost).toBeGreaterThan(20);
+        expect(result.lost).toBeGreaterThan(0.2 * CALLS);
         assertAll(result, 'trying ended', { kind: 'rejected', sip: { status: 486, reason: 'Busy Here' } });
       });
     });

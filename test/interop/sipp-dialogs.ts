@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { LegEnd } from '../../src/engine/engine.ts';
 import { tone } from '../support/legs.ts';
 import { longestGapMs } from '../support/peers-audio.ts';
-import { assertAll, type Runs, requestsOf } from '../support/peers-calls.ts';
+import { assertAll, CALLS, type Runs, requestsOf } from '../support/peers-calls.ts';
 import { deviates } from './sipp-deviations.ts';
 
 const FINISHED: LegEnd = { kind: 'hung_up', by: 'us', why: 'prompt_finished' };
@@ -35,7 +35,7 @@ export function describeDialogs(runs: Runs): void {
       async (transport) => {
         const result = await runs.run({ scenario: 'reinvite-hold', transport, leg: { prompt: tone(2000) } });
         assertAll(result, `trying ${SAID}`, FINISHED);
-        expect(result.streams.length).toBe(100);
+        expect(result.streams.length).toBe(CALLS);
         for (const stream of result.streams) {
           expect(longestGapMs(stream)).toBeGreaterThan(700);
           // 100 packets of prompt and the silence after it; the hold would be 75 more.
@@ -48,7 +48,7 @@ export function describeDialogs(runs: Runs): void {
     it.concurrent('keeps the prompt for a phone that is on hold from the beginning', async () => {
       const result = await runs.run({ scenario: 'hold-at-once', leg: { prompt: tone(800) } });
       assertAll(result, `trying ${SAID}`, FINISHED);
-      expect(result.streams.length).toBe(100);
+      expect(result.streams.length).toBe(CALLS);
       for (const { length } of result.streams) {
         expect(length).toBeGreaterThanOrEqual(40);
         expect(length).toBeLessThan(80);
@@ -60,7 +60,7 @@ export function describeDialogs(runs: Runs): void {
       async (transport) => {
         const result = await runs.run({ scenario: '100rel', transport });
         assertAll(result, `trying early_media ${SAID}`, FINISHED);
-        expect(new Set(requestsOf(result.wire, 'PRACK')).size).toBe(100);
+        expect(new Set(requestsOf(result.wire, 'PRACK')).size).toBe(CALLS);
       },
     );
 
@@ -71,8 +71,8 @@ export function describeDialogs(runs: Runs): void {
     });
 
     it.skipIf(deviates(runs, 'session refresh')).concurrent.each([
-      ['session-timer', 'UPDATE', 100],
-      ['session-timer-reinvite', 'INVITE', 200],
+      ['session-timer', 'UPDATE', CALLS],
+      ['session-timer-reinvite', 'INVITE', 2 * CALLS],
     ] as const)('refreshes a session that asks for it: %s', async (scenario, method, count) => {
       const result = await runs.run({ scenario, leg: { prompt: tone(3000) } });
       assertAll(result, `trying ${SAID}`, FINISHED);

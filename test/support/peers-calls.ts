@@ -10,7 +10,8 @@ import { LossyPath } from './peers-loss.ts';
 import { Sipp, type SippOptions, type SippResult } from './peers-sipp.ts';
 
 /** Calls of one run. */
-const CALLS = 100;
+/** In each scenario: a hundred, or as many as the environment variable SIPP_CALLS says (20 to 1000). */
+export const CALLS = Math.min(1000, Math.max(20, Number(process.env['SIPP_CALLS'] ?? 100)));
 const PROMPT = tone(200);
 const SEED = 1;
 
