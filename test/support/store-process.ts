@@ -29,7 +29,8 @@ if (task === 'accept') {
 function open(): Store {
   const [, port, prefix] = /^redis:(\d+):(.+)$/.exec(where) ?? [];
   if (port === undefined || prefix === undefined) {
-    return new SqliteStore({ path: where, synchronous: 'normal' });
+    // Thousands at once, and another process that has its turns too, on a machine that is busy.
+    return new SqliteStore({ path: where, synchronous: 'normal', lockTimeoutMs: 60_000 });
   }
   const client = new Redis(Number(port));
   // It may go away, and comes back.
