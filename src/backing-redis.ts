@@ -144,7 +144,6 @@ class RedisBacking implements Backing {
       attemptOf: (callId, trunkId, since) => attemptOf(store, callId, trunkId, since),
       // Longer than a process may trust itself without being heard of.
       slotLeaseMs: Math.max(SLOT_LEASE_MS, 2 * config.cluster.leaseMs),
-      tellMoved: () => undefined,
     });
   }
 

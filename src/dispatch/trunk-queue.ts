@@ -36,8 +36,8 @@ export interface DispatchPorts {
   /** In ms since the epoch, by the clock of Redis. */
   readonly now: () => number;
   /**
-   * Takes over a call, as its turn came here. True: it is ours, and the permit is its own. False: it is not to be had;
-   * the permit is not to be used.
+   * Takes over a call, as its turn came here, and tells the process that waits with it. True: it is ours, and the permit is
+   * its own. False: it is not to be had; the permit is not to be used.
    */
   readonly takeOver: (call: ForeignCall, permit: Permit) => Promise<boolean>;
   /**
@@ -46,8 +46,6 @@ export interface DispatchPorts {
    * @param since when it began to wait, in ms since the epoch by the clock of Redis
    */
   readonly attemptOf: (callId: string, trunkId: string, since: number) => Promise<AttemptState>;
-  /** Tells the process of this token that its call is carried here. */
-  readonly tellMoved: (token: string, callId: string) => void;
 }
 
 /** A call that is carried here now. */
@@ -238,12 +236,8 @@ export class TrunkQueue {
   /** Undefined where the call is not to be had. */
   async #offer(job: Job<CallJob>, lock: string): Promise<Taken | undefined> {
     const { callId, from } = job.data;
-    const { media, token, tellMoved } = this.#options;
     const call = { callId, from, trunkId: this.#trunkId };
-    const taken = await media.ask(() => this.#takeOver(call, job, lock));
-    if (taken === undefined) return undefined;
-    if (from !== token()) tellMoved(from, callId);
-    return taken;
+    return this.#options.media.ask(() => this.#takeOver(call, job, lock));
   }
 
   #grant(wish: Wish): Promise<void> {

@@ -53,7 +53,6 @@ export class DispatchNode {
       room: () => this.room,
       takeOver: (call, permit) => this.#takeOver(call, permit),
       attemptOf: async (callId, trunkId) => site.attempts.get(`${callId} ${trunkId}`) ?? 'none',
-      tellMoved: (token, callId) => site.nodes.get(token)?.capacity.moved(callId),
       ...options,
     });
     site.nodes.set(this.token, this);
@@ -87,6 +86,7 @@ export class DispatchNode {
     if (this.#site.carriedBy.get(call.callId) !== call.from) return false;
     this.#site.carriedBy.set(call.callId, this.token);
     this.taken.push({ call, permit });
+    if (call.from !== this.token) this.#site.nodes.get(call.from)?.capacity.moved(call.callId);
     this.onTaken(call, permit);
     return true;
   }

@@ -1,8 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Dialer } from '../../../src/call/dialer.ts';
-import type { CapacityAnswer, CapacityWish, Permit } from '../../../src/trunk/capacity.ts';
-import { freePermit } from '../../../src/trunk/free-permit.ts';
-import { LocalCapacity } from '../../../src/trunk/local-capacity.ts';
 import { DialerRig } from '../../support/dialer-rig.ts';
 import { eventually } from '../../support/eventually.ts';
 import { PeerCircle } from '../../support/peer-circle.ts';
@@ -16,41 +13,10 @@ import {
   ScriptedEngine,
   TRYING,
 } from '../../support/scripted-engine.ts';
+import { SharedCapacity } from '../../support/shared-capacity.ts';
 
 const TALK: readonly Step[] = [TRYING, RINGING, ANSWERED, PROMPT_FINISHED, GOODBYE];
 const NO_ROUTE: readonly Step[] = [TRYING, refused(503)];
-
-/** Room that other processes may get first: `theirs` says on which trunks, and `full` where there is none. */
-class SharedCapacity extends LocalCapacity {
-  override readonly shared: boolean = true;
-  readonly wishes: CapacityWish[] = [];
-  theirs: readonly string[] = [];
-  full: readonly string[] = [];
-  held = 0;
-
-  constructor() {
-    super([], { elapsed: () => performance.now() });
-  }
-
-  override async acquire(wish: CapacityWish, signal: AbortSignal): Promise<CapacityAnswer> {
-    this.wishes.push(wish);
-    if (this.theirs.includes(wish.trunkId)) return { kind: 'moved' };
-    if (this.full.includes(wish.trunkId)) return { kind: 'refused', why: 'deadline' };
-    return super.acquire(wish, signal);
-  }
-
-  permit(trunkId: string): Permit {
-    this.held += 1;
-    let held = true;
-    return {
-      ...freePermit(trunkId),
-      release: () => {
-        if (held) this.held -= 1;
-        held = false;
-      },
-    };
-  }
-}
 
 let rig: DialerRig;
 let circle: PeerCircle;

@@ -2,8 +2,6 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Dialer, DialerOptions } from '../../../src/call/dialer.ts';
 import { AppError } from '../../../src/errors.ts';
 import type { Store } from '../../../src/store/store.ts';
-import type { CapacityAnswer, CapacityWish, Permit } from '../../../src/trunk/capacity.ts';
-import { LocalCapacity } from '../../../src/trunk/local-capacity.ts';
 import { DialerRig } from '../../support/dialer-rig.ts';
 import { eventually } from '../../support/eventually.ts';
 import { acceptFlash, checkCaller, RANG } from '../../support/flash-calls.ts';
@@ -19,6 +17,7 @@ import {
   ScriptedEngine,
   TRYING,
 } from '../../support/scripted-engine.ts';
+import { SharedCapacity } from '../../support/shared-capacity.ts';
 
 const TALK: readonly Step[] = [TRYING, RINGING, ANSWERED, PROMPT_FINISHED, GOODBYE];
 const RINGS: readonly Step[] = [TRYING, RINGING, 'wait'];
@@ -32,53 +31,6 @@ class Gate {
     this.passed = new Promise((resolve) => {
       this.open = resolve;
     });
-  }
-}
-
-/** Room that others may get first (`theirs`), that there never is (`full`), and permits that tell how many are held. */
-class SharedCapacity extends LocalCapacity {
-  override readonly shared: boolean = true;
-  readonly wishes: CapacityWish[] = [];
-  theirs: readonly string[] = [];
-  full: readonly string[] = [];
-  held = 0;
-  moment: Promise<void> = Promise.resolve();
-  moments = 0;
-
-  constructor() {
-    super([], { elapsed: () => performance.now() });
-  }
-
-  override async acquire(wish: CapacityWish, signal: AbortSignal): Promise<CapacityAnswer> {
-    this.wishes.push(wish);
-    if (this.theirs.includes(wish.trunkId)) return { kind: 'moved' };
-    if (!this.full.includes(wish.trunkId)) return { kind: 'permit', permit: this.permit(wish.trunkId) };
-    await new Promise<void>((resolve) => {
-      if (signal.aborted) resolve();
-      signal.addEventListener('abort', () => resolve(), { once: true });
-    });
-    return { kind: 'refused', why: 'aborted' };
-  }
-
-  permit(trunkId: string): Permit {
-    this.held += 1;
-    let held = true;
-    return {
-      trunkId,
-      waitedMs: 0,
-      moment: () => {
-        this.moments += 1;
-        return this.moment;
-      },
-      leaving: () => undefined,
-      sent: () => undefined,
-      again: async () => undefined,
-      keep: () => () => undefined,
-      release: () => {
-        if (held) this.held -= 1;
-        held = false;
-      },
-    };
   }
 }
 
