@@ -7,6 +7,7 @@ import type { Backing, Node } from './backing.ts';
 import type { Attempt } from './call/call.ts';
 import { isInAttempt } from './call/call.ts';
 import type { Dialer } from './call/dialer.ts';
+import { insist } from './call/persistence.ts';
 import type { CdrSink } from './cdr/sink.ts';
 import type { PeerMessage } from './cluster/peers.ts';
 import { RedisPeers } from './cluster/redis-peers.ts';
@@ -30,6 +31,8 @@ const READY_MS = 10_000;
 /** How long it waits for ends of calls that an earlier process could not deliver: before its calls are taken over. */
 const SPOOL_MS = 5000;
 const SPOOL_LOOK_MS = 20;
+/** How long it waits for a Redis that goes away while calls are taken over. */
+const RECOVER_MS = 60_000;
 /**
  * How often calls are looked for that nobody carries: those of nodes that nobody knows any more, and of our own those
  * whose acceptance had failed, as it seemed, and was done by Redis later.
@@ -162,7 +165,13 @@ class RedisBacking implements Backing {
         message: (told) => this.#told(told, dialer),
       }),
     );
-    const orphans = await dialer.recover();
+    // Redis may go at this very moment: this process is known by now, and what it has taken over is its own.
+    const orphans = await needed('The store cannot be used', () =>
+      insist(
+        () => dialer.recover(),
+        () => AbortSignal.timeout(RECOVER_MS),
+      ),
+    );
     calls += orphans;
     this.#strays = setInterval(() => {
       dialer

@@ -3,6 +3,7 @@ import { HEALTH_RULES } from '../../../src/trunk/health.ts';
 import { LAB_TRUNK, type Site, startSite } from '../../support/app/site.ts';
 import { eventually } from '../../support/eventually.ts';
 import { startCarrier } from '../../support/lab.ts';
+import { freePorts } from '../../support/peers.ts';
 
 interface TrunkJson {
   readonly id: string;
@@ -56,8 +57,9 @@ describe.concurrent('a trunk that dies', () => {
   ] as const)(
     'is left within three probes, and comes back ($transport)',
     async ({ transport, failure, detail }) => {
-      const { carrier: alive } = await startCarrier();
-      const { port } = alive;
+      // It comes back on the same port: nobody else is to have been given that meanwhile.
+      const port = await freePorts(1);
+      const { carrier: alive } = await startCarrier({ port });
       const more = { ...LAB_TRUNK, optionsIntervalSeconds: 1, flashPool: FLASH_POOL };
       const site = await startSite({
         settings: { sip: { t1Ms: 50 }, flash: { ringHoldMs: 500 } },
