@@ -28,8 +28,18 @@ export const ERROR_TABLE = {
     retryable: false,
     message: 'The configuration does not allow this calling number.',
   },
+  template_not_allowed: {
+    status: 400,
+    retryable: false,
+    message: 'This text is not one of those that the client may have said or sent.',
+  },
   unauthorized: { status: 401, retryable: false, message: 'A valid API key is required.' },
-  forbidden: { status: 403, retryable: false, message: 'This needs the API key of an operator.' },
+  forbidden: { status: 403, retryable: false, message: 'This key does not open that.' },
+  destination_not_allowed: {
+    status: 403,
+    retryable: false,
+    message: 'Calls to this destination are not allowed.',
+  },
   not_found: { status: 404, retryable: false, message: 'There is no such resource.' },
   method_not_allowed: { status: 405, retryable: false, message: 'This method is not allowed here.' },
   not_pending: { status: 409, retryable: false, message: 'The verification is no longer pending.' },
@@ -50,6 +60,13 @@ export const ERROR_TABLE = {
     retryable: false,
     message: 'There are no calling numbers for a flash call to this number.',
   },
+  sms_unavailable: {
+    status: 422,
+    retryable: false,
+    message: 'No trunk carries text messages to this number.',
+  },
+  limit_reached: { status: 429, retryable: true, message: 'Too many of these in this time.' },
+  spend_limit: { status: 429, retryable: true, message: 'What may be spent in a day is spent.' },
   flash_exhausted: {
     status: 429,
     retryable: true,

@@ -1,5 +1,7 @@
 import type { Call, CallState } from '../call/call.ts';
 import type { Checked, Submitted, Verification } from '../verification/verification.ts';
+import type { LimitStore } from '../limits/limit-store.ts';
+import type { Notice, NoticeStore } from '../webhooks/notice.ts';
 import type { CdrLedger } from './cdr-ledger.ts';
 
 /** A request made under an `Idempotency-Key`, kept so that its repetition gets the same answer. */
@@ -62,6 +64,14 @@ export interface CallMove {
   readonly attempt: 'none' | 'any';
 }
 
+/** What is stored along with a call. */
+export interface AlsoStored {
+  /** What the verification is found under: the latest one of that name. `Store.latest` takes it. */
+  readonly alias?: string;
+  /** Who is told of it. */
+  readonly notice?: Notice;
+}
+
 /**
  * Where verifications and calls outlive the process. Every method is one decision and atomic; a promise that
  * resolved is on disk to the degree that the configuration asks for. No method ever sees a code in plain.
@@ -71,9 +81,21 @@ export interface CallMove {
 export interface Store {
   /** Call detail records. */
   readonly cdrs: CdrLedger;
+  /** How much of what was asked for. */
+  readonly limits: LimitStore;
+  /** Who is told of calls, and how far that has come. */
+  readonly notices: NoticeStore;
 
-  /** Stores a call with its verification, if it has one, and the idempotent request that asked for them; or none of them. */
-  accept(verification: Verification | null, call: Call, request: IdempotentRequest | null): Promise<Accepted>;
+  /**
+   * Stores a call with its verification, if it has one, the idempotent request that asked for them, and what else is
+   * said; or none of them. Alias and idempotent request are of the family of the call (see family.ts).
+   */
+  accept(
+    verification: Verification | null,
+    call: Call,
+    request: IdempotentRequest | null,
+    also?: AlsoStored,
+  ): Promise<Accepted>;
   /** What `accept` would say of a repeated request, without storing anything. Undefined: it is no repetition. */
   earlierAnswer(
     request: Pick<IdempotentRequest, 'key' | 'fingerprint'>,
@@ -81,6 +103,8 @@ export interface Store {
   ): Promise<Repeated | undefined>;
 
   verification(id: string): Promise<Verification | undefined>;
+  /** The id of the verification that was accepted last under this alias, as long as it is kept. */
+  latest(alias: string): Promise<string | undefined>;
   /**
    * Compares the digest of a submitted proof: at most `maxChecks` comparisons in all, approves at most once, and
    * never after `expiresAt`, however many ask at once. Undefined: no such verification.
