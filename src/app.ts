@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import { buildServer } from './api/server.ts';
 import { openBacking } from './backing.ts';
 import { restoreResults } from './call/past-results.ts';
+import { ClientRegistry } from './clients/registry.ts';
 import type { Config } from './config.ts';
 import type { Engine } from './engine/engine.ts';
 import { engineOf, startComplaint } from './engine-choice.ts';
@@ -70,6 +71,7 @@ export async function startApp(config: Config, { logger, onWire }: Surroundings)
     const backing = await openBacking(config, logger);
     opened.add(() => backing.close());
     const { store, clock } = backing;
+    const clients = new ClientRegistry(config.api.clients, clock.now);
     const tracing = startTracing(config.trace);
     opened.add(() => tracing.close());
     const { trace } = tracing;
@@ -98,6 +100,7 @@ export async function startApp(config: Config, { logger, onWire }: Surroundings)
       tracing,
       peers: backing.peers,
       clock,
+      clients,
       cluster: () => backing.state(),
       random: secureRandom,
     });
@@ -111,10 +114,9 @@ export async function startApp(config: Config, { logger, onWire }: Surroundings)
     const stopSweeping = sweepRegularly(store, config, logger, { node: backing.node, time: clock.now });
     opened.add(async () => stopSweeping());
     const version = await packageVersion();
-    // Looked at anew by each request.
-    const keys = [...config.api.keys];
     const api = await buildServer({
-      config: { ...config.api, keys },
+      config: config.api,
+      clients,
       version,
       logger,
       ...services,
@@ -138,7 +140,7 @@ export async function startApp(config: Config, { logger, onWire }: Surroundings)
       api.listen({ host: config.api.host, port: config.api.port, backlog: BACKLOG }),
     );
     const url = urlOf(api.server.address() as AddressInfo);
-    logger.info({ url, engine: engine.name, authentication: config.api.keys.length > 0 }, 'listening');
+    logger.info({ url, engine: engine.name, authentication: !clients.open }, 'listening');
     let running = config;
     return {
       url,
@@ -148,7 +150,7 @@ export async function startApp(config: Config, { logger, onWire }: Surroundings)
         const changes = compare(running, next);
         running = changes.running;
         ways.replace(running.trunks);
-        keys.splice(0, keys.length, ...running.api.keys);
+        clients.replace(running.api.clients);
         logger.level = running.log.level;
         return changes;
       },

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { clientLists } from './config-clients.ts';
 import { redis } from './config-redis.ts';
 import { speech } from './config-speech.ts';
 import { ringTimeoutMs, setupTimeoutMs, trunk } from './config-trunk.ts';
@@ -19,10 +20,6 @@ import {
 import { LOG_LEVELS } from './log.ts';
 import { VOICEMAIL_RULES } from './verification/delivery.ts';
 
-/** What stands for an API key in the configuration, as `createKey` makes it. */
-export const KEY_HASH = /^sha256:[0-9a-f]{64}$/;
-export const EXPECTED_KEY_HASH = 'expected `sha256:` and 64 hexadecimal digits, as `npm run key` prints them';
-
 /** What FreeSWITCH takes as syntax in the argument of `playback`: variables, parameters, lists and schemes. */
 const UNSAFE_IN_PLAYBACK = /[\p{Cc}:!@${}\\]/u;
 
@@ -34,23 +31,24 @@ const promptFolder = path.refine((text) => !UNSAFE_IN_PLAYBACK.test(text), {
 const listenFolder = promptFolder.refine((text) => !text.includes("'"), { error: "expected no `'`" });
 const absolute = { error: 'expected a path that begins with `/`' };
 const isAbsolute = (text: string): boolean => text.startsWith('/');
-const apiKey = z.strictObject({
-  id: name,
-  hash: z.string().regex(KEY_HASH, { error: EXPECTED_KEY_HASH }).optional(),
-  hashFile: path.optional(),
-  operator: z.boolean().optional(),
-});
 
 const api = section({
   host: host.default('127.0.0.1'),
   port: portOrAny.default(8080),
-  keys: z.array(apiKey).max(1000).default([]),
+  ...clientLists,
   trustProxy: z.array(network).max(100).default([]),
   rateLimit: section({
     max: z.int().min(1).max(1_000_000).default(600),
     windowSeconds: z.int().min(1).max(3600).default(60),
   }),
+  wrongKeys: section({
+    max: z.int().min(1).max(10_000).default(20),
+    windowSeconds: z.int().min(1).max(3600).default(60),
+  }),
   dataTechLabs: z.boolean().default(true),
+  restcomm2fa: z.boolean().default(true),
+  restcommCalls: z.boolean().default(true),
+  messageBird: z.boolean().default(true),
   bodyLimit: z.int().min(1024).max(1_048_576).default(65_536),
 });
 

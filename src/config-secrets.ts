@@ -1,7 +1,8 @@
-import { readFileSync } from 'node:fs';
+import type { Client } from './clients/client.ts';
+import { clientsOf } from './config-clients.ts';
+import { kept, required } from './config-kept.ts';
 import { type CompleteRedis, redisTerms } from './config-redis.ts';
 import type { ParsedConfig } from './config-schema.ts';
-import { EXPECTED_KEY_HASH, KEY_HASH } from './config-schema.ts';
 import { tlsTerms } from './config-tls.ts';
 import type { TtsProviderConfig } from './config-tts.ts';
 import { Secret } from './secret.ts';
@@ -12,12 +13,6 @@ export type Report = (path: readonly PropertyKey[], message: string) => void;
 
 type WithSecret<Server> = Omit<Server, 'secret' | 'secretFile'> & { secret: Secret };
 
-interface CompleteApiKey {
-  id: string;
-  hash: string;
-  operator?: boolean;
-}
-
 /** The configuration with every secret in its place, wherever it was kept. */
 export type CompleteConfig = Omit<
   ParsedConfig,
@@ -25,7 +20,8 @@ export type CompleteConfig = Omit<
 > & {
   store: Omit<ParsedConfig['store'], 'redis'> & { redis?: CompleteRedis };
   speech: Omit<ParsedConfig['speech'], 'providers'> & { providers: TtsProviderConfig[] };
-  api: Omit<ParsedConfig['api'], 'keys'> & { keys: CompleteApiKey[] };
+  /** Clients of both forms, and nothing of the difference. */
+  api: Omit<ParsedConfig['api'], 'keys' | 'clients'> & { clients: Client[] };
   trunks: Trunk[];
   trace: Omit<ParsedConfig['trace'], 'hep'> & {
     hep?: Omit<NonNullable<ParsedConfig['trace']['hep']>, 'password' | 'passwordFile'> & {
@@ -40,21 +36,11 @@ export type CompleteConfig = Omit<
   };
 };
 
-/** A value that a key holds itself, or that stands in the file which `<key>File` names instead. */
-interface Kept<Value> {
-  readonly owner: readonly PropertyKey[];
-  readonly key: 'hash' | 'key' | 'password' | 'secret';
-  readonly given: Value | undefined;
-  readonly file: string | undefined;
-  readonly from: (line: string) => Value;
-  readonly report: Report;
-}
-
 /** Reads what is kept in files. What is wrong with it goes to `report`; the result is then of no use. */
 export function readSecrets(config: ParsedConfig, report: Report): CompleteConfig {
   return {
     ...config,
-    api: { ...config.api, keys: apiKeysOf(config, report) },
+    api: apiOf(config, report),
     trunks: trunksOf(config, report),
     store: storeOf(config, report),
     trace: traceOf(config, report),
@@ -71,15 +57,8 @@ export function readSecrets(config: ParsedConfig, report: Report): CompleteConfi
   };
 }
 
-function apiKeysOf({ api }: ParsedConfig, report: Report): CompleteApiKey[] {
-  return api.keys.flatMap(({ id, hash: given, hashFile: file, operator }, index) => {
-    const owner = ['api', 'keys', index];
-    const hash = required({ owner, key: 'hash', given, file, from: (line) => line, report });
-    if (hash !== undefined && !KEY_HASH.test(hash)) {
-      report([...owner, 'hashFile'], EXPECTED_KEY_HASH);
-    }
-    return hash === undefined ? [] : [{ id, hash, ...(operator === undefined ? {} : { operator }) }];
-  });
+function apiOf({ api: { keys, clients, ...rest } }: ParsedConfig, report: Report): CompleteConfig['api'] {
+  return { ...rest, clients: clientsOf({ keys, clients }, report) };
 }
 
 function trunksOf({ trunks, calls }: ParsedConfig, report: Report): Trunk[] {
@@ -162,34 +141,4 @@ function controlComplaint(secret: Secret): string | undefined {
 /** drachtio splits its `authenticate|<secret>|<tags>` at each bar. */
 function drachtioComplaint(secret: Secret): string | undefined {
   return secret.reveal().includes('|') ? 'expected a secret without `|`' : controlComplaint(secret);
-}
-
-function required<Value>(value: Kept<Value>): Value | undefined {
-  const { owner, key, given, file, report } = value;
-  if (given === undefined && file === undefined) {
-    report([...owner, key], `required, unless \`${key}File\` names a file that holds it`);
-  }
-  return kept(value);
-}
-
-function kept<Value>({ owner, key, given, file, from, report }: Kept<Value>): Value | undefined {
-  if (file === undefined) {
-    return given;
-  }
-  const place = [...owner, `${key}File`];
-  if (given !== undefined) {
-    report(place, `expected either \`${key}\` or \`${key}File\`, not both`);
-  }
-  let line: string;
-  try {
-    line = readFileSync(file, 'utf8').replace(/\r?\n$/, '');
-  } catch {
-    report(place, 'expected a file that can be read');
-    return undefined;
-  }
-  if (line === '' || /\p{Cc}/u.test(line)) {
-    report(place, 'expected a file that holds one line');
-    return undefined;
-  }
-  return from(line);
 }

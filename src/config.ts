@@ -139,16 +139,11 @@ function checked(input: unknown, source: string, variables: ReadonlyMap<string, 
 /** What no single key can say: relations between keys. */
 function reportContradictions(config: ParsedConfig, report: Report): void {
   const { api, verification, trunks, flash } = config;
-  if (api.keys.length === 0 && !isLoopback(api.host)) {
+  if (api.keys.length + api.clients.length === 0 && !isLoopback(api.host)) {
     report(
-      ['api', 'keys'],
-      'expected at least one key, because `api.host` is not a loopback address: without keys anybody who reaches it could place calls (`npm run key` makes one)',
+      ['api', 'clients'],
+      'expected at least one client, because `api.host` is not a loopback address: without keys anybody who reaches it could place calls (`voice-otp client add` makes one)',
     );
-  }
-  for (const [index, { id }] of api.keys.entries()) {
-    if (api.keys.findIndex((key) => key.id === id) < index) {
-      report(['api', 'keys', index, 'id'], 'expected an id that no other key has');
-    }
   }
   for (const [index, trunk] of trunks.entries()) {
     const { id, username, password, passwordFile, flashPool, identity, register } = trunk;

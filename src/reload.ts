@@ -11,14 +11,14 @@ export interface ConfigChanges {
 }
 
 /** These hold at once; the timeouts are part of each trunk that has none of its own. */
-const LIVE: readonly string[] = ['api.keys', 'log.level', 'calls.setupTimeoutMs', 'calls.ringTimeoutMs'];
+const LIVE: readonly string[] = ['api.clients', 'log.level', 'calls.setupTimeoutMs', 'calls.ringTimeoutMs'];
 
 /** What of `next` is new to a service that goes by `running`, and what it goes by once that is applied. */
 export function compare(running: Config, next: Config): ConfigChanges & { readonly running: Config } {
   const changed = changedKeys(running, next);
-  // Whether there are keys at all decides who may ask: that is settled at the start.
-  const opens = (running.api.keys.length === 0) !== (next.api.keys.length === 0);
-  const isLive = (key: string): boolean => LIVE.includes(key) && !(opens && key === 'api.keys');
+  // Whether there are clients at all decides who may ask: that is settled at the start.
+  const opens = (running.api.clients.length === 0) !== (next.api.clients.length === 0);
+  const isLive = (key: string): boolean => LIVE.includes(key) && !(opens && key === 'api.clients');
   const { setupTimeoutMs, ringTimeoutMs } = next.calls;
   return {
     applied: [...changedTrunks(running, next), ...changed.filter(isLive)],
@@ -26,7 +26,7 @@ export function compare(running: Config, next: Config): ConfigChanges & { readon
     running: {
       ...running,
       trunks: next.trunks,
-      api: { ...running.api, keys: opens ? running.api.keys : next.api.keys },
+      api: { ...running.api, clients: opens ? running.api.clients : next.api.clients },
       log: next.log,
       calls: { ...running.calls, setupTimeoutMs, ringTimeoutMs },
     },

@@ -7,6 +7,8 @@ import { CallService } from './call/call-service.ts';
 import { Dialer } from './call/dialer.ts';
 import { CallFeed } from './call/feed.ts';
 import { ProofWatch } from './call/proof-watch.ts';
+import type { Client, Clients } from './clients/client.ts';
+import { mayShowCli, mayUseTemplate } from './clients/permission.ts';
 import type { Peers } from './cluster/peers.ts';
 import type { Config } from './config.ts';
 import type { Engine } from './engine/engine.ts';
@@ -16,6 +18,7 @@ import type { Store } from './store/store.ts';
 import type { Tracing } from './tracing.ts';
 import { FlashGuard } from './trunk/flash-guard.ts';
 import { candidates } from './trunk/route.ts';
+import type { ClientPermits } from './verification/preparation.ts';
 import { VerificationService } from './verification/service.ts';
 import type { Vault } from './verification/vault.ts';
 import type { Ways } from './ways.ts';
@@ -48,6 +51,7 @@ export interface ServiceParts {
   readonly tracing: Pick<Tracing, 'trace' | 'sent'>;
   readonly peers: Peers;
   readonly clock: ServiceClock;
+  readonly clients: Clients;
   readonly cluster: () => ClusterState | undefined;
   /** Cryptographic: 0, inclusive, to 1, exclusive. */
   readonly random: () => number;
@@ -56,7 +60,20 @@ export interface ServiceParts {
 /** Puts the services together; nothing is started. */
 export function servicesOf(
   config: Config,
-  { logger, store, engine, vault, speech, ways, tracing, peers, clock, cluster, random }: ServiceParts,
+  {
+    logger,
+    store,
+    engine,
+    vault,
+    speech,
+    ways,
+    tracing,
+    peers,
+    clock,
+    clients,
+    cluster,
+    random,
+  }: ServiceParts,
 ): Services {
   const { pauseSeconds, ...rules } = config.flash.guard;
   const guard = new FlashGuard(
@@ -104,7 +121,14 @@ export function servicesOf(
   });
   const newId = (prefix: string, family: string): string =>
     inFamily(`${prefix}_${randomUUID().replaceAll('-', '')}`, family);
+  // What every request passes, and what it may ask for.
+  const entrance = {
+    permits: permitsOf(clients),
+    gate: { admit: async () => ({ giveBack: async () => {} }) },
+    notices: { noticeOf: () => undefined },
+  };
   const calls = new CallService({
+    ...entrance,
     store,
     dialer,
     vault,
@@ -116,7 +140,9 @@ export function servicesOf(
     randomBytes,
   });
   const verifications = new VerificationService({
+    ...entrance,
     store,
+    routing: ways.routing,
     dialer,
     vault,
     resolveLocale: (locale, sayAs) => speech.voices.resolve(locale, sayAs),
@@ -125,7 +151,11 @@ export function servicesOf(
     newId,
     randomBytes,
     settings: config.verification,
-    onFinal: (id) => proofs.look(id),
+    onStarted: () => metrics.verificationStarted(),
+    onFinal: ({ id, status }) => {
+      if (status !== 'pending') metrics.verificationEnded(status);
+      proofs.look(id);
+    },
     delivery: config,
     flash: {
       store,
@@ -143,6 +173,19 @@ export function servicesOf(
     },
   });
   return { dialer, calls, verifications, feed, metrics };
+}
+
+/** Where the API runs without keys, whoever asks may ask for all there is. A client that is no more may ask for nothing. */
+function permitsOf(clients: Clients): ClientPermits {
+  const may = (clientId: string | null, permitted: (client: Client) => boolean): boolean => {
+    if (clientId === null) return true;
+    const client = clients.get(clientId);
+    return client !== undefined && permitted(client);
+  };
+  return {
+    cli: (clientId, cli) => may(clientId, (client) => mayShowCli(client, cli)),
+    template: (clientId, text) => may(clientId, (client) => mayUseTemplate(client, text)),
+  };
 }
 
 /** Tells the guard what became of a flash attempt, and the operator of a pause that begins with it. */

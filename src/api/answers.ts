@@ -22,6 +22,7 @@ export function verificationAnswerOf(verification: VerificationView): Verificati
     sayAs: verification.sayAs,
     channel: verification.channel,
     flash: flashAnswerOf(verification),
+    template: verification.template,
     gate: gateOf(verification),
     approvedBy: verification.approvedBy,
     checks: verification.checks,

@@ -1,54 +1,100 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { Client, Scope } from '../clients/client.ts';
+import type { KeyHolders } from '../clients/key-holders.ts';
+import { hasScope } from '../clients/permission.ts';
+import type { WrongKeys } from '../clients/wrong-keys.ts';
 import { isLoopback } from '../config.ts';
 import { AppError } from '../errors.ts';
-import type { ApiKey } from './keys.ts';
-import { findClient } from './keys.ts';
-
-/** Who sent a request: a client's id, null where the API runs without keys, undefined for nobody we know. */
-const clients = new WeakMap<FastifyRequest, string | null>();
-
-/** Requests with the key of an operator, and all where the API runs without keys. */
-const byOperators = new WeakSet<FastifyRequest>();
-
-/** Longest key that is looked at; ours have 47 characters. */
-const MAX_KEY_LENGTH = 256;
 
 /**
- * Notes the client of every request to `app`. Refuses nobody: some routes are open.
- *
- * @param keys looked at anew by each request: they may be replaced in their list
+ * How a client says who it is: `bearer` (RFC 6750: `Bearer KEY`), `basic` (RFC 7617: its id and its key), `accesskey`
+ * (`AccessKey KEY`), `password` (the key as the password of HTTP Basic, under any user name: for pages, since browsers
+ * send nothing else by themselves. Only for routes that change nothing, since browsers send it along with whatever
+ * another site has them ask for).
  */
-export function identifyClients(app: FastifyInstance, keys: readonly ApiKey[]): void {
+export type Credentials = 'bearer' | 'basic' | 'accesskey' | 'password';
+
+/** How one gets in. */
+export interface Door {
+  /** Those that count; default: `bearer`. */
+  readonly credentials?: Credentials | readonly Credentials[];
+  /** How a client is told to say who it is (RFC 9110 §11.6.1); default: that of the first of `credentials`. */
+  readonly challenge?: string;
+}
+
+/** What requests are judged by. */
+export interface Doorkeeper {
+  readonly holders: KeyHolders;
+  readonly wrongKeys: WrongKeys;
+}
+
+/** What is known of who sent a request. */
+interface Visit {
+  readonly keeper: Doorkeeper;
+  /** Null where the API runs without keys, undefined for nobody we know. */
+  client: Client | null | undefined;
+  /** A key was presented that opens nothing. */
+  wrongKey: boolean;
+}
+
+const visits = new WeakMap<FastifyRequest, Visit>();
+
+const CHALLENGES: Readonly<Record<Credentials, string>> = {
+  bearer: 'Bearer',
+  basic: 'Basic realm="voice-otp", charset="UTF-8"',
+  accesskey: 'AccessKey',
+  password: 'Basic realm="voice-otp", charset="UTF-8"',
+};
+
+/** Notes the client of every request to `app`, by its bearer key. Refuses nobody: some routes are open. */
+export function identifyClients(app: FastifyInstance, keeper: Doorkeeper): void {
   app.addHook('onRequest', async (request) => {
-    if (keys.length === 0) {
-      clients.set(request, null);
-      byOperators.add(request);
-      return;
+    const visit: Visit = { keeper, client: undefined, wrongKey: false };
+    visits.set(request, visit);
+    identify(visit, request, ['bearer']);
+  });
+}
+
+function identify(visit: Visit, request: FastifyRequest, credentials: readonly Credentials[]): void {
+  const { holders } = visit.keeper;
+  visit.wrongKey = false;
+  visit.client = holders.open ? null : undefined;
+  if (holders.open) return;
+  const presented = presentedIn(request.headers.authorization ?? '', credentials);
+  if (presented === undefined) return;
+  visit.client = holders.holderOf(presented.key, presented.id);
+  visit.wrongKey = visit.client === undefined;
+}
+
+interface Presented {
+  readonly key: string;
+  /** Of the client, where the credentials have it. */
+  readonly id?: string;
+}
+
+function presentedIn(header: string, credentials: readonly Credentials[]): Presented | undefined {
+  const [, scheme = '', text = ''] = /^(\w+) +(\S+) *$/.exec(header) ?? [];
+  const counts = (one: Credentials): boolean => credentials.includes(one);
+  switch (scheme.toLowerCase()) {
+    case 'bearer':
+      return counts('bearer') ? { key: text } : undefined;
+    case 'accesskey':
+      return counts('accesskey') ? { key: text } : undefined;
+    case 'basic': {
+      if (!counts('basic') && !counts('password')) return undefined;
+      const [, name = '', key] = /^([^:]*):(.+)$/s.exec(decoded(text)) ?? [];
+      if (key === undefined) return undefined;
+      // Clients have been seen that write a space before the name.
+      return counts('password') ? { key } : { key, id: name.trim() };
     }
-    note(request, keys, /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '')?.[1]);
-  });
+    default:
+      return undefined;
+  }
 }
 
-/**
- * Notes the client of a request to `scope` also where its key comes as the password of HTTP Basic (RFC 7617), under any
- * user name: for pages, since browsers send nothing else by themselves. Only for routes that change nothing, since
- * browsers send it along with whatever another site has them ask for.
- */
-export function identifyByPassword(scope: FastifyInstance, keys: readonly ApiKey[]): void {
-  scope.addHook('onRequest', async (request) => {
-    const [, base64] = /^Basic +([A-Za-z0-9+/]+={0,2}) *$/i.exec(request.headers.authorization ?? '') ?? [];
-    if (base64 === undefined) return;
-    const [, password] = /^[^:]*:(.+)$/s.exec(Buffer.from(base64, 'base64').toString('utf8')) ?? [];
-    note(request, keys, password);
-  });
-}
-
-function note(request: FastifyRequest, keys: readonly ApiKey[], presented: string | undefined): void {
-  const client =
-    presented === undefined || presented.length > MAX_KEY_LENGTH ? undefined : findClient(keys, presented);
-  if (client === undefined) return;
-  clients.set(request, client);
-  if (keys.some(({ id, operator }) => id === client && operator === true)) byOperators.add(request);
+/** What Basic carries; empty where that is no base64. */
+function decoded(text: string): string {
+  return /^[A-Za-z0-9+/]+={0,2}$/.test(text) ? Buffer.from(text, 'base64').toString('utf8') : '';
 }
 
 /**
@@ -76,27 +122,66 @@ export function refuseForeignHosts(app: FastifyInstance): void {
 }
 
 /**
- * Refuses requests to `scope` that come from nobody we know. It runs after the rate limit, so that guessing
- * keys is limited too, and before a body is read.
+ * Refuses requests to `scope` that come from nobody we know: 401, and 429 where too many wrong keys came from the same
+ * address. A right key is let in whatever others of its address tried. It runs after the rate limit and before a body is
+ * read.
  *
- * @param challenge how a client is to say who it is (RFC 9110 §11.6.1)
+ * To be called once for a scope, before its routes.
  */
-export function requireClient(scope: FastifyInstance, challenge = 'Bearer'): void {
+export function requireClient(scope: FastifyInstance, door: Door = {}): void {
+  admit(scope, door, () => true);
+}
+
+/**
+ * As `requireClient`, and refuses clients whose keys do not open `name`: 403. Where the API runs without keys, everybody
+ * has every scope.
+ */
+export function requireScope(scope: FastifyInstance, name: Scope, door: Door = {}): void {
+  admit(scope, door, (client) => hasScope(client, name));
+}
+
+function admit(
+  scope: FastifyInstance,
+  { credentials = 'bearer', challenge }: Door,
+  allowed: (client: Client) => boolean,
+): void {
+  const counting: readonly Credentials[] = typeof credentials === 'string' ? [credentials] : credentials;
+  // Before the rate limit, which counts by client.
+  scope.addHook('onRequest', async (request) => {
+    const visit = visits.get(request);
+    if (visit !== undefined) identify(visit, request, counting);
+  });
   scope.addHook('preParsing', async (request, reply) => {
-    if (clients.get(request) === undefined) {
-      void reply.header('www-authenticate', challenge);
+    const visit = visits.get(request);
+    if (visit?.client === undefined) {
+      refuseTooMany(request, visit);
+      void reply.header('www-authenticate', challenge ?? CHALLENGES[counting[0] ?? 'bearer']);
       throw new AppError('unauthorized');
     }
+    if (visit.client !== null && !allowed(visit.client)) throw new AppError('forbidden');
+  });
+}
+
+function refuseTooMany(request: FastifyRequest, visit: Visit | undefined): void {
+  if (visit?.wrongKey !== true) return;
+  const { beyond, retryAfterMs } = visit.keeper.wrongKeys.note(request.ip);
+  if (beyond === 0) return;
+  if (beyond === 1) {
+    request.log.warn({ address: request.ip }, 'too many wrong API keys from an address');
+  }
+  throw new AppError('too_many_requests', {
+    message: 'Too many wrong API keys came from this address.',
+    retryAfterSeconds: Math.max(1, Math.ceil(retryAfterMs / 1000)),
   });
 }
 
 /** The client that sent `request`, null where the API runs without keys. Fails closed on an open route. */
 export function clientOf(request: FastifyRequest): string | null {
-  const client = clients.get(request);
+  const client = visits.get(request)?.client;
   if (client === undefined) {
     throw new AppError('unauthorized');
   }
-  return client;
+  return client?.id ?? null;
 }
 
 /**
@@ -104,13 +189,14 @@ export function clientOf(request: FastifyRequest): string | null {
  * one. Fails closed on an open route.
  */
 export async function requireOperator(request: FastifyRequest): Promise<void> {
-  if (!byOperators.has(request)) {
+  const client = visits.get(request)?.client;
+  if (client === undefined || (client !== null && !hasScope(client, 'operator'))) {
     throw new AppError('forbidden');
   }
 }
 
 /** What requests are counted under: the client where it is known, otherwise the address. */
 export function callerOf(request: FastifyRequest): string {
-  const client = clients.get(request);
-  return typeof client === 'string' ? `client ${client}` : `address ${request.ip}`;
+  const id = visits.get(request)?.client?.id;
+  return id === undefined ? `address ${request.ip}` : `client ${id}`;
 }

@@ -50,11 +50,11 @@ const PATHS = /^\/(?:voice\/call|status\/carrier)(?:\/|$)/;
 /** Errors in the envelope, with a number for each code of ours. */
 export const dataTechLabsErrors: ErrorDialect = {
   covers: (path) => PATHS.test(path),
-  body: (error: AppError): Envelope<string> => ({
-    code: DATATECHLABS_CODES[error.code],
-    status: error.status,
-    data: error.message,
-  }),
+  answer: (error: AppError) => {
+    const { status } = error;
+    const body: Envelope<string> = { code: DATATECHLABS_CODES[error.code], status, data: error.message };
+    return { status, body };
+  },
 };
 
 export function succeeded<Data>(data: Data): Envelope<Data> & { readonly code: 0; readonly status: 200 } {

@@ -51,21 +51,29 @@ export async function sendError(
       'request refused',
     );
   }
-  const answer = known ?? new AppError('internal');
-  if (answer.retryAfterSeconds !== undefined) {
-    void reply.header('retry-after', String(answer.retryAfterSeconds));
+  const told = known ?? new AppError('internal');
+  if (told.retryAfterSeconds !== undefined) {
+    void reply.header('retry-after', String(told.retryAfterSeconds));
   }
   const path = request.url.replace(/\?.*$/s, '');
-  const dialect = dialects.find((one) => one.covers(path));
+  const dialect = dialects.find((one) => one.covers(path)) ?? ourOwn;
+  const { status, headers = {}, contentType = JSON_TYPE, body } = dialect.answer(told, request);
   return (
     reply
-      .code(answer.status)
+      .code(status)
       // Set already, but for what failed before any hook ran.
       .header('x-request-id', request.id)
-      .type('application/json; charset=utf-8')
-      .send(JSON.stringify(dialect?.body(answer) ?? errorBody(answer, request.id)))
+      .headers(headers)
+      .type(contentType)
+      .send(typeof body === 'string' ? body : JSON.stringify(body))
   );
 }
+
+const JSON_TYPE = 'application/json; charset=utf-8';
+
+const ourOwn: Pick<ErrorDialect, 'answer'> = {
+  answer: (error, { id }) => ({ status: error.status, body: errorBody(error, id) }),
+};
 
 export function errorBody(error: AppError, requestId: string): ErrorBody {
   return { error: { code: error.code, message: error.message, requestId } };

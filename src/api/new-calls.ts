@@ -10,6 +10,9 @@ import type { Api } from './server.ts';
 export const NEW_CALL_ERRORS = [
   'invalid_number',
   'target_not_allowed',
+  'destination_not_allowed',
+  'limit_reached',
+  'spend_limit',
   'invalid_playlist',
   'unsupported_locale',
   'unknown_carrier',
@@ -42,9 +45,9 @@ export function newCallRoutes(api: Api, { calls }: { readonly calls: CallService
       },
     },
     handler: async (request, reply) => {
-      const { to, from, carrierId, ringTimeoutSeconds, reference } = request.body;
+      const { playlist: _items, repeat: _repeat, repeatPauseMs: _pauseMs, ...wishes } = request.body;
       const { call, replayed } = await calls.start(
-        { to, from, carrierId, playlist: playlistOf(request.body), ringTimeoutSeconds, reference },
+        { ...wishes, playlist: playlistOf(request.body) },
         clientOf(request),
         request.headers['idempotency-key'],
       );

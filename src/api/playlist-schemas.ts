@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { NewCallRequest } from '../call/call-service.ts';
-import { callee, gender, locale, named, reference, repeat, sayAs } from './schemas.ts';
+import { callee, gender, locale, named, reference, repeat, sayAs, wayKeys } from './schemas.ts';
 
 type Playlist = NewCallRequest['playlist'];
 type PlaylistItem = Playlist['items'][number];
@@ -76,16 +76,7 @@ export const newCall = named(
   'NewCall',
   z.strictObject({
     to: callee,
-    from: z
-      .string()
-      .regex(/^\+?[A-Za-z0-9_.-]{1,64}$/, { error: 'expected a number such as +4930123456, or me' })
-      .optional()
-      .describe("Calling number, one that the configuration allows; `me`, or nothing: the trunk's own"),
-    carrierId: z
-      .string()
-      .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/, { error: 'expected the id of a trunk' })
-      .optional()
-      .describe('Id of the only trunk that may be used'),
+    ...wayKeys,
     ...playlistShape,
     ringTimeoutSeconds: z.int().min(1).max(180).optional().describe('How long it may ring'),
     reference: reference

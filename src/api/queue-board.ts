@@ -10,16 +10,13 @@ import type { Job, Queue } from 'bullmq';
 import { z } from 'zod';
 import { AppError } from '../errors.ts';
 import { unavailable } from '../redis/unavailable.ts';
-import { identifyByPassword, requireClient, requireOperator } from './auth.ts';
+import { requireScope } from './auth.ts';
 import { sendError } from './errors.ts';
-import type { ApiKey } from './keys.ts';
 import type { Api } from './server.ts';
 
 export interface QueueBoardOptions {
   /** Those that there are: asked at each request, since trunks come and go. */
   readonly queues: () => readonly Queue[];
-  /** Of the API; looked at anew by each request. */
-  readonly keys: readonly ApiKey[];
 }
 
 const PATH = '/admin/queues';
@@ -70,7 +67,7 @@ const listQuery = z.object({
  * A page that shows queues of BullMQ at `/admin/queues`, for operators. A browser sends the API key as the password of
  * HTTP Basic, under any user name. It changes nothing: what writes has no route here.
  */
-export async function queueBoard(api: Api, { queues, keys }: QueueBoardOptions): Promise<void> {
+export async function queueBoard(api: Api, { queues }: QueueBoardOptions): Promise<void> {
   const adapter = new ReadingAdapter().setBasePath(PATH);
   const { replaceQueues } = createBullBoard({
     queues: [],
@@ -85,9 +82,7 @@ export async function queueBoard(api: Api, { queues, keys }: QueueBoardOptions):
   };
   await api.register(
     async (scope) => {
-      identifyByPassword(scope, keys);
-      requireClient(scope, 'Basic realm="voice-otp", charset="UTF-8"');
-      scope.addHook('preValidation', requireOperator);
+      requireScope(scope, 'operator', { credentials: ['password', 'bearer'] });
       scope.addHook('preHandler', async () => replaceQueues(queues().map(shownQueue)));
       scope.addHook('onRoute', (route) => {
         // bull-board's own would tell what went wrong.

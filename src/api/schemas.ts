@@ -82,6 +82,26 @@ export const gender = z
 export const locale = z
   .string()
   .regex(/^[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8}){0,4}$/, { error: 'expected a locale such as en-US' });
+/** Of whoever asks for a verification or a call: how it leaves, and for whom. */
+export const wayKeys = {
+  from: z
+    .string()
+    .regex(/^\+?[A-Za-z0-9_.-]{1,64}$/, { error: 'expected a number such as +4930123456, or me' })
+    .optional()
+    .describe(
+      "Calling number or sender, one that the configuration allows; `me`, or nothing: the trunk's own",
+    ),
+  carrierId: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/, { error: 'expected the id of a trunk' })
+    .optional()
+    .describe('Id of the only trunk that may be used'),
+  endUserAddress: z
+    .union([z.ipv4(), z.ipv6()], { error: 'expected an IP address' })
+    .optional()
+    .describe('Where the person who asks for it comes from: a limit counts by it. It is not kept'),
+} as const;
+
 export const callee = z
   .string()
   .min(1)

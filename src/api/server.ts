@@ -10,13 +10,15 @@ import { serializerCompiler } from 'fastify-type-provider-zod';
 import type { Logger } from 'pino';
 import type { CallService } from '../call/call-service.ts';
 import type { CallFeed } from '../call/feed.ts';
+import type { KeyHolders } from '../clients/key-holders.ts';
+import { WrongKeys } from '../clients/wrong-keys.ts';
 import type { Config } from '../config.ts';
 import type { Engine } from '../engine/engine.ts';
 import { AppError } from '../errors.ts';
 import type { Store } from '../store/store.ts';
 import type { CallTrace } from '../trace/call-trace.ts';
 import type { VerificationService } from '../verification/service.ts';
-import { callerOf, identifyClients, refuseForeignHosts, requireClient } from './auth.ts';
+import { callerOf, identifyClients, refuseForeignHosts, requireClient, requireScope } from './auth.ts';
 import { callRoutes } from './calls.ts';
 import { cdrRoutes } from './cdrs.ts';
 import { answerClientError } from './client-error.ts';
@@ -50,6 +52,7 @@ export type Api = FastifyInstance<
 
 export interface ApiDependencies {
   readonly config: Config['api'];
+  readonly clients: KeyHolders;
   readonly version: string;
   readonly logger: Logger;
   readonly metrics: ApiMetrics;
@@ -87,8 +90,10 @@ export async function buildServer(dependencies: ApiDependencies): Promise<Api> {
   readJsonOnly(api);
   installErrorHandler(api, dialectsOf(config));
   noteRequests(api, dependencies.metrics);
-  identifyClients(api, config.keys);
-  if (config.keys.length === 0) {
+  const { clients: holders } = dependencies;
+  const wrongKeys = new WrongKeys(config.wrongKeys, () => performance.now());
+  identifyClients(api, { holders, wrongKeys });
+  if (holders.open) {
     refuseForeignHosts(api);
     dependencies.logger.warn('no API keys are configured: the API answers on this machine only');
   }
@@ -111,26 +116,44 @@ export async function buildServer(dependencies: ApiDependencies): Promise<Api> {
   await describeApi(api, dependencies.version);
   const routes = collectRoutes(api);
   healthRoutes(api, dependencies);
-  await api.register(async (scope) => {
-    const closed = scope.withTypeProvider<ZodTypeProvider>();
-    requireClient(closed);
-    verificationRoutes(closed, dependencies);
-    callRoutes(closed, dependencies);
-    newCallRoutes(closed, dependencies);
-    traceRoutes(closed, dependencies);
-    trunkRoutes(closed, dependencies.ways);
-    cdrRoutes(closed, dependencies.store);
-    promptRoutes(closed, dependencies);
-    if (config.dataTechLabs) {
-      dataTechLabsRoutes(closed, dependencies);
-    }
-    metricsRoute(closed, dependencies.metrics);
-  });
+  await ourRoutes(api, dependencies);
   const { queues = () => [] } = dependencies;
-  if (queues().length > 0) await queueBoard(api, { queues, keys: config.keys });
+  if (queues().length > 0) await queueBoard(api, { queues });
   await documentationRoutes(api);
   answerOtherMethods(api, routes);
   return api;
+}
+
+/** Our own API, and what takes the same keys: each group behind its scope. */
+async function ourRoutes(api: Api, dependencies: ApiDependencies): Promise<void> {
+  const behind = async (guard: (scope: FastifyInstance) => void, routes: (closed: Api) => void) => {
+    await api.register(async (scope) => {
+      guard(scope);
+      routes(scope.withTypeProvider<ZodTypeProvider>());
+    });
+  };
+  await behind(
+    (scope) => requireScope(scope, 'verifications'),
+    (closed) => verificationRoutes(closed, dependencies),
+  );
+  await behind(
+    (scope) => requireScope(scope, 'calls'),
+    (closed) => {
+      callRoutes(closed, dependencies);
+      newCallRoutes(closed, dependencies);
+      traceRoutes(closed, dependencies);
+      promptRoutes(closed, dependencies);
+      if (dependencies.config.dataTechLabs) dataTechLabsRoutes(closed, dependencies);
+    },
+  );
+  await behind(
+    (scope) => requireScope(scope, 'records'),
+    (closed) => cdrRoutes(closed, dependencies.store),
+  );
+  await behind(requireClient, (closed) => {
+    trunkRoutes(closed, dependencies.ways);
+    metricsRoute(closed, dependencies.metrics);
+  });
 }
 
 function newInstance({ config, logger }: ApiDependencies): Api {

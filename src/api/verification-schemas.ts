@@ -16,11 +16,12 @@ import {
   timestamp,
   verificationId,
   verificationStatus,
+  wayKeys,
 } from './schemas.ts';
 
 export const verificationParams = z.strictObject({ id: verificationId });
 
-const channel = z.enum(['voice', 'flash', 'auto'] as const satisfies readonly Channel[]);
+const channel = z.enum(['voice', 'flash', 'auto', 'sms'] as const satisfies readonly Channel[]);
 
 /** Of a flash call; refused with `channel: voice`. */
 const flashKeys = {
@@ -111,8 +112,17 @@ export const newVerification = named(
     channel: channel
       .optional()
       .describe(
-        '`voice` (the default): a code is said. `flash`: the phone rings and nobody answers; the number that called is what is checked. `auto`: a flash call where one can be placed, and a voice call where that was not enough',
+        '`voice` (the default): a code is said. `flash`: the phone rings and nobody answers; the number that called is what is checked. `auto`: a flash call where one can be placed, and a voice call where that was not enough. `sms`: a text message, through a trunk that carries some',
       ),
+    template: z
+      .string()
+      .min(1)
+      .max(1000)
+      .optional()
+      .describe(
+        'Your own text, said or sent in place of ours, with `{code}` where the code is to be. It is kept in clear: it must not hold a code itself',
+      ),
+    ...wayKeys,
     ...flashKeys,
     ...deliveryKeys,
     locale: locale.optional().describe('Language of the prompt, such as `en-US`'),
@@ -164,6 +174,7 @@ export const verificationAnswer = named(
     sayAs,
     channel,
     flash: flashAnswer.nullable(),
+    template: z.string().nullable().describe('Your own text; null where it is ours'),
     gate: z
       .enum(['none', 'key', 'confirm'])
       .describe('Whether a key opens the code, or the code itself is keyed in'),

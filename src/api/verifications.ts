@@ -3,7 +3,6 @@ import type { VerificationService } from '../verification/service.ts';
 import type { StartRequest } from '../verification/terms.ts';
 import { checksLeft, verificationAnswerOf } from './answers.ts';
 import { clientOf } from './auth.ts';
-import type { ApiMetrics } from './metrics.ts';
 import { answer, errorAnswers, idempotencyHeaders } from './schemas.ts';
 import type { Api } from './server.ts';
 import type { NewVerification } from './verification-schemas.ts';
@@ -20,7 +19,7 @@ const tags = ['verifications'];
 /** Starting, reading, checking and canceling verifications. */
 export function verificationRoutes(
   api: Api,
-  { verifications, metrics }: { readonly verifications: VerificationService; readonly metrics: ApiMetrics },
+  { verifications }: { readonly verifications: VerificationService },
 ): void {
   api.route({
     method: 'POST',
@@ -37,10 +36,17 @@ export function verificationRoutes(
         ...errorAnswers(
           'invalid_number',
           'target_not_allowed',
+          'destination_not_allowed',
+          'limit_reached',
+          'spend_limit',
+          'unknown_carrier',
+          'cli_not_allowed',
+          'template_not_allowed',
           'unsupported_locale',
           'flash_unavailable',
           'flash_exhausted',
           'flash_paused',
+          'sms_unavailable',
           'unauthorized',
           'body_too_large',
           'unsupported_media_type',
@@ -61,8 +67,6 @@ export function verificationRoutes(
       );
       if (replayed) {
         void reply.header('idempotency-replayed', 'true');
-      } else {
-        metrics.verificationStarted();
       }
       return reply
         .code(201)
@@ -119,9 +123,6 @@ export function verificationRoutes(
         { code: code?.reveal(), callerId: callerId?.reveal() },
         clientOf(request),
       );
-      if (verification.status !== 'pending') {
-        metrics.verificationEnded(verification.status);
-      }
       return {
         id: verification.id,
         status: verification.status,
@@ -144,15 +145,8 @@ export function verificationRoutes(
         ...errorAnswers('unauthorized', 'not_found', 'store_unavailable'),
       },
     },
-    handler: async (request) => {
-      const { id } = request.params;
-      const before = await verifications.get(id, clientOf(request));
-      const after = await verifications.cancel(id, clientOf(request));
-      if (before.status === 'pending' && after.status === 'canceled') {
-        metrics.verificationEnded('canceled');
-      }
-      return verificationAnswerOf(after);
-    },
+    handler: async (request) =>
+      verificationAnswerOf(await verifications.cancel(request.params.id, clientOf(request))),
   });
 }
 
@@ -161,7 +155,7 @@ function startRequestOf(body: NewVerification): StartRequest {
   const { ringHoldMs, maxRingSeconds, onAnswer, fallbackText, ...rest } = body;
   const asked = [ringHoldMs, maxRingSeconds, onAnswer, fallbackText].some((value) => value !== undefined);
   const channel = body.channel ?? 'voice';
-  if (asked && channel === 'voice') {
+  if (asked && channel !== 'flash' && channel !== 'auto') {
     throw new AppError('invalid_request', {
       message: 'ringHoldMs, maxRingSeconds, onAnswer and fallbackText go with channel flash or auto.',
     });

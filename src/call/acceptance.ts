@@ -1,7 +1,8 @@
 import { AppError } from '../errors.ts';
 import { familyOfKey, randomFamily } from '../store/family.ts';
-import type { IdempotentRequest, Repeated, Store } from '../store/store.ts';
-import type { Verification } from '../verification/verification.ts';
+import type { AlsoStored, IdempotentRequest, Repeated, Store } from '../store/store.ts';
+import type { Channel, Verification } from '../verification/verification.ts';
+import type { Notice, NoticeTarget } from '../webhooks/notice.ts';
 import type { Call } from './call.ts';
 import { isUnavailable } from './persistence.ts';
 
@@ -33,7 +34,41 @@ export interface CallPort {
   hangUp(callId: string): void;
 }
 
+/** Who asks for what, as far as limits need to know. */
+export interface AdmissionRequest {
+  readonly clientId: string | null;
+  /** As `readCallee` gives it. */
+  readonly to: string;
+  readonly channel: Channel;
+  /** IP address of whoever asks the client for it. */
+  readonly endUserAddress: string | undefined;
+}
+
+/** A request that was let through, and counted. */
+export interface Admission {
+  /** Nothing came of it: it does not count. Never rejects. */
+  giveBack(): Promise<void>;
+}
+
+/** What every request for a call has to pass. */
+export interface AdmissionPort {
+  /** @throws AppError destination_not_allowed, limit_reached, spend_limit, store_unavailable */
+  admit(request: AdmissionRequest): Promise<Admission>;
+}
+
+/** Who is told of a call. */
+export interface NoticePort {
+  /** @param target where the request names one; otherwise the client's own, where it has one */
+  noticeOf(
+    call: Call,
+    verification: Verification | null,
+    target: NoticeTarget | undefined,
+  ): Notice | undefined;
+}
+
 export interface AcceptancePorts {
+  readonly gate: AdmissionPort;
+  readonly notices: NoticePort;
   readonly store: Pick<Store, 'accept' | 'earlierAnswer'>;
   readonly dialer: CallPort;
   /** HMAC of a request, so that two can be compared without keeping either. */
@@ -62,10 +97,11 @@ export type EarlierReply = string | undefined;
  * @throws AppError capacity, engine_unavailable, idempotency_key_reused, store_unavailable
  */
 export async function takeCall(
-  { store, dialer, vault }: AcceptancePorts,
+  { store, dialer, vault }: Pick<AcceptancePorts, 'store' | 'dialer' | 'vault'>,
   call: Call,
   verification: Verification | null,
   repeatable: RepeatableRequest | undefined,
+  also: AlsoStored = {},
 ): Promise<EarlierReply> {
   const request: IdempotentRequest | null =
     repeatable === undefined
@@ -85,7 +121,7 @@ export async function takeCall(
   }
   let stored = false;
   try {
-    const accepted = await store.accept(verification, call, request);
+    const accepted = await store.accept(verification, call, request, also);
     stored = accepted.kind === 'accepted';
     return accepted.kind === 'accepted' ? undefined : replyOf(accepted);
   } catch (error) {
@@ -103,6 +139,29 @@ export async function takeCall(
 }
 
 /**
+ * Does what a request asks for once it is let through; where it fails, or came to nothing new, it does not count.
+ *
+ * @param isNothing whether the result says so
+ * @throws AppError as `AdmissionPort.admit`; what `work` throws
+ */
+export async function admitted<T>(
+  { gate }: Pick<AcceptancePorts, 'gate'>,
+  request: AdmissionRequest,
+  work: () => Promise<T>,
+  isNothing: (result: T) => boolean,
+): Promise<T> {
+  const admission = await gate.admit(request);
+  let counts = false;
+  try {
+    const result = await work();
+    counts = !isNothing(result);
+    return result;
+  } finally {
+    if (!counts) await admission.giveBack();
+  }
+}
+
+/**
  * What was answered to this request when it came first; undefined where it is new.
  *
  * @throws AppError idempotency_key_reused, store_unavailable
@@ -114,6 +173,11 @@ export async function earlierReply(
 ): Promise<EarlierReply> {
   const earlier = await store.earlierAnswer(identityOf(request, vault), now);
   return earlier === undefined ? undefined : replyOf(earlier);
+}
+
+/** What a verification is found under by its alias: clients do not meet. */
+export function aliasKey(clientId: string | null, alias: string): string {
+  return requestKey(clientId, alias);
 }
 
 /** What an idempotent request is kept under: clients do not meet. */

@@ -1,15 +1,17 @@
-import { AppError } from '../errors.ts';
 import type { Playlist } from '../prompt/playlist.ts';
 import { Secret } from '../secret.ts';
-import { mayShow } from '../trunk/definition.ts';
+import { randomFamily } from '../store/family.ts';
 import type { Routing } from '../trunk/routing.ts';
 import type { CalleeRules } from '../verification/callee.ts';
 import { readCallee } from '../verification/callee.ts';
+import type { ClientPermits } from '../verification/preparation.ts';
 import type { Vault } from '../verification/vault.ts';
+import type { NoticeTarget } from '../webhooks/notice.ts';
 import type { AcceptancePorts } from './acceptance.ts';
-import { earlierReply, familyOfRequest, takeCall } from './acceptance.ts';
+import { admitted, earlierReply, familyOfRequest, takeCall } from './acceptance.ts';
 import type { Call } from './call.ts';
 import { createCall } from './call.ts';
+import { readTrunkWish } from './trunk-wish.ts';
 
 /** A call that says something, without a verification. */
 export interface NewCallRequest {
@@ -24,6 +26,12 @@ export interface NewCallRequest {
   readonly ringTimeoutSeconds?: number | undefined;
   /** The client's own name for it, kept and shown. */
   readonly reference?: string | undefined;
+  /** IP address of whoever asks the client for it, counted by the limits; it is not kept. */
+  readonly endUserAddress?: string | undefined;
+  /** Who is told what becomes of it, in place of the client's own callback. */
+  readonly notice?: NoticeTarget | undefined;
+  /** What it is to be called: from `newCallId`, and not together with an `Idempotency-Key`. */
+  readonly callId?: string | undefined;
 }
 
 export interface StartedCall {
@@ -37,6 +45,7 @@ export interface CallServiceOptions extends AcceptancePorts {
   readonly vault: Pick<Vault, 'seal' | 'fingerprint'>;
   readonly routing: Pick<Routing, 'trunks'>;
   readonly callees: CalleeRules;
+  readonly permits: Pick<ClientPermits, 'cli'>;
   /** What of a playlist can be judged before anything is fetched or spoken. */
   readonly prompts: { check(playlist: Playlist): Promise<void> };
   /** Epoch milliseconds. */
@@ -46,9 +55,6 @@ export interface CallServiceOptions extends AcceptancePorts {
   readonly randomBytes: (n: number) => Uint8Array;
 }
 
-/** In place of a calling number: the trunk's own. */
-const OWN_NUMBER = 'me';
-
 /** Starts calls that say something. */
 export class CallService {
   readonly #options: CallServiceOptions;
@@ -57,20 +63,26 @@ export class CallService {
     this.#options = options;
   }
 
+  /** An id for a call that somebody has to be told of before it is started. */
+  newCallId(): string {
+    const { newId, randomBytes } = this.#options;
+    return newId('call', randomFamily(randomBytes));
+  }
+
   /**
    * Stores a call and has it placed after that: the promise resolves before anything is fetched, spoken or dialled.
    *
    * @param clientId null where the API runs without keys
    * @param idempotencyKey a repetition with the same request within 24 hours gets the first answer
    * @throws AppError invalid_request, invalid_number, target_not_allowed, unknown_carrier, cli_not_allowed,
-   *   invalid_playlist, unsupported_locale, capacity, engine_unavailable, idempotency_key_reused, store_unavailable
+   *   invalid_playlist, unsupported_locale, destination_not_allowed, limit_reached, spend_limit, capacity, engine_unavailable, idempotency_key_reused, store_unavailable
    */
   async start(
     request: NewCallRequest,
     clientId: string | null,
     idempotencyKey?: string,
   ): Promise<StartedCall> {
-    const { callees, now, newId, prompts, vault, randomBytes, dialer } = this.#options;
+    const { callees, now, newId, prompts, vault, randomBytes, dialer, routing, permits } = this.#options;
     const repeatable =
       idempotencyKey === undefined ? undefined : { clientId, key: idempotencyKey, text: canonical(request) };
     // Before anything is judged: what was taken once keeps its answer, even if it could not be played any more.
@@ -79,10 +91,9 @@ export class CallService {
       return replayOf(known);
     }
     const to = readCallee(request.to, callees);
-    const cli = request.from === undefined || request.from === OWN_NUMBER ? null : request.from;
-    this.#checkTrunk(request.carrierId, cli);
+    const wish = readTrunkWish(request, routing.trunks, (cli) => permits.cli(clientId, cli));
     await prompts.check(request.playlist);
-    const id = newId('call', familyOfRequest(repeatable, randomBytes));
+    const id = request.callId ?? newId('call', familyOfRequest(repeatable, randomBytes));
     const call = createCall({
       id,
       node: dialer.token(),
@@ -92,31 +103,28 @@ export class CallService {
       now: now(),
       reference: request.reference ?? null,
       wishes: {
-        cli,
-        trunkId: request.carrierId ?? null,
+        ...wish,
         ringTimeoutMs: request.ringTimeoutSeconds === undefined ? null : request.ringTimeoutSeconds * 1000,
       },
       sealedPlaylist: vault.seal(id, new Secret(JSON.stringify(request.playlist))),
     });
     const view: Call = { ...call, sealedPlaylist: null };
-    const earlier = await takeCall(
+    const notice = this.#options.notices.noticeOf(call, null, request.notice);
+    const { endUserAddress } = request;
+    const earlier = await admitted(
       this.#options,
-      call,
-      null,
-      repeatable === undefined ? undefined : { ...repeatable, reply: JSON.stringify(view) },
+      { clientId, to, channel: 'voice', endUserAddress },
+      () =>
+        takeCall(
+          this.#options,
+          call,
+          null,
+          repeatable === undefined ? undefined : { ...repeatable, reply: JSON.stringify(view) },
+          notice === undefined ? {} : { notice },
+        ),
+      (reply) => reply !== undefined,
     );
     return earlier === undefined ? { call: view, replayed: false } : replayOf(earlier);
-  }
-
-  #checkTrunk(carrierId: string | undefined, cli: string | null): void {
-    const { trunks } = this.#options.routing;
-    const usable = carrierId === undefined ? trunks : trunks.filter(({ id }) => id === carrierId);
-    if (usable.length === 0) {
-      throw new AppError('unknown_carrier');
-    }
-    if (cli !== null && !usable.some((trunk) => mayShow(trunk, cli))) {
-      throw new AppError('cli_not_allowed');
-    }
   }
 }
 

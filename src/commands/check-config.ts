@@ -32,13 +32,13 @@ Exit code 0: it can be used. 1: it cannot, and each problem is named.`,
 interface Gist {
   readonly engine: string;
   readonly trunks: readonly string[];
-  readonly apiKeys: number;
+  readonly clients: number;
 }
 
 function gistOf({ engine, trunks, api }: Config): Gist {
-  return { engine, trunks: trunks.map(({ id }) => id), apiKeys: api.keys.length };
+  return { engine, trunks: trunks.map(({ id }) => id), clients: api.clients.length };
 }
 
-function textOf({ engine, trunks, apiKeys }: Gist): string {
-  return `can be used: engine ${engine}, trunks ${trunks.join(', ')}, ${apiKeys} API keys`;
+function textOf({ engine, trunks, clients }: Gist): string {
+  return `can be used: engine ${engine}, trunks ${trunks.join(', ')}, ${clients} API clients`;
 }

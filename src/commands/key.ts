@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { createKey } from '../api/keys.ts';
+import { createKey } from '../clients/keys.ts';
 import { command, JSON_OPTION, UsageError } from './command.ts';
 import { writeJson } from './screen.ts';
 

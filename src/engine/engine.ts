@@ -172,6 +172,8 @@ export interface SipResult {
 export type LegEnd =
   /** A final response other than 2xx. */
   | { readonly kind: 'rejected'; readonly sip: SipResult }
+  /** A text message that the trunk has taken: 2xx to the MESSAGE. What becomes of it there nobody tells. */
+  | { readonly kind: 'taken'; readonly sip: SipResult }
   /** No response but 100 within `setupMs` (or Timer B fired). */
   | { readonly kind: 'setup_timeout' }
   /** Provisional responses, no final one within `ringMs`: canceled by us. */
@@ -211,6 +213,18 @@ export type LegEnd =
   | { readonly kind: 'unreachable'; readonly detail: string }
   /** A fault of our own: no free port, a broken worker, a dead link to a server of ours, a bug. */
   | { readonly kind: 'failed'; readonly detail: string };
+
+/**
+ * One text message on one trunk (MESSAGE, RFC 3428), as complete data. Every text of its head has been checked for
+ * characters that SIP would take as syntax.
+ */
+export interface TextLeg
+  extends Pick<Leg, 'callId' | 'requestUri' | 'nextHop' | 'from' | 'headers' | 'credentials' | 'tls'> {
+  /** What is sent, as `text/plain;charset=UTF-8`; it holds a code. */
+  readonly body: Secret;
+  /** From the first MESSAGE to the final response. */
+  readonly timeoutMs: number;
+}
 
 /** A request outside of calls: a sign of life asked for (OPTIONS, RFC 3261 §11), or a registration (REGISTER, §10). */
 export interface PlainRequest {
@@ -316,6 +330,14 @@ export interface Engine {
    * whoever stops reading early (`return()`) ends the call too.
    */
   originate(leg: Leg, signal: AbortSignal, wire?: LegWire): AsyncGenerator<CallEvent, void, undefined>;
+  /**
+   * Sends one text message: `trying`, `again` where a challenge is answered, `ended`, with the same promises as
+   * `originate`. No second MESSAGE but that one ever leaves, whatever comes: not to another address either. It is
+   * `taken`, `rejected`, `setup_timeout` (no final response in time), `canceled`, `unreachable` or `failed`. Abort waits
+   * no longer for what becomes of it: nothing takes a MESSAGE back. One that would be longer than 1300 bytes is not sent
+   * (RFC 3428 §8), and is `failed`.
+   */
+  message(text: TextLeg, signal: AbortSignal, wire?: LegWire): AsyncGenerator<CallEvent, void, undefined>;
   /** Sends one request outside of calls, and waits for its final response. Never rejects. */
   request(request: PlainRequest, signal: AbortSignal): Promise<PlainAnswer>;
   /**

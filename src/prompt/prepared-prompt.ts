@@ -25,6 +25,11 @@ export interface CodePrompt extends VoicePrompt {
   readonly sayAs: SayAs;
   /** How often the code is said: 1–5. */
   readonly repeat: number;
+  /**
+   * A client's own words with `{code}` in them, spoken like a `tts` item, in place of ours. Null, or where they cannot be
+   * spoken: ours.
+   */
+  readonly template: string | null;
 }
 
 /** What a call asks before it says a code. */

@@ -25,6 +25,7 @@ import type { PromptFallback, PromptReport } from './prompt-report.ts';
 import type { PromptDeadlines } from './prompt-work.ts';
 import { PromptWork } from './prompt-work.ts';
 import { codesIn } from './say-as.ts';
+import { templatePlaylist } from './text-template.ts';
 import type { Voice } from './voice.ts';
 import type { Voices } from './voices.ts';
 
@@ -88,14 +89,28 @@ export class Prompter implements PromptPort {
     }
   }
 
-  #code(prompt: CodePrompt, code: Secret, work: PromptWork): Promise<PreparedPrompt> {
+  async #code(prompt: CodePrompt, code: Secret, work: PromptWork): Promise<PreparedPrompt> {
+    const own = prompt.template === null ? undefined : await this.#ownWords(prompt, code, work);
+    if (own !== undefined) return own;
     const letters = prompt.sayAs === 'nato';
     const voices = this.#options.voices.forCode(wishOf(prompt), letters);
     return firstOf(voices, prompt.locale, work, async (voice) => {
+      const fallback = prompt.template === null ? voice.fallback : worstOf([voice.fallback, 'recorded']);
       const [characters, words] = await Promise.all([voice.characters(letters, work), voice.words(work)]);
       const said = codePrompt({ code, sayAs: prompt.sayAs, characters }, words, prompt.repeat);
-      return prepared(work, said, [{ ...said, voice, fallback: voice.fallback }]);
+      return prepared(work, said, [{ ...said, voice, fallback }]);
     });
+  }
+
+  /** A client's own words around the code; undefined where they cannot be spoken: our own are better than the bare code. */
+  async #ownWords(prompt: CodePrompt, code: Secret, work: PromptWork): Promise<PreparedPrompt | undefined> {
+    try {
+      const said = await this.#playlist(templatePlaylist(prompt, code), work);
+      return said.report.fallback === 'code_only' ? undefined : said;
+    } catch (error) {
+      if (work.signal.aborted || !(error instanceof PromptError)) throw error;
+      return undefined;
+    }
   }
 
   async #gate(prompt: GatePrompt, work: PromptWork): Promise<PreparedPrompt> {

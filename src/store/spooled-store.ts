@@ -2,6 +2,7 @@ import type { Call } from '../call/call.ts';
 import type { CallLog } from '../call/log.ts';
 import { isUnavailable } from '../call/persistence.ts';
 import { AppError } from '../errors.ts';
+import type { LimitStore } from '../limits/limit-store.ts';
 import type { Checked, Submitted, Verification } from '../verification/verification.ts';
 import type { CdrLedger } from './cdr-ledger.ts';
 import { FolderInUse } from './own-folder.ts';
@@ -69,6 +70,10 @@ export class SpooledStore implements Store {
 
   get cdrs(): CdrLedger {
     return this.#inner.cdrs;
+  }
+
+  get limits(): LimitStore {
+    return this.#inner.limits;
   }
 
   async finishCall(call: Call, failVerification: boolean, now: number): Promise<boolean> {

@@ -33,6 +33,7 @@ export const VERIFICATION_COLUMNS = [
   'sealed_cli',
   'delivery',
   'approved_by',
+  'template',
 ] as const;
 
 export const CALL_COLUMNS = [
@@ -83,6 +84,7 @@ export function verificationRow(verification: Verification): readonly Column[] {
     verification.sealedCli,
     verification.delivery === null ? null : JSON.stringify(verification.delivery),
     verification.approvedBy,
+    verification.template,
   ];
 }
 
@@ -113,6 +115,7 @@ export function verificationOf(row: Row): Verification {
     sealedCli: row['sealed_cli'],
     delivery: row['delivery'] === null ? null : JSON.parse(String(row['delivery'])),
     approvedBy: row['approved_by'],
+    template: row['template'],
   } as Verification;
 }
 

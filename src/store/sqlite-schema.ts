@@ -160,6 +160,57 @@ const MIGRATIONS: readonly string[] = [
   `,
   // Who carries a call.
   'ALTER TABLE calls ADD COLUMN node TEXT;',
+  // Texts of clients' own.
+  'ALTER TABLE verifications ADD COLUMN template TEXT;',
+  // What was asked for how often.
+  `
+  CREATE TABLE limit_counts (
+    key TEXT PRIMARY KEY,
+    slots TEXT NOT NULL,
+    expires_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX limit_counts_by_expiry ON limit_counts (expires_at);
+  CREATE TABLE limit_pauses (
+    key TEXT PRIMARY KEY,
+    times INTEGER NOT NULL,
+    last_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX limit_pauses_by_expiry ON limit_pauses (expires_at);
+  `,
+  // Who is told of calls, and what verifications are found under.
+  `
+  CREATE TABLE aliases (
+    alias TEXT PRIMARY KEY,
+    verification_id TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX aliases_by_verification ON aliases (verification_id);
+  CREATE TRIGGER aliases_go_with_verifications AFTER DELETE ON verifications
+    BEGIN DELETE FROM aliases WHERE verification_id = OLD.id; END;
+
+  CREATE TABLE notices (
+    id TEXT PRIMARY KEY,
+    client_id TEXT,
+    call_id TEXT NOT NULL,
+    verification_id TEXT,
+    target TEXT NOT NULL,
+    told_of_call INTEGER NOT NULL,
+    told_of_verification INTEGER NOT NULL,
+    delivered INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    tries INTEGER NOT NULL,
+    tried_since INTEGER,
+    due_at INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    last_error TEXT,
+    claimed_by TEXT,
+    look_at INTEGER NOT NULL,
+    again INTEGER NOT NULL DEFAULT 0
+  ) STRICT;
+  CREATE INDEX notices_by_age ON notices (created_at, id);
+  CREATE INDEX notices_open ON notices (look_at, id) WHERE state = 'open';
+  CREATE INDEX notices_dead ON notices (created_at, id) WHERE state = 'dead';
+  `,
 ];
 
 /**

@@ -9,6 +9,7 @@ import type { LedgerRow } from './cdr-ledger.ts';
 import { SqliteCdrs } from './sqlite-cdrs.ts';
 import type { SqliteOptions } from './sqlite-database.ts';
 import { SqliteDatabase } from './sqlite-database.ts';
+import { SqliteLimits, SWEEP_LIMITS } from './sqlite-limits.ts';
 import type { Column } from './sqlite-rows.ts';
 import {
   CALL_COLUMNS,
@@ -70,6 +71,7 @@ export interface SqliteStoreOptions extends SqliteOptions {
 /** The store of a single node: one SQLite file. */
 export class SqliteStore implements Store {
   readonly cdrs: SqliteCdrs;
+  readonly limits: SqliteLimits;
   readonly #database: SqliteDatabase;
   readonly #sink: RecordSink | undefined;
 
@@ -77,6 +79,7 @@ export class SqliteStore implements Store {
   constructor({ sink, ...options }: SqliteStoreOptions) {
     this.#database = new SqliteDatabase(options);
     this.cdrs = new SqliteCdrs(this.#database);
+    this.limits = new SqliteLimits(this.#database);
     this.#sink = sink;
   }
 
@@ -261,6 +264,7 @@ export class SqliteStore implements Store {
       'DELETE FROM cli_counts WHERE pool IN (SELECT pool FROM cli_counts GROUP BY pool HAVING MAX(used_at) < ? LIMIT ?)',
       keepUntil.callsBefore,
     );
+    for (const sql of SWEEP_LIMITS) await this.#drainRows(sql, now);
     const cdrs = keepUntil.cdrsBefore === undefined ? 0 : await this.cdrs.drop(keepUntil.cdrsBefore);
     return requests + verifications + calls + cdrs;
   }

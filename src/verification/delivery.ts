@@ -50,12 +50,10 @@ export function readDelivery(
   channel: Channel,
   settings: DeliverySettings,
 ): Delivery | null {
-  if (channel === 'flash') {
+  if (channel === 'flash' || channel === 'sms') {
     const { gate, confirm, repeatKey, voicemail } = request;
     if ([gate, confirm, repeatKey, voicemail].some((value) => value !== undefined)) {
-      throw refused(
-        'gate, confirm, repeatKey and voicemail go with a voice call: a flash call says no code.',
-      );
+      throw refused('gate, confirm, repeatKey and voicemail go with a voice call: nothing else says a code.');
     }
     return null;
   }

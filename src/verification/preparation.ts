@@ -1,7 +1,10 @@
 import type { CallWishes } from '../call/call.ts';
+import type { TrunkWish } from '../call/trunk-wish.ts';
+import { readTrunkWish } from '../call/trunk-wish.ts';
 import { AppError } from '../errors.ts';
 import type { SayAs } from '../prompt/playlist.ts';
 import type { Secret } from '../secret.ts';
+import type { Routing } from '../trunk/routing.ts';
 import { readCallee } from './callee.ts';
 import { alphabetOf, generateCode } from './code.ts';
 import type { DeliverySettings } from './delivery.ts';
@@ -13,6 +16,13 @@ import { ownCode, readTerms } from './terms.ts';
 import type { Vault } from './vault.ts';
 import type { Channel, NewVerification, Verification } from './verification.ts';
 import { createVerification } from './verification.ts';
+
+/** What a client may ask for, among what the service can do. */
+export interface ClientPermits {
+  cli(clientId: string | null, cli: string): boolean;
+  /** Word for word, with `{code}` in it. */
+  template(clientId: string | null, text: string): boolean;
+}
 
 /** What making a verification needs of the world. */
 export interface PreparationPorts {
@@ -28,6 +38,10 @@ export interface PreparationPorts {
   readonly randomBytes: (n: number) => Uint8Array;
   readonly settings: VerificationSettings;
   readonly delivery: DeliverySettings;
+  /** Those that there are now. */
+  readonly routing: Pick<Routing, 'trunks' | 'carriesTexts'>;
+  /** What a client may ask for. */
+  readonly permits: ClientPermits;
   /** What flash calls need. */
   readonly flash: Omit<FlashPorts, 'vault'> & { readonly settings: FlashSettings };
 }
@@ -35,7 +49,7 @@ export interface PreparationPorts {
 /** A verification that is not stored yet, and how its call is to be placed. */
 export interface Prepared {
   readonly verification: Verification;
-  readonly wishes: CallWishes | undefined;
+  readonly wishes: CallWishes;
   /** The code that a screen is to show; undefined where the callee hears it. */
   readonly shown: Secret | undefined;
 }
@@ -61,11 +75,15 @@ export async function prepareVerification(
   const to = readCallee(request.to, settings);
   const terms = readTerms(request, settings);
   const delivery = readDelivery(request, channel, ports.delivery);
-  const locale = localeOf(request, terms.sayAs, ports);
+  const wish = trunkWish(request, clientId, channel, ports);
+  if (channel === 'sms' && !ports.routing.carriesTexts(to, wish.trunkId))
+    throw new AppError('sms_unavailable');
+  const locale = localeOf(request, channel, terms.sayAs, ports);
   const code = codeOf(request, channel, terms, ports);
   const [id, createdAt] = [newId('ver'), now()];
-  const maxChecks = channel === 'voice' ? terms.maxChecks : flashChecks(request, ports);
-  const choice = channel === 'voice' ? undefined : await choose(to, request, maxChecks, createdAt, ports);
+  const rings = channel === 'flash' || channel === 'auto';
+  const maxChecks = rings ? flashChecks(request, ports) : terms.maxChecks;
+  const choice = rings ? await choose(to, request, maxChecks, createdAt, ports) : undefined;
   const verification = createVerification({
     id,
     clientId,
@@ -84,7 +102,7 @@ export async function prepareVerification(
   });
   return {
     verification,
-    wishes: choice === undefined ? undefined : wishesOf(choice),
+    wishes: { ...wish, ringTimeoutMs: null, ...wishesOf(channel, choice) },
     shown: delivery?.gate?.key === null ? code : undefined,
   };
 }
@@ -108,8 +126,35 @@ function seal(
   };
 }
 
-function wishesOf({ trunkId, details: { hiddenDigits } }: FlashChoice): CallWishes {
-  return { cli: null, trunkId: null, ringTimeoutMs: null, flash: { hiddenDigits, trunkId } };
+function wishesOf(channel: Channel, choice: FlashChoice | undefined): Partial<CallWishes> {
+  if (channel === 'sms') return { sms: true };
+  if (choice === undefined) return {};
+  const { trunkId, details } = choice;
+  return { flash: { hiddenDigits: details.hiddenDigits, trunkId } };
+}
+
+/** @throws AppError invalid_request, unknown_carrier, cli_not_allowed, template_not_allowed */
+function trunkWish(
+  { from, carrierId, template }: StartRequest,
+  clientId: string | null,
+  channel: Channel,
+  { routing, permits }: PreparationPorts,
+): TrunkWish {
+  const shows = channel === 'voice' || channel === 'sms';
+  if (!shows && (from !== undefined || carrierId !== undefined)) {
+    throw new AppError('invalid_request', {
+      message: 'from and carrierId go with voice and sms: the number of a flash call is one of a pool.',
+    });
+  }
+  if (template !== undefined) {
+    if (channel === 'flash') {
+      throw new AppError('invalid_request', {
+        message: 'template does not go with a flash call: it says no code.',
+      });
+    }
+    if (!permits.template(clientId, template)) throw new AppError('template_not_allowed');
+  }
+  return readTrunkWish({ from, carrierId }, routing.trunks, (cli) => permits.cli(clientId, cli));
 }
 
 /** Fewer than a code gets: there are fewer calling numbers than codes. */
@@ -136,8 +181,14 @@ async function choose(
 
 const NO_FLASH: readonly AppError['code'][] = ['flash_unavailable', 'flash_exhausted', 'flash_paused'];
 
-function localeOf(request: StartRequest, sayAs: SayAs, ports: PreparationPorts): string {
-  const { settings, resolveLocale, speechIsAway } = ports;
+function localeOf(
+  request: StartRequest,
+  channel: Channel,
+  sayAs: SayAs,
+  { settings, resolveLocale, speechIsAway }: PreparationPorts,
+): string {
+  // Nothing of it is spoken.
+  if (channel === 'sms') return request.locale ?? settings.locale;
   const locale = resolveLocale(request.locale ?? settings.locale, sayAs);
   if (locale !== undefined) return locale;
   throw speechIsAway()

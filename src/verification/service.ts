@@ -1,9 +1,18 @@
-import type { CallPort } from '../call/acceptance.ts';
-import { earlierReply, familyOfRequest, refusalNow, takeCall } from '../call/acceptance.ts';
+import type { AdmissionPort, CallPort, NoticePort, RepeatableRequest } from '../call/acceptance.ts';
+import {
+  admitted,
+  aliasKey,
+  earlierReply,
+  familyOfRequest,
+  refusalNow,
+  takeCall,
+} from '../call/acceptance.ts';
 import { createCall } from '../call/call.ts';
 import { AppError } from '../errors.ts';
 import type { Secret } from '../secret.ts';
+import { familyOfKey } from '../store/family.ts';
 import type { Store } from '../store/store.ts';
+import { readCallee } from './callee.ts';
 import { alphabetOf, readCode } from './code.ts';
 import { hiddenPart } from './flash.ts';
 import type { PreparationPorts } from './preparation.ts';
@@ -21,6 +30,7 @@ export type VerificationView = Omit<
 
 /** What an answer lacks that was kept by version 0.1. */
 const OLDER_VIEW = {
+  template: null,
   sayAs: 'digits',
   gender: null,
   channel: 'voice',
@@ -49,8 +59,11 @@ export interface VerificationServiceOptions extends Omit<PreparationPorts, 'vaul
   readonly store: Store;
   readonly dialer: CallPort;
   readonly vault: Pick<Vault, 'digest' | 'seal' | 'open' | 'fingerprint'>;
+  readonly gate: AdmissionPort;
+  readonly notices: NoticePort;
+  readonly onStarted?: () => void;
   /** Hears of verifications that a request made final. */
-  readonly onFinal?: (id: string) => void;
+  readonly onFinal?: (verification: Verification) => void;
 }
 
 /** What is compared: a code that was heard, or the number that rang the phone. */
@@ -75,8 +88,9 @@ export class VerificationService {
    *
    * @param clientId null where the API runs without keys
    * @param idempotencyKey a repetition with the same request within 24 hours gets the first answer
-   * @throws AppError invalid_request, invalid_number, target_not_allowed, unsupported_locale, speech_unavailable,
-   *   flash_unavailable, flash_exhausted, flash_paused, capacity, engine_unavailable, idempotency_key_reused,
+   * @throws AppError invalid_request, invalid_number, target_not_allowed, destination_not_allowed, limit_reached,
+   *   spend_limit, unknown_carrier, cli_not_allowed, template_not_allowed, sms_unavailable, unsupported_locale,
+   *   speech_unavailable, flash_unavailable, flash_exhausted, flash_paused, capacity, engine_unavailable, idempotency_key_reused,
    *   store_unavailable
    */
   async start(request: StartRequest, clientId: string | null, idempotencyKey?: string): Promise<Started> {
@@ -100,41 +114,65 @@ export class VerificationService {
   ): Promise<Started> {
     const repeatable =
       idempotencyKey === undefined ? undefined : { clientId, key: idempotencyKey, text: canonical(request) };
-    if ((request.channel ?? 'voice') !== 'voice') {
-      // Before a calling number is taken for it.
-      const known =
-        repeatable === undefined
-          ? undefined
-          : await earlierReply(this.#options, repeatable, this.#options.now());
+    if (repeatable !== undefined) {
+      // Before it counts, and before a calling number is taken for it.
+      const known = await earlierReply(this.#options, repeatable, this.#options.now());
       if (known !== undefined) return this.#replay(known);
-      const refusal = refusalNow(this.#options.dialer);
-      if (refusal !== undefined) throw refusal;
     }
-    const { dialer, newId, randomBytes } = this.#options;
-    const family = familyOfRequest(repeatable, randomBytes);
+    const refusal = refusalNow(this.#options.dialer);
+    if (refusal !== undefined) throw refusal;
+    const { endUserAddress, channel = 'voice' } = request;
+    const to = readCallee(request.to, this.#options.settings);
+    return admitted(
+      this.#options,
+      { clientId, to, channel, endUserAddress },
+      () => this.#take(request, clientId, repeatable),
+      ({ replayed }) => replayed,
+    );
+  }
+
+  async #take(
+    request: StartRequest,
+    clientId: string | null,
+    repeatable: Omit<RepeatableRequest, 'reply'> | undefined,
+  ): Promise<Started> {
+    const { dialer, newId, randomBytes, notices } = this.#options;
+    const alias = request.alias === undefined ? undefined : aliasKey(clientId, request.alias);
+    if (alias !== undefined && repeatable !== undefined) throw new Error('an alias and an Idempotency-Key');
+    const family = alias === undefined ? familyOfRequest(repeatable, randomBytes) : familyOfKey(alias);
     const { verification, wishes, shown } = await prepareVerification(request, clientId, {
       ...this.#options,
       newId: (prefix) => newId(prefix, family),
     });
     const { id, callId, to, createdAt } = verification;
     const view = viewOf(verification);
+    const call = createCall({
+      id: callId,
+      verificationId: id,
+      clientId,
+      to,
+      now: createdAt,
+      node: dialer.token(),
+      wishes,
+    });
+    const notice = notices.noticeOf(call, verification, request.notice);
     const earlier = await takeCall(
       this.#options,
-      createCall({
-        id: callId,
-        verificationId: id,
-        clientId,
-        to,
-        now: createdAt,
-        node: dialer.token(),
-        ...(wishes === undefined ? {} : { wishes }),
-      }),
+      call,
       verification,
       repeatable === undefined ? undefined : { ...repeatable, reply: JSON.stringify(view) },
+      { ...(alias === undefined ? {} : { alias }), ...(notice === undefined ? {} : { notice }) },
     );
-    return earlier === undefined
-      ? { verification: view, replayed: false, confirmCode: shown }
-      : this.#replay(earlier);
+    if (earlier !== undefined) return this.#replay(earlier);
+    this.#options.onStarted?.();
+    return { verification: view, replayed: false, confirmCode: shown };
+  }
+
+  /** The id of the client's latest verification of this alias. @throws AppError not_found, store_unavailable */
+  async latest(alias: string, clientId: string | null): Promise<string> {
+    const id = await this.#options.store.latest(aliasKey(clientId, alias));
+    if (id === undefined) throw new AppError('not_found');
+    return id;
   }
 
   /** @throws AppError not_found, store_unavailable */
@@ -162,7 +200,7 @@ export class VerificationService {
     }
     if (checked.verification.status !== 'pending') {
       dialer.settle(checked.verification.callId);
-      this.#options.onFinal?.(id);
+      this.#options.onFinal?.(checked.verification);
     }
     return { verdict: checked.verdict, verification: viewOf(checked.verification) };
   }
@@ -175,12 +213,13 @@ export class VerificationService {
    */
   async cancel(id: string, clientId: string | null): Promise<VerificationView> {
     const { store, dialer, now } = this.#options;
-    const { callId } = await this.#owned(id, clientId);
+    const { callId, status } = await this.#owned(id, clientId);
     const ended = await store.endVerification(id, 'canceled', now());
     dialer.hangUp(callId);
     if (ended === undefined) {
       throw new AppError('not_found');
     }
+    if (status === 'pending') this.#options.onFinal?.(ended);
     return viewOf(ended);
   }
 
@@ -262,9 +301,16 @@ function laterKeys({
   confirm,
   repeatKey,
   voicemail,
+  template,
+  from,
+  carrierId,
 }: StartRequest): readonly unknown[] {
   const later = [channel, flash, gate, confirm, repeatKey, voicemail];
-  return later.every((value) => value === undefined) ? [] : later.map((value) => value ?? null);
+  const latest = [template, from, carrierId];
+  const words = latest.every((value) => value === undefined) ? [] : latest;
+  return [...later, ...words].every((value) => value === undefined)
+    ? []
+    : [...later, ...words].map((value) => value ?? null);
 }
 
 /** Names each key, so that a key that is added to the record does not leak out by itself. */
@@ -279,6 +325,7 @@ function viewOf(verification: Verification): VerificationView {
     repeat: verification.repeat,
     sayAs: verification.sayAs,
     gender: verification.gender,
+    template: verification.template,
     channel: verification.channel,
     flash: verification.flash,
     delivery: verification.delivery,

@@ -1,7 +1,9 @@
 import { AppError } from '../errors.ts';
 import type { SayAs } from '../prompt/playlist.ts';
+import { templateComplaint } from '../prompt/text-template.ts';
 import type { Gender } from '../prompt/tts.ts';
 import type { Secret } from '../secret.ts';
+import type { NoticeTarget } from '../webhooks/notice.ts';
 import { alphabetOf, MAX_CODE_LENGTH, MIN_CODE_LENGTH, readCode } from './code.ts';
 import type { DeliveryRequest } from './delivery.ts';
 import type { FlashRequest } from './flash.ts';
@@ -32,6 +34,18 @@ export interface StartRequest extends DeliveryRequest {
   readonly flash?: FlashRequest | undefined;
   /** The client's own name for it, kept and shown. */
   readonly reference?: string | undefined;
+  /** The client's own text with `{code}` in it, said or sent in place of ours. It is kept in clear. */
+  readonly template?: string | undefined;
+  /** Calling number or sender, one that the trunk may show; nothing: the trunk's own. Not of a flash call. */
+  readonly from?: string | undefined;
+  /** Id of the only trunk that may be used. Not of a flash call. */
+  readonly carrierId?: string | undefined;
+  /** IP address of whoever asks the client for it, counted by the limits; it is not kept. */
+  readonly endUserAddress?: string | undefined;
+  /** A name of the client's under which it is found: the latest of that name. Not together with an `Idempotency-Key`. */
+  readonly alias?: string | undefined;
+  /** Who is told what becomes of it, in place of the client's own callback. */
+  readonly notice?: NoticeTarget | undefined;
 }
 
 export interface VerificationSettings {
@@ -66,6 +80,7 @@ const MAX_REFERENCE_LENGTH = 256;
 
 /** What a verification is made of, settled. */
 export interface Terms {
+  readonly template: string | null;
   readonly codeLength: number;
   readonly ttlSeconds: number;
   readonly maxChecks: number;
@@ -91,6 +106,10 @@ export function readTerms(request: StartRequest, settings: VerificationSettings)
       message: `reference must have at most ${MAX_REFERENCE_LENGTH} characters, and no control characters.`,
     });
   }
+  const complaint = request.template === undefined ? undefined : templateComplaint(request.template);
+  if (complaint !== undefined) {
+    throw new AppError('invalid_request', { message: `template: ${complaint}.` });
+  }
   const inRange = (
     name: 'codeLength' | 'ttlSeconds' | 'maxChecks' | 'repeat',
     min: number,
@@ -112,6 +131,7 @@ export function readTerms(request: StartRequest, settings: VerificationSettings)
     repeat: inRange('repeat', 1, MAX_REPEAT),
     sayAs,
     gender: request.gender ?? null,
+    template: request.template ?? null,
   };
 }
 

@@ -78,6 +78,8 @@ export interface Verification {
   readonly sayAs: SayAs;
   /** Of the voice, where there is a choice; null: any. */
   readonly gender: Gender | null;
+  /** The client's own text, with `{code}` in it; null: ours. */
+  readonly template: string | null;
   readonly channel: Channel;
   /** Of a flash call; null where there is none. */
   readonly flash: FlashDetails | null;
@@ -111,6 +113,7 @@ export type NewVerification = Pick<
   | 'repeat'
   | 'sayAs'
   | 'gender'
+  | 'template'
   | 'channel'
   | 'flash'
   | 'delivery'

@@ -7,6 +7,7 @@ import { callTests, dialling, ownershipTests } from './store-call-contract.ts';
 import { cdrTests } from './store-cdr-contract.ts';
 import { checkTests } from './store-check-contract.ts';
 import { cliTests } from './store-cli-contract.ts';
+import { limitTests } from './store-limit-contract.ts';
 
 /** A store and a way to come back to what it holds, as a later process would. */
 export interface StoreUnderTest {
@@ -67,6 +68,13 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
     });
     describe('sweeping', () => {
       sweepTests(() => store);
+    });
+
+    describe('limits', () => {
+      limitTests(
+        () => store,
+        () => subject.beside(),
+      );
     });
 
     describe('calling numbers for flash calls', () => {

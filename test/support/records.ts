@@ -26,6 +26,7 @@ export function acceptedPair(
     repeat: 2,
     sayAs: 'digits',
     gender: null,
+    template: null,
     channel: 'voice',
     flash: null,
     delivery: null,

@@ -14,7 +14,7 @@ import {
   readXml,
   xmlFiles,
 } from '../../deploy/freeswitch-files.ts';
-import { findClient } from '../../src/api/keys.ts';
+import { findClient } from '../../src/clients/keys.ts';
 import { loadConfig } from '../../src/config.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));

@@ -16,13 +16,16 @@ import type {
   LegWire,
   PlainAnswer,
   PlainRequest,
+  TextLeg,
   TlsTerms,
 } from '../engine.ts';
 import { carryLeg, endLegs } from '../leg/carry-leg.ts';
+import { carryText } from '../leg/carry-text.ts';
 import { RegistrationSeries } from '../leg/request-series.ts';
 import { endLeftover } from './leftover.ts';
 import { LegRun } from './leg-run.ts';
 import { plainRequest } from './plain-request.ts';
+import { openText } from './text-sender.ts';
 
 export interface EmbeddedEngineOptions {
   readonly sip: {
@@ -62,6 +65,8 @@ export class EmbeddedEngine implements Engine {
   readonly #series = new RegistrationSeries();
   /** Under way: aborted, they are given up. */
   readonly #requests = new Set<AbortController>();
+  /** The same of all text messages. */
+  readonly #closing = new AbortController();
   #started = false;
 
   constructor(options: EmbeddedEngineOptions) {
@@ -125,6 +130,15 @@ export class EmbeddedEngine implements Engine {
     return carryLeg(run, this.#runs, signal);
   }
 
+  message(text: TextLeg, signal: AbortSignal, wire?: LegWire): AsyncGenerator<CallEvent, void, undefined> {
+    const given = AbortSignal.any([signal, this.#closing.signal]);
+    const open = async () =>
+      this.#started
+        ? openText(text, this.#endpoint, given)
+        : ({ kind: 'failed', detail: 'the engine is not started' } as const);
+    return carryText(text, this.#options.sip.userAgent, open, given, wire);
+  }
+
   async request(request: PlainRequest, signal: AbortSignal): Promise<PlainAnswer> {
     if (!this.#started) return { kind: 'failed', detail: 'the engine is not started' };
     const { userAgent } = this.#options.sip;
@@ -151,7 +165,7 @@ export class EmbeddedEngine implements Engine {
 
   async close(signal: AbortSignal): Promise<void> {
     this.#started = false;
-    for (const request of this.#requests) request.abort();
+    for (const request of [...this.#requests, this.#closing]) request.abort();
     await endLegs(this.#runs, signal);
     await Promise.all([this.#rtp.close(), this.#endpoint.close()]);
   }

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { ClientListener } from '../../sip/client-transactions.ts';
 import type { SipEndpoint } from '../../sip/endpoint.ts';
 import type { SipHeader, SipRequest } from '../../sip/message.ts';
 import { resolveDestination } from '../../sip/resolver.ts';
@@ -49,7 +50,10 @@ export async function plainRequest(
 }
 
 /** Where to send it; over TLS only to whom proved to be the one that is meant. */
-async function peersOf({ nextHop, tls = {} }: PlainRequest, endpoint: SipEndpoint): Promise<readonly Peer[]> {
+export async function peersOf(
+  { nextHop, tls = {} }: Pick<PlainRequest, 'nextHop' | 'tls'>,
+  endpoint: SipEndpoint,
+): Promise<readonly Peer[]> {
   const patienceMs = transactionMs(endpoint.timers);
   const peers = await within(patienceMs, resolveDestination(nextHop), 'the look-up takes too long');
   const secured = endpoint.secured(peers, tls, nextHop.host);
@@ -88,12 +92,14 @@ function plainMessage(
   return { kind: 'request', method, uri, headers, body: '' };
 }
 
-function transact(
+/** Sends a request that is no INVITE, and waits for its final response. Never rejects. */
+export function transact(
   endpoint: SipEndpoint,
   message: SipRequest,
   peer: Peer,
   localAddress: string,
   signal: AbortSignal,
+  { via, sent }: { readonly via?: string; readonly sent?: () => void } = {},
 ): Promise<PlainResult> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve({ kind: 'no_response' });
@@ -101,13 +107,21 @@ function transact(
       signal.removeEventListener('abort', abandon);
       resolve(result);
     };
-    const handle = endpoint.request(message, peer, localAddress, {
+    const listener: ClientListener = {
+      ...(sent === undefined ? {} : { sent }),
       response: (response) => {
         if (response.status >= 200) settle({ kind: 'response', response });
       },
       timeout: () => settle({ kind: 'no_response' }),
       transportError: (error) => settle(unreachable(error)),
-    });
+    };
+    const handle = endpoint.request(
+      message,
+      peer,
+      localAddress,
+      listener,
+      via === undefined ? {} : { via },
+    );
     /** Nothing takes back a request that is no INVITE: nobody listens for what comes of it. */
     const abandon = (): void => {
       handle.forget();

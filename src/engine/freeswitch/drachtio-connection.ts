@@ -206,17 +206,18 @@ export class DrachtioConnection {
     return (await this.exchange(options)).response;
   }
 
-  /** The same, with both messages as drachtio has them. */
-  async exchange(options: SrfRequestOptions): Promise<Exchange> {
+  /** The same, with both messages as drachtio has them. `sent` hears that drachtio has sent the request. */
+  async exchange(options: SrfRequestOptions, sent?: () => void): Promise<Exchange> {
     if (isTls(options.proxy) && (await this.tlsFault()) !== undefined) throw unproven();
-    return this.#exchange(options);
+    return this.#exchange(options, sent);
   }
 
-  async #exchange(options: SrfRequestOptions): Promise<Exchange> {
+  async #exchange(options: SrfRequestOptions, sent?: () => void): Promise<Exchange> {
     const { signal } = this.#lost;
     const exchange = new Promise<Exchange>((resolve, reject) => {
       this.#ask(options, (error, request) => {
         if (error !== null || request === undefined) return reject(refused(error));
+        sent?.();
         request.on('response', (answer, ack) => {
           if (answer.status < 200) return;
           if (options.method === 'INVITE') ack();

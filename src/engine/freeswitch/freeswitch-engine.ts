@@ -8,8 +8,10 @@ import type {
   LegWire,
   PlainAnswer,
   PlainRequest,
+  TextLeg,
 } from '../engine.ts';
 import { carryLeg, endLegs } from '../leg/carry-leg.ts';
+import { carryText } from '../leg/carry-text.ts';
 import { RegistrationSeries } from '../leg/request-series.ts';
 import type { ServerAddress } from './drachtio-connection.ts';
 import { endLeftover, leftChannel, leftFiles } from './leftover.ts';
@@ -24,6 +26,7 @@ import {
   mediaServer,
   type SeenFolders,
 } from './servers.ts';
+import { openText } from './text-sender.ts';
 import type { DrachtioTls } from './tls-terms.ts';
 import { DrachtioWire } from './wire.ts';
 
@@ -72,6 +75,8 @@ export class FreeswitchEngine implements Engine {
   readonly #listenFolder: ListenFolder;
   readonly #runs = new Set<LegRun>();
   readonly #series = new RegistrationSeries();
+  /** Aborted, text messages under way are given up. */
+  readonly #closing = new AbortController();
   #sweeping: NodeJS.Timeout | undefined;
   #started = false;
 
@@ -145,6 +150,12 @@ export class FreeswitchEngine implements Engine {
     return carryLeg(run, this.#runs, signal);
   }
 
+  message(text: TextLeg, signal: AbortSignal, wire?: LegWire): AsyncGenerator<CallEvent, void, undefined> {
+    const given = AbortSignal.any([signal, this.#closing.signal]);
+    const open = () => openText(text, this.#drachtioServers, given);
+    return carryText(text, this.#options.userAgent, open, given, wire);
+  }
+
   async request(request: PlainRequest, signal: AbortSignal): Promise<PlainAnswer> {
     const { userAgent } = this.#options;
     const around = { drachtioServers: this.#drachtioServers, series: this.#series, userAgent };
@@ -181,6 +192,7 @@ export class FreeswitchEngine implements Engine {
 
   async close(signal: AbortSignal): Promise<void> {
     this.#started = false;
+    this.#closing.abort();
     clearInterval(this.#sweeping);
     await endLegs(this.#runs, signal);
     for (const { standing } of [...this.#drachtioServers, ...this.#mediaServers]) standing.close();

@@ -53,11 +53,13 @@ export function unansweredMs({ timeouts, flash }: Leg): number {
 }
 
 /**
- * Why a leg must not be given to drachtio, or undefined where it may. drachtio-srf and drachtio escape nothing,
+ * Why a leg, or a text message, must not be given to drachtio, or undefined where it may. drachtio-srf and drachtio escape nothing,
  * and read more into a text than SIP does: the comments here say what. The answer repeats no text that was
  * refused.
  */
-export function checkLeg(leg: Leg): string | undefined {
+export function checkLeg(
+  leg: Pick<Leg, 'requestUri' | 'from' | 'nextHop' | 'headers'>,
+): string | undefined {
   return (
     checkCallee(leg.requestUri) ??
     checkCaller(leg.from) ??

@@ -98,13 +98,19 @@ async function exchangeBy(
   headers: Record<string, string>,
   signal: AbortSignal,
 ): Promise<PlainResult> {
+  const asked = via.exchange({ method, uri: requestUri, headers, proxy: proxyUri(peer) });
+  return resultOf(asked, signal, expiresSeconds === undefined ? undefined : contactOf);
+}
+
+/** What drachtio tells of a request, until the signal is aborted. Never rejects. */
+export async function resultOf(
+  asked: Promise<Exchange>,
+  signal: AbortSignal,
+  contactIn?: (sent: Exchange['sent']) => string | undefined,
+): Promise<PlainResult> {
   try {
-    const asked = via.exchange({ method, uri: requestUri, headers, proxy: proxyUri(peer) });
     const { answer, response, sent } = await untilAborted(signal, asked, new Error('aborted'));
-    if (!isOurOwn(answer)) {
-      const contact = expiresSeconds === undefined ? undefined : contactOf(sent);
-      return { kind: 'response', response, contact };
-    }
+    if (!isOurOwn(answer)) return { kind: 'response', response, contact: contactIn?.(sent) };
     if (response.status === 408) return { kind: 'no_response' };
     return { kind: 'unreachable', detail: `drachtio could not send it: ${response.reason}` };
   } catch (error) {

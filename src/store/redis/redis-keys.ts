@@ -86,6 +86,16 @@ export class RedisKeys {
     return `${this.#prefix}:{cli}:shown:${callee}`;
   }
 
+  /** What was counted of something within its window: a text. */
+  limitCount(key: string): string {
+    return `${this.#prefix}:{limits}:count:${key}`;
+  }
+
+  /** How often something was to be followed by a pause: a text. */
+  limitPause(key: string): string {
+    return `${this.#prefix}:{limits}:pause:${key}`;
+  }
+
   #of(family: string, what: string): string {
     return `${this.#prefix}:{${family}}:${what}`;
   }

@@ -25,6 +25,8 @@ export function verificationOf(hash: Hash): Verification | undefined {
   const constant = hash[CONSTANT];
   if (constant === undefined) return undefined;
   return {
+    // Records of older versions lack it.
+    template: null,
     ...JSON.parse(constant),
     status: hash['status'],
     checks: Number(hash['checks']),

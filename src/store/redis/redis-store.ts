@@ -23,6 +23,7 @@ import { FINISH_CALL, MOVE_CALL, SAVE_CALL } from './call-scripts.ts';
 import { RedisCallLists } from './redis-call-lists.ts';
 import { RedisClis } from './redis-clis.ts';
 import { keyDigest, RedisKeys } from './redis-keys.ts';
+import { RedisLimits } from './redis-limits.ts';
 import { callFields, callOf, hashOf, nodeField, verificationFields, verificationOf } from './redis-rows.ts';
 import { RedisSweep } from './redis-sweep.ts';
 import { CHECK, END_VERIFICATION } from './verification-scripts.ts';
@@ -64,6 +65,7 @@ export interface RedisStoreOptions {
  */
 export class RedisStore implements Store {
   readonly cdrs: CdrLedger;
+  readonly limits: RedisLimits;
   readonly #client: RedisClient;
   readonly #keys: RedisKeys;
   readonly #outbox: RedisStoreOptions['outbox'];
@@ -82,6 +84,7 @@ export class RedisStore implements Store {
     this.#retentionMs = retentionMs;
     this.#lists = new RedisCallLists(client, this.#keys, retentionMs.calls);
     this.#clis = new RedisClis(client, this.#keys, retentionMs.calls);
+    this.limits = new RedisLimits(client, this.#keys, (work) => this.#do(work));
     this.#sweep = new RedisSweep(client, this.#keys, retentionMs.verifications);
   }
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createKey } from '../../../src/api/keys.ts';
+import { createKey } from '../../../src/clients/keys.ts';
 import type { Service } from './service.ts';
 import { startService } from './service.ts';
 

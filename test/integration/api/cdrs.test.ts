@@ -7,7 +7,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { CdrChainAnswer } from '../../../src/api/cdr-schemas.ts';
-import { createKey } from '../../../src/api/keys.ts';
+import { createKey } from '../../../src/clients/keys.ts';
 import type { Cdr } from '../../../src/cdr/cdr.ts';
 import { verifyChain } from '../../../src/cdr/chain.ts';
 import { readExport } from '../../../src/cdr/export.ts';

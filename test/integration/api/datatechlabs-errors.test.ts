@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
-import { createKey } from '../../../src/api/keys.ts';
+import { createKey } from '../../../src/clients/keys.ts';
 import { DataTechLabsClient, TRUNKS, TTS_BODY } from './datatechlabs-client.ts';
 import type { Service } from './service.ts';
 import { startService } from './service.ts';

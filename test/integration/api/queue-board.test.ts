@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Queue } from 'bullmq';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createKey } from '../../../src/api/keys.ts';
+import { createKey } from '../../../src/clients/keys.ts';
 import { answerOtherMethods, collectRoutes } from '../../../src/api/methods.ts';
 import { queueBoard } from '../../../src/api/queue-board.ts';
 import { describeWithPeer } from '../../support/peers.ts';

@@ -9,6 +9,7 @@ import { buildServer } from '../../../src/api/server.ts';
 import { CallService } from '../../../src/call/call-service.ts';
 import { Dialer } from '../../../src/call/dialer.ts';
 import { CallFeed } from '../../../src/call/feed.ts';
+import { ClientRegistry } from '../../../src/clients/registry.ts';
 import { alone } from '../../../src/cluster/alone.ts';
 import { configFrom } from '../../../src/config.ts';
 import type { configSchema } from '../../../src/config-schema.ts';
@@ -19,6 +20,7 @@ import { CallTrace } from '../../../src/trace/call-trace.ts';
 import { VerificationService } from '../../../src/verification/service.ts';
 import { MASTER_KEY_BYTES, Vault } from '../../../src/verification/vault.ts';
 import type { MadeUpTts } from '../../support/made-up-tts.ts';
+import { OPEN_ENTRANCE } from '../../support/open-entrance.ts';
 import { routed } from '../../support/routed.ts';
 import { ScriptedEngine } from './scripted-engine.ts';
 import { startSpeechRig } from './speech-rig.ts';
@@ -94,6 +96,12 @@ export async function startService(settings: Partial<Settings> = {}): Promise<Se
     onEnded: (call) => metrics.callEnded(call),
   });
   const verifications = new VerificationService({
+    ...OPEN_ENTRANCE,
+    onStarted: () => metrics.verificationStarted(),
+    onFinal: ({ status }) => {
+      if (status !== 'pending') metrics.verificationEnded(status);
+    },
+    routing: ways.routing,
     store,
     dialer,
     vault,
@@ -113,6 +121,7 @@ export async function startService(settings: Partial<Settings> = {}): Promise<Se
     },
   });
   const calls = new CallService({
+    ...OPEN_ENTRANCE,
     store,
     dialer,
     vault,
@@ -125,6 +134,7 @@ export async function startService(settings: Partial<Settings> = {}): Promise<Se
   });
   const api = await buildServer({
     config: config.api,
+    clients: new ClientRegistry(config.api.clients, now),
     version: '0.1.0',
     logger,
     metrics,

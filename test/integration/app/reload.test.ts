@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createKey } from '../../../src/api/keys.ts';
+import { createKey } from '../../../src/clients/keys.ts';
 import { configFrom } from '../../../src/config.ts';
 import type { LabCarrier } from '../../../src/lab/carrier.ts';
 import { serve } from '../../support/app/process.ts';

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { CdrChainAnswer } from '../../../src/api/cdr-schemas.ts';
-import { createKey } from '../../../src/api/keys.ts';
+import { createKey } from '../../../src/clients/keys.ts';
 import { dispatch } from '../../../src/commands/command.ts';
 import { COMMANDS } from '../../../src/commands/table.ts';
 import { SqliteStore } from '../../../src/store/sqlite.ts';

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { createKey } from '../../../src/api/keys.ts';
+import { createKey } from '../../../src/clients/keys.ts';
 import type { CallAnswer, TimelineEntryAnswer } from '../../../src/api/schemas.ts';
 import { dispatch } from '../../../src/commands/command.ts';
 import { Screen } from '../../../src/commands/screen.ts';

@@ -24,7 +24,7 @@ afterEach(() => rig.close());
 
 async function codePrompt(code: string, sayAs: 'digits' | 'pairs' | 'nato' = 'digits', repeat = 2) {
   const prompter = await rig.prompter([]);
-  const prompt = { locale: 'en-US', sayAs, repeat, gender: null };
+  const prompt = { locale: 'en-US', sayAs, repeat, gender: null, template: null };
   return prompter.forCode(prompt, new Secret(code), NOBODY);
 }
 

@@ -28,7 +28,7 @@ function prompterWith(providers: readonly MadeUpTts[], change: Change = {}): Pro
 }
 
 function code(locale: string, change: Partial<Parameters<Prompter['forCode']>[0]> = {}) {
-  return { locale, sayAs: 'digits', repeat: 2, gender: null, ...change } as const;
+  return { locale, sayAs: 'digits', repeat: 2, gender: null, template: null, ...change } as const;
 }
 
 function playlist(...items: readonly PlaylistItem[]): Playlist {
@@ -268,5 +268,31 @@ describe('preview', () => {
     tts.mood = { fault: 'tts_failed' };
     const prompter = await prompterWith([tts]);
     await expect(prompter.preview(playlist(item), NOBODY)).rejects.toMatchObject({ code: expected });
+  });
+});
+
+describe("a client's own words around a code", () => {
+  const template = 'Your security code is {code}. Never tell it to anybody.';
+
+  it('are spoken, and the code between them is that of the recorded voice', async () => {
+    const tts = new MadeUpTts();
+    const prompter = await prompterWith([tts]);
+    const { speech, report, marks } = await prompter.forCode(
+      code('en-US', { template }),
+      new Secret(CODE),
+      NOBODY,
+    );
+    expect(tts.texts).toEqual(['Your security code is', 'Never tell it to anybody.']);
+    expect(report.fallback).toBe('none');
+    expect(marks.codes).toHaveLength(2);
+    expect(speech.parts.filter((part) => part === library.samples('en-US', '9'))).toHaveLength(2);
+    expect(speech.parts).not.toContain(library.samples('en-US', 'greeting'));
+  });
+
+  it('give way to our own where nothing speaks them', async () => {
+    const prompter = await prompterWith([]);
+    const { speech, report } = await prompter.forCode(code('en-US', { template }), new Secret(CODE), NOBODY);
+    expect(report).toMatchObject({ voices: ['recorded en-US/slt'], fallback: 'recorded' });
+    expect(speech.parts).toContain(library.samples('en-US', 'greeting'));
   });
 });

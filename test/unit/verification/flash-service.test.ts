@@ -9,7 +9,9 @@ import { VerificationService } from '../../../src/verification/service.ts';
 import type { StartRequest } from '../../../src/verification/terms.ts';
 import { DEFAULT_VERIFICATION_SETTINGS } from '../../../src/verification/terms.ts';
 import { Vault } from '../../../src/verification/vault.ts';
+import { OPEN_ENTRANCE } from '../../support/open-entrance.ts';
 import { NOW, someTrunk } from '../../support/records.ts';
+import { routed } from '../../support/routed.ts';
 import { seededRandom } from '../../support/sip/seeded-random.ts';
 import { DELIVERY, FLASH, Switchboard } from '../../support/switchboard.ts';
 
@@ -26,7 +28,10 @@ beforeEach(async () => {
   store = new SqliteStore({ path: join(folder, 'db.sqlite'), synchronous: 'normal' });
   switchboard = new Switchboard();
   let ids = 0;
+  const trunks = [someTrunk({ flashPool: [{ first: '+498990000100', last: '+498990000104' }] })];
   service = new VerificationService({
+    ...OPEN_ENTRANCE,
+    routing: routed(trunks).routing,
     store,
     dialer: switchboard,
     vault,
@@ -39,7 +44,7 @@ beforeEach(async () => {
     delivery: DELIVERY,
     flash: {
       store,
-      trunks: [someTrunk({ flashPool: [{ first: '+498990000100', last: '+498990000104' }] })],
+      trunks,
       random: seededRandom(5),
       pausedUntil: () => undefined,
       settings: FLASH,

@@ -11,7 +11,9 @@ import type { StartRequest, VerificationSettings } from '../../../src/verificati
 import { DEFAULT_VERIFICATION_SETTINGS } from '../../../src/verification/terms.ts';
 import { Vault } from '../../../src/verification/vault.ts';
 import { eventually } from '../../support/eventually.ts';
+import { OPEN_ENTRANCE } from '../../support/open-entrance.ts';
 import { NOW, someTrunk } from '../../support/records.ts';
+import { routed } from '../../support/routed.ts';
 import { seededRandom } from '../../support/sip/seeded-random.ts';
 import { DELIVERY, FLASH, Switchboard } from '../../support/switchboard.ts';
 
@@ -42,6 +44,8 @@ afterEach(async () => {
 
 function serviceWith(settings: Partial<VerificationSettings> = {}): VerificationService {
   return new VerificationService({
+    ...OPEN_ENTRANCE,
+    routing: routed(trunks).routing,
     store,
     dialer: switchboard,
     vault,

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { createKey, findClient } from '../../../src/api/keys.ts';
+import { createKey, findClient } from '../../../src/clients/keys.ts';
 
 describe('createKey', () => {
   it('makes a key whose hash is the SHA-256 of its text', () => {
