@@ -17,6 +17,7 @@ RUN install -d -o node -g node -m 0750 /data /secrets /keys /prompts /listen
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
+COPY page ./page
 COPY sounds ./sounds
 USER node
 EXPOSE 8080

@@ -36,6 +36,11 @@ export async function startBenchSite(
     config,
     JSON.stringify({
       api: { port: 0, rateLimit: { max: 1_000_000 } },
+      destinations: { countries: 'all' },
+      limits: {
+        number: { perMinute: null, perHour: null, perDay: null, pausesSeconds: [] },
+        prefix: { perHour: null },
+      },
       sip: { host: '127.0.0.1', port: 0 },
       rtp: { portMin: 20_000, portMax: 32_001 },
       trunks: [{ id: 'bench', host: '127.0.0.1', port: carrierPort, cli: '+442079460999', codecs: ['PCMU'] }],

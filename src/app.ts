@@ -6,12 +6,15 @@ import type { Logger } from 'pino';
 import { buildServer } from './api/server.ts';
 import { openBacking } from './backing.ts';
 import { restoreResults } from './call/past-results.ts';
+import { callbacksOf } from './callbacks.ts';
 import { ClientRegistry } from './clients/registry.ts';
 import type { Config } from './config.ts';
 import type { Engine } from './engine/engine.ts';
 import { engineOf, startComplaint } from './engine-choice.ts';
+import type { LabDesk } from './page/lab-desk.ts';
 import type { PromptLibrary } from './prompt/library.ts';
 import { type ConfigChanges, compare } from './reload.ts';
+import { Secret } from './secret.ts';
 import { servicesOf } from './services.ts';
 import type { WireMessage } from './sip/transport.ts';
 import { startSpeech } from './speech.ts';
@@ -44,6 +47,8 @@ export interface Surroundings {
   readonly logger: Logger;
   /** Every SIP message of the engine, unmasked: for a ladder on a terminal, never for a log. */
   readonly onWire?: (message: WireMessage) => void;
+  /** The phones of a lab, for the page. */
+  readonly desk?: LabDesk;
 }
 
 const PACKAGE = new URL('../package.json', import.meta.url);
@@ -59,7 +64,7 @@ const ENGINE_CLOSE_MS = 5000;
  *
  * @throws StartError
  */
-export async function startApp(config: Config, { logger, onWire }: Surroundings): Promise<App> {
+export async function startApp(config: Config, { logger, onWire, desk }: Surroundings): Promise<App> {
   const opened = new OpenParts();
   try {
     const speech = await needed('The sounds cannot be used', () => startSpeech(config, logger));
@@ -90,6 +95,15 @@ export async function startApp(config: Config, { logger, onWire }: Surroundings)
     });
     ways.start();
     opened.add(() => ways.close());
+    const callbacks = callbacksOf(config, {
+      store,
+      clients,
+      queue: backing.wakes,
+      now: clock.now,
+      random: secureRandom,
+      log: logger,
+    });
+    opened.add(() => callbacks.close());
     const services = servicesOf(config, {
       logger,
       store,
@@ -101,6 +115,7 @@ export async function startApp(config: Config, { logger, onWire }: Surroundings)
       peers: backing.peers,
       clock,
       clients,
+      callbacks,
       cluster: () => backing.state(),
       random: secureRandom,
     });
@@ -111,6 +126,8 @@ export async function startApp(config: Config, { logger, onWire }: Surroundings)
     const left = await backing.begin(dialer);
     if (left > 0) logger.warn({ calls: left }, 'took over calls that an earlier process left open');
 
+    callbacks.start();
+
     const stopSweeping = sweepRegularly(store, config, logger, { node: backing.node, time: clock.now });
     opened.add(async () => stopSweeping());
     const version = await packageVersion();
@@ -120,7 +137,9 @@ export async function startApp(config: Config, { logger, onWire }: Surroundings)
       version,
       logger,
       ...services,
+      webhooks: callbacks,
       prompts: speech.prompter,
+      rcml: speech.rcml,
       trace,
       ways: {
         routing: ways.routing,
@@ -133,6 +152,10 @@ export async function startApp(config: Config, { logger, onWire }: Surroundings)
       },
       store,
       engine,
+      page: {
+        cookieKey: new Secret(vault.fingerprint('cookies of the page')),
+        lab: desk === undefined ? undefined : { desk, callOf: (sipCallId) => trace.callOf(sipCallId) },
+      },
       queues: () => backing.queues,
     });
     opened.add(() => api.close());

@@ -14,6 +14,7 @@ import { RedisPeers } from './cluster/redis-peers.ts';
 import type { Config } from './config.ts';
 import { QueueCapacity } from './dispatch/queue-capacity.ts';
 import type { AttemptState, ForeignCall } from './dispatch/trunk-queue.ts';
+import { QueuedWakes } from './dispatch/wake-queue.ts';
 import type { RedisClock } from './redis/clock.ts';
 import { redisClock } from './redis/clock.ts';
 import type { RedisLink } from './redis/connection.ts';
@@ -111,6 +112,7 @@ class RedisBacking implements Backing {
   readonly peers: RedisPeers;
   readonly clock: Backing['clock'];
   readonly capacity: QueueCapacity;
+  readonly wakes: QueuedWakes;
   readonly #parts: OpenParts;
   readonly #logger: Logger;
   #dialer: Dialer | undefined;
@@ -134,6 +136,7 @@ class RedisBacking implements Backing {
       log: logger,
     });
     const { queue, worker } = link.forQueues();
+    this.wakes = new QueuedWakes({ queue, worker }, prefix);
     this.capacity = new QueueCapacity(config.trunks, {
       queues: { queue, worker },
       client,
@@ -188,7 +191,7 @@ class RedisBacking implements Backing {
   }
 
   get queues(): readonly Queue[] {
-    return this.capacity.queues;
+    return [...this.capacity.queues, this.wakes.queue];
   }
 
   drain(): void {

@@ -7,6 +7,7 @@ import type { Config } from './config.ts';
 import { needed } from './starting.ts';
 import { SqliteStore } from './store/sqlite.ts';
 import { LocalCapacity } from './trunk/local-capacity.ts';
+import { localWakeQueue } from './webhooks/wake-queue.ts';
 
 const TOKEN_BYTES = 4;
 
@@ -26,6 +27,7 @@ export async function sqliteBacking(
     peers: alone(`${name}.${randomBytes(TOKEN_BYTES).toString('hex')}`),
     clock: { now: Date.now, offsetMs: () => 0 },
     capacity: new LocalCapacity(trunks, { elapsed: () => performance.now() }),
+    wakes: localWakeQueue(),
     begin: async (dialer) => {
       if (sink !== undefined)
         logger.info({ ...(await catchUp(store.cdrs, sink)) }, 'call detail records on files');

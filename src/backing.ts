@@ -12,6 +12,7 @@ import type { ServiceClock } from './services.ts';
 import { needed } from './starting.ts';
 import type { Store } from './store/store.ts';
 import type { TrunkCapacity } from './ways.ts';
+import type { WakeQueue } from './webhooks/wake-queue.ts';
 
 /** What the service keeps its state in, and with whom it shares that. */
 export interface Backing {
@@ -21,6 +22,8 @@ export interface Backing {
   readonly peers: Peers;
   readonly clock: ServiceClock;
   readonly capacity: TrunkCapacity;
+  /** Closed by whoever uses it. */
+  readonly wakes: WakeQueue;
   /**
    * Takes over what earlier processes left, and takes part in what is shared from now on: before the first call is taken.
    *
@@ -29,7 +32,7 @@ export interface Backing {
   begin(dialer: Dialer): Promise<number>;
   /** Undefined where nothing is shared. */
   state(): ClusterState | undefined;
-  /** Of trunks, for a board; none where they are in this process. */
+  /** For a board; none where they are in this process. */
   readonly queues: readonly Queue[];
   /** Takes no more of what is shared: calls under way go on. */
   drain(): void;

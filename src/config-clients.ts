@@ -10,7 +10,7 @@ import { templateComplaint } from './prompt/text-template.ts';
 import { Secret } from './secret.ts';
 
 const EXPECTED_KEY_HASH =
-  'expected `sha256:` and 64 hexadecimal digits, as `npm run key` and `voice-otp client add` print them';
+  'expected `sha256:` and 64 hexadecimal digits, as `voice-otp client add` prints them';
 const EXPECTED_SECRET = 'expected `whsec_` and 24 to 64 bytes in base64, as `voice-otp client add` prints it';
 const MIN_SECRET_BYTES = 24;
 const MAX_SECRET_BYTES = 64;
@@ -70,8 +70,8 @@ const callback = z.strictObject({
     .optional(),
 });
 
-/** Who uses the APIs; `Client` says what each key means. */
-const client = z.strictObject({
+/** An entry of `api.clients`: who uses the APIs; `Client` says what each key means. */
+export const client = z.strictObject({
   id: name,
   keys: z.array(clientKey).min(1, { error: 'expected at least one key' }).max(10),
   scopes: z
@@ -109,7 +109,7 @@ const apiKey = z.strictObject({
 
 /** Of the section `api`: both forms of clients. */
 export const clientLists = {
-  clients: z.array(client).max(MAX_CLIENTS).default([]),
+  clients: z.array(client).max(MAX_CLIENTS).prefault([]),
   keys: z.array(apiKey).max(MAX_CLIENTS).default([]),
 };
 

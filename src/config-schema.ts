@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { clientLists } from './config-clients.ts';
+import { destinations, limits } from './config-limits.ts';
 import { redis } from './config-redis.ts';
 import { speech } from './config-speech.ts';
 import { ringTimeoutMs, setupTimeoutMs, trunk } from './config-trunk.ts';
@@ -17,6 +18,7 @@ import {
   section,
   sipText,
 } from './config-values.ts';
+import { webhooks } from './config-webhooks.ts';
 import { LOG_LEVELS } from './log.ts';
 import { VOICEMAIL_RULES } from './verification/delivery.ts';
 
@@ -47,8 +49,10 @@ const api = section({
   }),
   dataTechLabs: z.boolean().default(true),
   restcomm2fa: z.boolean().default(true),
+  restcomm2faChannel: z.enum(['voice', 'sms']).default('voice'),
   restcommCalls: z.boolean().default(true),
   messageBird: z.boolean().default(true),
+  page: section({ enabled: z.boolean().default(false), client: name.optional() }),
   bodyLimit: z.int().min(1024).max(1_048_576).default(65_536),
 });
 
@@ -232,6 +236,8 @@ export const configSchema = z.strictObject({
   trunks: z.array(trunk).min(1, { error: 'expected at least one trunk' }).max(100),
   calls,
   verification,
+  destinations,
+  limits,
   flash,
   gate,
   voicemail,
@@ -241,6 +247,7 @@ export const configSchema = z.strictObject({
   cluster,
   cdr,
   trace,
+  webhooks,
   log,
 });
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ttsProviderSchema } from './config-tts.ts';
-import { address, host, locale, milliseconds, path, port, section } from './config-values.ts';
+import { address, host, hostPattern, locale, milliseconds, path, port, section } from './config-values.ts';
 
 const MEGABYTE = 1_000_000;
 const bytes = (min: number, max: number) => z.int().min(min).max(max);
@@ -19,13 +19,6 @@ const template = z.strictObject({
   enter: sentence.optional(),
   confirmed: sentence.optional(),
 });
-
-/** A name or an address that may be fetched from, or all names below a domain. */
-const hostPattern = z
-  .string()
-  .regex(/^(?:\*\.)?[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251})$|^[0-9A-Fa-f:.]{2,45}$/, {
-    error: 'expected a host name, `*.` and a domain, or an IP address, without a port',
-  });
 
 const urls = section({
   allowedHosts: z.array(hostPattern).max(1000).default([]),

@@ -68,6 +68,12 @@ const registration = z.strictObject({
   user: sipText.optional(),
 });
 
+const texts = z.strictObject({
+  maxSegments: z.int().min(1).max(8).default(3),
+  timeoutMs: milliseconds(500, 32_000).default(15_000),
+  only: z.boolean().default(false),
+});
+
 /** One way into the telephone network; `Trunk` says what each key means. */
 export const trunk = z.strictObject({
   id: name,
@@ -97,6 +103,7 @@ export const trunk = z.strictObject({
   setupTimeoutMs: setupTimeoutMs.optional(),
   ringTimeoutMs: ringTimeoutMs.optional(),
   retryRejected: z.boolean().default(false),
+  sms: texts.optional(),
   prefixes: z
     .array(servedPrefix)
     .max(1000)

@@ -28,6 +28,12 @@ export const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/, {
 export const host = z.string().regex(/^(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252})|[0-9A-Fa-f:.]{2,45})$/, {
   error: 'expected a host name or an IP address, without a port',
 });
+/** A name or an address that may be asked, or all names below a domain. */
+export const hostPattern = z
+  .string()
+  .regex(/^(?:\*\.)?[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251})$|^[0-9A-Fa-f:.]{2,45}$/, {
+    error: 'expected a host name, `*.` and a domain, or an IP address, without a port',
+  });
 export const address = z.string().refine((text) => isIP(text) !== 0, { error: 'expected an IP address' });
 export const network = z
   .string()

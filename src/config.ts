@@ -14,6 +14,8 @@ import { checkTemplate } from './prompt/templates.ts';
 /** All settings of the process, checked and frozen to the bottom. Secrets are read wherever they were kept. */
 export type Config = DeepReadonly<CompleteConfig>;
 
+type HostSettings = Pick<ParsedConfig['webhooks'], 'allowedHosts' | 'internalHosts'>;
+
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The configuration cannot be used. `problems` has one line for each thing to mend, led by its key. */
@@ -74,12 +76,12 @@ function parseFile(file: string): unknown {
       }),
     );
   }
-  return plainOf(document, file);
+  return plainOf(document, file) ?? {};
 }
 
 function plainOf(document: ReturnType<typeof parseDocument>, source: string): unknown {
   try {
-    return document.toJS({ maxAliasCount: 20 }) ?? {};
+    return document.toJS({ maxAliasCount: 20 });
   } catch (error) {
     throw new ConfigError(source, ['it has more YAML aliases than any configuration needs'], error);
   }
@@ -136,6 +138,15 @@ function checked(input: unknown, source: string, variables: ReadonlyMap<string, 
   return deepFreeze(complete);
 }
 
+/** Whose the page's verifications are has to be said where there are clients, and cannot be where there are none. */
+function reportPage({ page, clients, keys }: ParsedConfig['api'], report: Report): void {
+  const ids = [...clients, ...keys].map(({ id }) => id);
+  if (!page.enabled || (ids.length === 0 && page.client === undefined)) return;
+  if (page.client === undefined || !ids.includes(page.client)) {
+    report(['api', 'page', 'client'], 'expected the id of one of `api.clients` or `api.keys`');
+  }
+}
+
 /** What no single key can say: relations between keys. */
 function reportContradictions(config: ParsedConfig, report: Report): void {
   const { api, verification, trunks, flash } = config;
@@ -145,6 +156,7 @@ function reportContradictions(config: ParsedConfig, report: Report): void {
       'expected at least one client, because `api.host` is not a loopback address: without keys anybody who reaches it could place calls (`voice-otp client add` makes one)',
     );
   }
+  reportPage(api, report);
   for (const [index, trunk] of trunks.entries()) {
     const { id, username, password, passwordFile, flashPool, identity, register } = trunk;
     if (trunks.findIndex((other) => other.id === id) < index) {
@@ -254,24 +266,29 @@ function reportStore({ store: { kind, redis } }: ParsedConfig, report: Report): 
   }
 }
 
-function reportSpeech({ speech }: ParsedConfig, report: Report): void {
+function reportSpeech({ speech, webhooks }: ParsedConfig, report: Report): void {
   const ids = speech.providers.map(({ id }) => id);
   for (const [index, id] of ids.entries()) {
     if (ids.indexOf(id) < index) {
       report(['speech', 'providers', index, 'id'], 'expected an id that no other provider has');
     }
   }
-  try {
-    readHosts(speech.urls.allowedHosts, speech.urls.internalHosts);
-  } catch (error) {
-    report(['speech', 'urls'], error instanceof Error ? error.message : 'cannot be used');
-  }
+  reportHosts(['speech', 'urls'], speech.urls, report);
+  reportHosts(['webhooks'], webhooks, report);
   for (const [locale, template] of Object.entries(speech.templates)) {
     try {
       checkTemplate(template);
     } catch (error) {
       report(['speech', 'templates', locale], error instanceof Error ? error.message : 'cannot be used');
     }
+  }
+}
+
+function reportHosts(path: readonly string[], hosts: HostSettings, report: Report): void {
+  try {
+    readHosts(hosts.allowedHosts, hosts.internalHosts);
+  } catch (error) {
+    report(path, error instanceof Error ? error.message : 'cannot be used');
   }
 }
 

@@ -7,11 +7,13 @@ import { CallService } from './call/call-service.ts';
 import { Dialer } from './call/dialer.ts';
 import { CallFeed } from './call/feed.ts';
 import { ProofWatch } from './call/proof-watch.ts';
+import type { Callbacks } from './callbacks.ts';
 import type { Client, Clients } from './clients/client.ts';
 import { mayShowCli, mayUseTemplate } from './clients/permission.ts';
 import type { Peers } from './cluster/peers.ts';
 import type { Config } from './config.ts';
 import type { Engine } from './engine/engine.ts';
+import { Gate } from './limits/gate.ts';
 import type { SpeechParts } from './speech.ts';
 import { inFamily } from './store/family.ts';
 import type { Store } from './store/store.ts';
@@ -21,7 +23,9 @@ import { candidates } from './trunk/route.ts';
 import type { ClientPermits } from './verification/preparation.ts';
 import { VerificationService } from './verification/service.ts';
 import type { Vault } from './verification/vault.ts';
+import type { Verification } from './verification/verification.ts';
 import type { Ways } from './ways.ts';
+import { noticeMaker } from './webhooks/notice-maker.ts';
 
 /** What takes calls and verifications, and carries them. */
 export interface Services {
@@ -52,6 +56,8 @@ export interface ServiceParts {
   readonly peers: Peers;
   readonly clock: ServiceClock;
   readonly clients: Clients;
+  /** Who tells clients what happens. */
+  readonly callbacks: Pick<Callbacks, 'wake' | 'state'>;
   readonly cluster: () => ClusterState | undefined;
   /** Cryptographic: 0, inclusive, to 1, exclusive. */
   readonly random: () => number;
@@ -71,6 +77,7 @@ export function servicesOf(
     peers,
     clock,
     clients,
+    callbacks,
     cluster,
     random,
   }: ServiceParts,
@@ -86,9 +93,23 @@ export function servicesOf(
     flashPauses: () => guard.paused(),
     captured: () => tracing.sent(),
     cluster,
+    webhooks: () => callbacks.state(),
   });
+  const gate = new Gate({
+    limits: store.limits,
+    clients,
+    routing: ways.routing,
+    now: clock.now,
+    settings: config,
+    log: logger,
+    onRefused: (refusal) => metrics.requestRefused(refusal),
+  });
+  const told = (call: Call): void => {
+    if (call.wishes.told === true) callbacks.wake(call.id);
+  };
   const feed = new CallFeed({
     load: (callId) => store.call(callId),
+    onPublished: told,
     onListenerError: (err, callId) => logger.error({ err, callId }, 'a listener of call events failed'),
     peers,
   });
@@ -107,7 +128,7 @@ export function servicesOf(
     log: logger,
     settings: { ...config.calls, asks: config.gate.asks, detection: config.voicemail },
     prompts: speech.prompter,
-    onApproved: () => metrics.verificationEnded('approved'),
+    onApproved: (verification) => final(verification),
     onLeg: (callId, sipCallId) => tracing.trace.follow(callId, sipCallId),
     onAttempt: (call) => {
       watchFlash(call, guard, logger);
@@ -117,16 +138,21 @@ export function servicesOf(
     onEnded: (call) => {
       metrics.callEnded(call);
       proofs.look(call.verificationId);
+      void gate.settled(call);
+      told(call);
     },
   });
+  const final = (verification: Verification): void => {
+    const { id, callId, status } = verification;
+    if (status !== 'pending') metrics.verificationEnded(status);
+    if (status === 'approved') void gate.proven(verification);
+    proofs.look(id);
+    callbacks.wake(callId);
+  };
   const newId = (prefix: string, family: string): string =>
     inFamily(`${prefix}_${randomUUID().replaceAll('-', '')}`, family);
   // What every request passes, and what it may ask for.
-  const entrance = {
-    permits: permitsOf(clients),
-    gate: { admit: async () => ({ giveBack: async () => {} }) },
-    notices: { noticeOf: () => undefined },
-  };
+  const entrance = { permits: permitsOf(clients), gate, notices: noticeMaker(clients) };
   const calls = new CallService({
     ...entrance,
     store,
@@ -152,10 +178,7 @@ export function servicesOf(
     randomBytes,
     settings: config.verification,
     onStarted: () => metrics.verificationStarted(),
-    onFinal: ({ id, status }) => {
-      if (status !== 'pending') metrics.verificationEnded(status);
-      proofs.look(id);
-    },
+    onFinal: final,
     delivery: config,
     flash: {
       store,

@@ -3,6 +3,7 @@ import pLimit from 'p-limit';
 import type { Logger } from 'pino';
 import type { SpeechState } from './api/metrics.ts';
 import type { Config } from './config.ts';
+import { documentsOf } from './documents.ts';
 import { finished } from './media/loudness.ts';
 import { GuardedFetch } from './outbound/guarded-fetch.ts';
 import { ClipCache } from './prompt/clip-cache.ts';
@@ -12,12 +13,15 @@ import { Synthesis } from './prompt/synthesis.ts';
 import { providerOf } from './prompt/tts/providers.ts';
 import { UrlClips, type UrlSource } from './prompt/url-clips.ts';
 import { Voices } from './prompt/voices.ts';
+import type { RcmlSource } from './rcml/rcml-source.ts';
 
 /** All that makes prompts, started. */
 export interface SpeechParts {
   readonly library: PromptLibrary;
   readonly voices: Voices;
   readonly prompter: Prompter;
+  /** Documents that say what a call says. */
+  readonly rcml: RcmlSource;
   /** The providers of speech, for metrics. */
   states(): readonly SpeechState[];
   close(): Promise<void>;
@@ -47,6 +51,7 @@ export async function startSpeech(config: Config, logger: Logger): Promise<Speec
     maxBytes: speech.urls.maxBytes,
     maxRedirects: MAX_REDIRECTS,
   });
+  const documents = documentsOf(speech.urls);
   const cache = new ClipCache({
     folder: speech.cache.folder,
     maxBytes: speech.cache.maxBytes,
@@ -101,10 +106,12 @@ export async function startSpeech(config: Config, logger: Logger): Promise<Speec
     library,
     voices,
     prompter,
+    rcml: documents.rcml,
     states: () => statesOf(synthesis),
     close: async () => {
       stop.abort();
       fetch.close();
+      documents.close();
       await synthesis.close();
       await cache.close();
     },

@@ -118,6 +118,11 @@ export class ServiceNode {
       redisPort === undefined ? { store: {} } : sharedStore(redisPort, this.name, join(this.folder, 'spool'));
     return {
       api: { port: Number(new URL(this.url).port), rateLimit: { max: 1_000_000 } },
+      destinations: { countries: 'all' },
+      limits: {
+        number: { perMinute: null, perHour: null, perDay: null, pausesSeconds: [] },
+        prefix: { perHour: null },
+      },
       sip: { host: '127.0.0.1', port: this.sipPort },
       rtp: { portMin: rtpMin, portMax: rtpMin + 2 * maxConcurrent - 1, drainMs: 0 },
       trunks: trunks.map(({ id, port, cps, channels }) => ({

@@ -11,8 +11,13 @@ export function withPlus(number: string): string {
 }
 
 /** The calling number or sender that a request asks for, as a trunk that may show it has it; undefined: none may. */
-function shownBy(trunks: readonly Trunk[], asked: string): string | undefined {
-  return [asked, withPlus(asked)].find((one) => trunks.some((trunk) => mayShow(trunk, one)));
+function shownBy(
+  trunks: readonly Trunk[],
+  asked: string,
+  { channel }: Pick<StartRequest, 'channel'>,
+): string | undefined {
+  const usable = trunks.filter(({ sms }) => (channel === 'sms' ? sms !== undefined : sms?.only !== true));
+  return [asked, withPlus(asked)].find((one) => usable.some((trunk) => mayShow(trunk, one)));
 }
 
 /**
@@ -30,7 +35,7 @@ export async function startShowing(
   clientId: string | null,
 ): Promise<Started> {
   const { from: asked, ...rest } = request;
-  const from = asked === undefined ? undefined : shownBy(trunks, asked);
+  const from = asked === undefined ? undefined : shownBy(trunks, asked, request);
   if (from === undefined) return verifications.start(rest, clientId);
   try {
     return await verifications.start({ ...rest, from }, clientId);

@@ -7,10 +7,10 @@ import { isLoopback } from '../config.ts';
 import { AppError } from '../errors.ts';
 
 /**
- * How a client says who it is: `bearer` (RFC 6750: `Bearer KEY`), `basic` (RFC 7617: its id and its key), `accesskey`
- * (`AccessKey KEY`), `password` (the key as the password of HTTP Basic, under any user name: for pages, since browsers
- * send nothing else by themselves. Only for routes that change nothing, since browsers send it along with whatever
- * another site has them ask for).
+ * How a client says who it is: `bearer` (RFC 6750: `Bearer KEY`), `basic` (RFC 7617: its id and its key; for programs:
+ * what a browser sends because of another site's page does not count), `accesskey` (`AccessKey KEY`), `password` (the key
+ * as the password of HTTP Basic, under any user name: for pages, since browsers send nothing else by themselves. They
+ * send it along with whatever another site has them ask for: routes that change something need a guard of their own).
  */
 export type Credentials = 'bearer' | 'basic' | 'accesskey' | 'password';
 
@@ -41,7 +41,8 @@ const visits = new WeakMap<FastifyRequest, Visit>();
 
 const CHALLENGES: Readonly<Record<Credentials, string>> = {
   bearer: 'Bearer',
-  basic: 'Basic realm="voice-otp", charset="UTF-8"',
+  // Another realm than that of the pages: a browser has no key for it.
+  basic: 'Basic realm="voice-otp API", charset="UTF-8"',
   accesskey: 'AccessKey',
   password: 'Basic realm="voice-otp", charset="UTF-8"',
 };
@@ -60,7 +61,8 @@ function identify(visit: Visit, request: FastifyRequest, credentials: readonly C
   visit.wrongKey = false;
   visit.client = holders.open ? null : undefined;
   if (holders.open) return;
-  const presented = presentedIn(request.headers.authorization ?? '', credentials);
+  const counting = isOfOtherSite(request) ? credentials.filter((one) => one !== 'basic') : credentials;
+  const presented = presentedIn(request.headers.authorization ?? '', counting);
   if (presented === undefined) return;
   visit.client = holders.holderOf(presented.key, presented.id);
   visit.wrongKey = visit.client === undefined;
@@ -92,14 +94,29 @@ function presentedIn(header: string, credentials: readonly Credentials[]): Prese
   }
 }
 
+/**
+ * Whether a browser says that a page of another site made it send this (Fetch Metadata; Origin of browsers that do not
+ * know that). Programs say neither.
+ */
+function isOfOtherSite({ headers, host }: FastifyRequest): boolean {
+  const { origin } = headers;
+  const site = headers['sec-fetch-site'];
+  if (site !== undefined) return site !== 'same-origin' && site !== 'none';
+  return origin !== undefined && !(URL.canParse(origin) && new URL(origin).host === host);
+}
+
 /** What Basic carries; empty where that is no base64. */
 function decoded(text: string): string {
   return /^[A-Za-z0-9+/]+={0,2}$/.test(text) ? Buffer.from(text, 'base64').toString('utf8') : '';
 }
 
+/** Methods that change nothing. */
+const READING: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
+
 /**
  * Where the API runs without keys, refuses requests for another host than this machine: a web page whose name
- * was pointed at 127.0.0.1 (DNS rebinding) could otherwise place calls from its visitor's browser.
+ * was pointed at 127.0.0.1 (DNS rebinding) could otherwise place calls from its visitor's browser. So could any page by a
+ * form, which needs nobody's leave to be sent: those are refused too.
  */
 export function refuseForeignHosts(app: FastifyInstance): void {
   app.addHook('onRequest', async (request) => {
@@ -116,6 +133,11 @@ export function refuseForeignHosts(app: FastifyInstance): void {
       throw new AppError('invalid_request', {
         message:
           'headers.host: expected localhost or a loopback address, since the service runs without API keys',
+      });
+    }
+    if (!READING.has(request.method) && isOfOtherSite(request)) {
+      throw new AppError('forbidden', {
+        message: 'This was sent by a page of another site, and the service runs without API keys.',
       });
     }
   });
@@ -184,13 +206,15 @@ export function clientOf(request: FastifyRequest): string | null {
   return client?.id ?? null;
 }
 
-/**
- * Refuses a request that has no key of an operator. Where the API runs without keys, whoever uses this machine is
- * one. Fails closed on an open route.
- */
-export async function requireOperator(request: FastifyRequest): Promise<void> {
+/** Whether a request may see what is of all clients. Where the API runs without keys, whoever uses this machine may. */
+export function isOperator(request: FastifyRequest): boolean {
   const client = visits.get(request)?.client;
-  if (client === undefined || (client !== null && !hasScope(client, 'operator'))) {
+  return client === null || (client !== undefined && hasScope(client, 'operator'));
+}
+
+/** Refuses a request that may not see what is of all clients. Fails closed on an open route. */
+export async function requireOperator(request: FastifyRequest): Promise<void> {
+  if (!isOperator(request)) {
     throw new AppError('forbidden');
   }
 }

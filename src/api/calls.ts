@@ -40,7 +40,7 @@ export function callRoutes(api: Api, { store, feed, dialer }: CallRouteDependenc
       querystring: callQuery,
       response: {
         200: answer('A page of calls', callPage),
-        ...errorAnswers('unauthorized', 'store_unavailable'),
+        ...errorAnswers('unauthorized', 'forbidden', 'store_unavailable'),
       },
     },
     handler: async (request) => {
@@ -70,7 +70,7 @@ export function callRoutes(api: Api, { store, feed, dialer }: CallRouteDependenc
       params: callParams,
       response: {
         200: answer('The call', callAnswer),
-        ...errorAnswers('unauthorized', 'not_found', 'store_unavailable'),
+        ...errorAnswers('unauthorized', 'forbidden', 'not_found', 'store_unavailable'),
       },
     },
     handler: async (request) => callAnswerOf(await ownedCall(feed, request.params.id, clientOf(request))),
@@ -88,7 +88,7 @@ export function callRoutes(api: Api, { store, feed, dialer }: CallRouteDependenc
       response: {
         200: answer('The call had ended', callAnswer),
         202: answer('The call, which is being hung up', callAnswer),
-        ...errorAnswers('unauthorized', 'not_found', 'store_unavailable'),
+        ...errorAnswers('unauthorized', 'forbidden', 'not_found', 'store_unavailable'),
       },
     },
     handler: async (request, reply) => {
@@ -123,7 +123,7 @@ function eventRoute(api: Api, feed: CallFeed): void {
       response: {
         200: { description: 'The events', content: { 'text/event-stream': { schema: z.string() } } },
         204: z.undefined().describe('The call has ended, and all of it was sent before'),
-        ...errorAnswers('unauthorized', 'not_found', 'store_unavailable'),
+        ...errorAnswers('unauthorized', 'forbidden', 'not_found', 'store_unavailable'),
       },
     },
     handler: async (request, reply) => {

@@ -7,7 +7,7 @@ import type { CdrFormat } from '../cdr/export.ts';
 import { exportCdrs, verifyLedger, verifyRange } from '../cdr/export.ts';
 import { AppError } from '../errors.ts';
 import type { CdrLedger } from '../store/cdr-ledger.ts';
-import { requireOperator } from './auth.ts';
+import { clientOf, isOperator, requireOperator } from './auth.ts';
 import type { CdrChainAnswer } from './cdr-schemas.ts';
 import { cdrChainAnswer, cdrExportQuery, cdrVerifyQuery, END_OF_TIME } from './cdr-schemas.ts';
 import { answer, errorAnswers } from './schemas.ts';
@@ -27,19 +27,18 @@ const TYPES: Readonly<Record<CdrFormat, string>> = {
   csv: 'text/csv',
 };
 
-/** The call detail records of all clients, for operators: as a file, and whether they are what was written. */
+/** Call detail records: as a file, and for operators whether they are what was written. */
 export function cdrRoutes(api: Api, { cdrs }: { readonly cdrs: Ledger }): void {
   const readings = readingsOf(api);
 
   api.route({
     method: 'GET',
     url: '/v1/cdrs',
-    preValidation: requireOperator,
     schema: {
       tags,
       summary: 'Export call detail records',
       description:
-        'Needs the key of an operator: the records are of all clients. One for each attempt, in the order in which they were written; ranges go by the time of writing, so that each record is in exactly one of ranges that follow one another. NDJSON can be verified; CSV is for spreadsheets. The connection is cut where the export cannot be completed.',
+        'Those of the client; with the key of an operator those of all. One for each attempt, in the order in which they were written; ranges go by the time of writing, so that each record is in exactly one of ranges that follow one another. NDJSON of all clients can be verified; CSV is for spreadsheets. The connection is cut where the export cannot be completed.',
       querystring: cdrExportQuery,
       response: {
         200: {
@@ -55,7 +54,8 @@ export function cdrRoutes(api: Api, { cdrs }: { readonly cdrs: Ledger }): void {
     handler: async (request, reply) => {
       const { from = -END_OF_TIME, to = END_OF_TIME, format = formatFor(request) } = request.query;
       const { signal, over } = readings.begin(reply);
-      const pieces = exportCdrs(cdrs, { from, to }, format);
+      const owner = isOperator(request) ? undefined : (clientOf(request) ?? undefined);
+      const pieces = exportCdrs(cdrs, { from, to }, format, owner);
       const stream = Readable.from(pieces, { objectMode: false, highWaterMark: WRITE_AHEAD_BYTES });
       stream.once('close', over);
       signal.addEventListener('abort', () => stream.destroy(), { once: true });

@@ -81,7 +81,7 @@ function statusRoute(api: Api, { feed }: DataTechLabsDependencies): void {
       params: statusParams,
       response: {
         200: answer('The call as it is now', statusAnswer),
-        ...failureAnswers('unauthorized', 'not_found', 'store_unavailable'),
+        ...failureAnswers('unauthorized', 'forbidden', 'not_found', 'store_unavailable'),
       },
     },
     handler: async (request) =>
@@ -99,7 +99,7 @@ function carrierRoute(api: Api, { ways, engine, dialer }: DataTechLabsDependenci
       params: carrierParams,
       response: {
         200: answer('The carrier is known', carrierAnswer),
-        ...failureAnswers('unauthorized', 'not_found'),
+        ...failureAnswers('unauthorized', 'forbidden', 'not_found'),
       },
     },
     handler: async (request) => {

@@ -79,7 +79,8 @@ export function errorBody(error: AppError, requestId: string): ErrorBody {
   return { error: { code: error.code, message: error.message, requestId } };
 }
 
-function toAppError(error: unknown): AppError | undefined {
+/** The error as the client reads it; undefined: a bug. */
+export function toAppError(error: unknown): AppError | undefined {
   if (error instanceof AppError) {
     return error;
   }

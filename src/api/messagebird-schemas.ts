@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import type { ErrorCode } from '../errors.ts';
 import { ERROR_TABLE } from '../errors.ts';
-import { CODE_PLACE, templateComplaint } from '../prompt/text-template.ts';
 import { MESSAGEBIRD_ERRORS, statusOf } from './messagebird-errors.ts';
+import { ownText } from './own-text.ts';
 import { answer, count, locale, named } from './schemas.ts';
 
 /** What the code is put in place of in a text. */
@@ -51,19 +51,6 @@ const dataCoding = given(z.enum(['plain', 'unicode', 'auto']).optional())
   .optional()
   .describe('Accepted and not needed: what a text is made of decides');
 
-/** Here the text becomes one of ours. */
-const template = z
-  .string()
-  .refine((words) => words.includes(TOKEN_PLACE), { error: `expected a text with ${TOKEN_PLACE} in it` })
-  .transform((words, context) => {
-    const own = words.replaceAll(TOKEN_PLACE, CODE_PLACE);
-    const complaint = templateComplaint(own);
-    if (complaint !== undefined) {
-      context.addIssue({ code: 'custom', message: complaint, input: undefined });
-    }
-    return own;
-  });
-
 /** Keys that are not known are ignored, as there. */
 export const verifyRequest = named(
   'MessageBirdVerify',
@@ -74,7 +61,7 @@ export const verifyRequest = named(
       .describe('Calling number or sender, where a trunk may show it; otherwise the number of the trunk'),
     reference: given(text(256).optional()).optional(),
     type: given(type.optional()).optional(),
-    template: given(template.optional())
+    template: given(ownText(TOKEN_PLACE).optional())
       .optional()
       .describe(`What is said or sent, with \`${TOKEN_PLACE}\` in place of the code`),
     datacoding: dataCoding,
@@ -121,7 +108,9 @@ export const verifyAnswer = named(
     recipient: z.union([z.int(), z.string()]).describe('Number without `+`, as a JSON number'),
     originator: z
       .string()
-      .describe("The sender that was asked for and may be shown; otherwise `Code`, and the trunk's own is shown"),
+      .describe(
+        "The sender that was asked for and may be shown; otherwise `Code`, and the trunk's own is shown",
+      ),
     reference: z.string().nullable(),
     type: z.enum(['sms', 'tts']),
     messages: z.object({ id: z.string(), href: z.string() }).describe('The call, or the text message'),
@@ -130,6 +119,8 @@ export const verifyAnswer = named(
     validUntilDatetime: dateTime,
   }),
 );
+
+export const deleted = z.null().describe('Deleted');
 
 const failure = named(
   'MessageBirdErrors',

@@ -36,7 +36,8 @@ export function messageBirdRoutes(api: Api, dependencies: MessageBirdDependencie
   deleteRoute(api, dependencies);
 }
 
-function createRoute(api: Api, { verifications, ways }: MessageBirdDependencies): void {
+function createRoute(api: Api, dependencies: MessageBirdDependencies): void {
+  const { verifications, ways } = dependencies;
   api.route({
     method: 'POST',
     url: '/verify',
@@ -71,12 +72,13 @@ function createRoute(api: Api, { verifications, ways }: MessageBirdDependencies)
         wish,
         clientOf(request),
       );
-      return reply.code(201).send(verifyAnswerOf(verification, request, null));
+      return reply.code(201).send(await verifyAnswerOf(verification, request, dependencies));
     },
   });
 }
 
-function readRoute(api: Api, { verifications, feed }: MessageBirdDependencies): void {
+function readRoute(api: Api, dependencies: MessageBirdDependencies): void {
+  const { verifications } = dependencies;
   api.route({
     method: 'GET',
     url: '/verify/:id',
@@ -99,9 +101,7 @@ function readRoute(api: Api, { verifications, feed }: MessageBirdDependencies): 
         const complaint = await tokenComplaint(verifications, id, token, client);
         if (complaint !== undefined) return refuseToken(reply, complaint);
       }
-      const verification = await verifications.get(id, client);
-      const call = await feed.current(verification.callId);
-      return verifyAnswerOf(verification, request, call?.wishes.cli ?? null);
+      return verifyAnswerOf(await verifications.get(id, client), request, dependencies);
     },
   });
 }
@@ -119,7 +119,7 @@ function deleteRoute(api: Api, { verifications }: MessageBirdDependencies): void
     },
     handler: async (request, reply) => {
       await verifications.cancel(verificationIdOf(request.params.id), clientOf(request));
-      return reply.code(204).send();
+      return reply.code(204).send(null);
     },
   });
 }
@@ -204,20 +204,20 @@ const STATUSES = {
 /** What is said for the sender where none was asked for that may be shown: the default there. */
 const DEFAULT_ORIGINATOR = 'Code';
 
-/** @param cli the number that the call was asked to show; null: the trunk's own */
-function verifyAnswerOf(
+async function verifyAnswerOf(
   verification: VerificationView,
   request: FastifyRequest,
-  cli: string | null,
-): VerifyAnswer {
+  { feed }: Pick<MessageBirdDependencies, 'feed'>,
+): Promise<VerifyAnswer> {
   const { id, callId, to, channel, status, reference, createdAt, expiresAt } = verification;
+  const shown = (await feed.current(callId))?.wishes.cli ?? null;
   // As the client knows us: the SDKs know one name only, whoever answers to it.
   const base = `${request.protocol}://${request.host}`;
   return {
     id: digitsOf(id),
     href: `${base}/verify/${digitsOf(id)}`,
     recipient: /^\+\d+$/.test(to) ? Number(to.slice(1)) : to,
-    originator: cli ?? DEFAULT_ORIGINATOR,
+    originator: shown ?? DEFAULT_ORIGINATOR,
     reference,
     type: channel === 'sms' ? 'sms' : 'tts',
     messages: { id: digitsOf(callId), href: `${base}/v1/calls/${callId}` },

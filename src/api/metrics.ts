@@ -6,12 +6,16 @@ import type { HepCounters } from '../trace/hep-exporter.ts';
 import type { VerificationStatus } from '../verification/verification.ts';
 import { errorAnswers } from './schemas.ts';
 import type { Api } from './server.ts';
+import type { WebhookState } from './webhook-metrics.ts';
+import { webhookMetrics } from './webhook-metrics.ts';
 
 /** What the service counts, for Prometheus. Labels come from closed lists: no number, id of a call or path is one. */
 export interface ApiMetrics {
   verificationStarted(): void;
   verificationEnded(status: Exclude<VerificationStatus, 'pending'>): void;
   callEnded(call: Call): void;
+  /** @param limit what there was too much of, or `destination`: from a closed list */
+  requestRefused(limit: string): void;
   request(labels: { method: string; route: string; status: number }, seconds: number): void;
   /** The page as Prometheus reads it, with its content type. */
   page(): Promise<{ readonly contentType: string; readonly text: string }>;
@@ -51,6 +55,8 @@ export interface MetricsSources {
   readonly captured?: () => HepCounters | undefined;
   /** Undefined where the store is shared with nobody. */
   readonly cluster?: () => ClusterState | undefined;
+  /** Undefined where nobody is told anything. */
+  readonly webhooks?: () => Promise<WebhookState | undefined>;
 }
 
 /**
@@ -60,7 +66,7 @@ export interface MetricsSources {
  */
 export function createMetrics(sources: MetricsSources): ApiMetrics {
   const { activeCalls, speech = () => [], flashPauses = () => [] } = sources;
-  const { captured = () => undefined, cluster = () => undefined } = sources;
+  const { captured = () => undefined, cluster = () => undefined, webhooks = async () => undefined } = sources;
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -80,6 +86,12 @@ export function createMetrics(sources: MetricsSources): ApiMetrics {
     name: 'voice_otp_calls_total',
     help: 'Calls that ended, by disposition.',
     labelNames: ['disposition'] as const,
+    registers,
+  });
+  const refused = new Counter({
+    name: 'voice_otp_requests_refused_total',
+    help: 'Verifications and calls that were refused, by limit; `destination`: numbers that may not be called.',
+    labelNames: ['limit'] as const,
     registers,
   });
   const active = new Gauge({ name: 'voice_otp_active_calls', help: 'Calls under way.', registers });
@@ -128,6 +140,7 @@ export function createMetrics(sources: MetricsSources): ApiMetrics {
     registers,
   });
   const noteCluster = clusterGauges(registers, cluster);
+  const noteWebhooks = webhookMetrics(registers, webhooks);
   const noteCaptured = (): void => {
     messages.reset();
     for (const [result, count] of Object.entries(captured() ?? {})) messages.inc({ result }, count);
@@ -165,6 +178,7 @@ export function createMetrics(sources: MetricsSources): ApiMetrics {
         }
       }
     },
+    requestRefused: (limit) => refused.inc({ limit }),
     request: ({ method, route, status }, seconds) =>
       requests.observe({ method, route, status: String(status) }, seconds),
     page: async () => {
@@ -173,6 +187,7 @@ export function createMetrics(sources: MetricsSources): ApiMetrics {
       noteFlash();
       noteCaptured();
       noteCluster();
+      await noteWebhooks();
       return { contentType: registry.contentType, text: await registry.metrics() };
     },
   };

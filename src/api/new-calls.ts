@@ -18,6 +18,7 @@ export const NEW_CALL_ERRORS = [
   'unknown_carrier',
   'cli_not_allowed',
   'unauthorized',
+  'forbidden',
   'body_too_large',
   'unsupported_media_type',
   'idempotency_key_reused',

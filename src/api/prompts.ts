@@ -39,6 +39,7 @@ export function promptRoutes(api: Api, { prompts }: { readonly prompts: PreviewP
           'invalid_playlist',
           'unsupported_locale',
           'unauthorized',
+          'forbidden',
           'body_too_large',
           'unsupported_media_type',
           'prompt_failed',

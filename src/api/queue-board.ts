@@ -34,7 +34,7 @@ const BOARD_CSP = [
 ].join('; ');
 
 /** What is told of a job's data: ids, and until when it waits. Whatever else may come into it stays where it is. */
-const SHOWN_DATA = ['callId', 'trunkId', 'from', 'wish', 'deadline'];
+const SHOWN_DATA = ['noticeId', 'callId', 'trunkId', 'from', 'wish', 'deadline'];
 
 const MAX_JOBS_PER_PAGE = 100;
 

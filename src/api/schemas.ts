@@ -43,6 +43,7 @@ export const callState = z.enum([
 ] as const satisfies readonly CallState[]);
 export const disposition = z.enum([
   'answered',
+  'sent',
   'busy',
   'no_answer',
   'declined',
@@ -143,7 +144,7 @@ const attemptAnswer = named(
   'Attempt',
   z.object({
     trunkId: z.string(),
-    channel: z.enum(['voice', 'flash']),
+    channel: z.enum(['voice', 'flash', 'sms']),
     cli: z.string().describe('As the callee was shown it; of a flash call without its hidden digits'),
     startedAt: timestamp,
     ringingAt: timestamp.nullable(),

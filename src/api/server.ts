@@ -15,6 +15,7 @@ import { WrongKeys } from '../clients/wrong-keys.ts';
 import type { Config } from '../config.ts';
 import type { Engine } from '../engine/engine.ts';
 import { AppError } from '../errors.ts';
+import type { RcmlSource } from '../rcml/rcml-source.ts';
 import type { Store } from '../store/store.ts';
 import type { CallTrace } from '../trace/call-trace.ts';
 import type { VerificationService } from '../verification/service.ts';
@@ -24,6 +25,7 @@ import { cdrRoutes } from './cdrs.ts';
 import { answerClientError } from './client-error.ts';
 import { dataTechLabsRoutes } from './datatechlabs.ts';
 import { dataTechLabsErrors } from './datatechlabs-envelope.ts';
+import { dropInErrors, dropInRoutes } from './drop-ins.ts';
 import type { ErrorDialect } from './error-dialect.ts';
 import { installErrorHandler, sendError } from './errors.ts';
 import { healthRoutes } from './health.ts';
@@ -39,7 +41,11 @@ import { requestValidator } from './request-validator.ts';
 import { traceRoutes } from './traces.ts';
 import type { TrunkPorts } from './trunks.ts';
 import { trunkRoutes } from './trunks.ts';
+import { tryPage } from './try.ts';
+import type { PagePorts } from './try-room.ts';
 import { verificationRoutes } from './verifications.ts';
+import type { WebhookPorts } from './webhooks.ts';
+import { webhookRoutes } from './webhooks.ts';
 
 /** A Fastify instance whose routes take zod schemas. */
 export type Api = FastifyInstance<
@@ -59,12 +65,17 @@ export interface ApiDependencies {
   readonly verifications: VerificationService;
   readonly calls: CallService;
   readonly prompts: PreviewPort;
+  readonly rcml: Pick<RcmlSource, 'playlist'>;
   readonly feed: CallFeed;
   readonly dialer: { hangUp(callId: string): void; draining(): boolean };
   readonly store: Store;
   readonly engine: Pick<Engine, 'missing'>;
   readonly ways: TrunkPorts;
   readonly trace: Pick<CallTrace, 'of'>;
+  /** Of the page at `/try`, which is there only with this, and where it is switched on. */
+  readonly page?: PagePorts;
+  /** Who tells clients what happened; without it there are no dead letters either. */
+  readonly webhooks?: WebhookPorts;
   /** Those that calls wait in, for a board; none where they wait in this process. */
   readonly queues?: () => readonly Queue[];
 }
@@ -117,7 +128,9 @@ export async function buildServer(dependencies: ApiDependencies): Promise<Api> {
   const routes = collectRoutes(api);
   healthRoutes(api, dependencies);
   await ourRoutes(api, dependencies);
-  const { queues = () => [] } = dependencies;
+  await dropInRoutes(api, dependencies);
+  const { page, queues = () => [] } = dependencies;
+  if (config.page.enabled && page !== undefined) await tryPage(api, { ...dependencies, page });
   if (queues().length > 0) await queueBoard(api, { queues });
   await documentationRoutes(api);
   answerOtherMethods(api, routes);
@@ -150,6 +163,13 @@ async function ourRoutes(api: Api, dependencies: ApiDependencies): Promise<void>
     (scope) => requireScope(scope, 'records'),
     (closed) => cdrRoutes(closed, dependencies.store),
   );
+  const { webhooks } = dependencies;
+  if (webhooks !== undefined) {
+    await behind(
+      (scope) => requireScope(scope, 'webhooks'),
+      (closed) => webhookRoutes(closed, webhooks),
+    );
+  }
   await behind(requireClient, (closed) => {
     trunkRoutes(closed, dependencies.ways);
     metricsRoute(closed, dependencies.metrics);
@@ -180,7 +200,7 @@ function newInstance({ config, logger }: ApiDependencies): Api {
 
 /** An API that is switched off has no paths, and so no errors of its own. */
 function dialectsOf(config: Config['api']): readonly ErrorDialect[] {
-  return config.dataTechLabs ? [dataTechLabsErrors] : [];
+  return [...(config.dataTechLabs ? [dataTechLabsErrors] : []), ...dropInErrors(config)];
 }
 
 /** JSON and nothing else: other types are 415, and an empty body is no body, whatever its type says. */

@@ -45,7 +45,7 @@ export function traceRoutes(
       params: callParams,
       response: {
         200: answer('Both directions, in their order', z.union([sipTrace, z.string()])),
-        ...errorAnswers('unauthorized', 'not_found'),
+        ...errorAnswers('unauthorized', 'forbidden', 'not_found'),
       },
     },
     handler: async (request, reply) => {

@@ -66,7 +66,7 @@ export const routeQuery = z.strictObject({
   to: callee,
   carrierId: z.string().min(1).max(64).optional(),
   from: z.string().min(1).max(64).optional(),
-  channel: z.enum(['voice', 'flash']).default('voice').describe('What is to prove the number'),
+  channel: z.enum(['voice', 'flash', 'sms']).default('voice').describe('What is to prove the number'),
 });
 
 export const routeAnswer = named(
@@ -86,6 +86,7 @@ export const routeAnswer = named(
             'unapproved',
             'last_resort',
             'other_carrier_id',
+            'channel_not_carried',
             'prefix_not_served',
             'cli_not_allowed',
             'out_of_service',

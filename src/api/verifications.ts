@@ -48,6 +48,7 @@ export function verificationRoutes(
           'flash_paused',
           'sms_unavailable',
           'unauthorized',
+          'forbidden',
           'body_too_large',
           'unsupported_media_type',
           'idempotency_key_reused',
@@ -87,7 +88,7 @@ export function verificationRoutes(
       params: verificationParams,
       response: {
         200: answer('The verification', verificationAnswer),
-        ...errorAnswers('unauthorized', 'not_found', 'store_unavailable'),
+        ...errorAnswers('unauthorized', 'forbidden', 'not_found', 'store_unavailable'),
       },
     },
     handler: async (request) =>
@@ -108,6 +109,7 @@ export function verificationRoutes(
         200: answer('Compared', checkAnswer),
         ...errorAnswers(
           'unauthorized',
+          'forbidden',
           'not_found',
           'not_pending',
           'body_too_large',
@@ -142,7 +144,7 @@ export function verificationRoutes(
       params: verificationParams,
       response: {
         200: answer('The verification as it is now', verificationAnswer),
-        ...errorAnswers('unauthorized', 'not_found', 'store_unavailable'),
+        ...errorAnswers('unauthorized', 'forbidden', 'not_found', 'store_unavailable'),
       },
     },
     handler: async (request) =>

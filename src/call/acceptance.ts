@@ -175,6 +175,15 @@ export async function earlierReply(
   return earlier === undefined ? undefined : replyOf(earlier);
 }
 
+/** A call that knows whether somebody is told of it, and what is stored along with it. */
+export function withNotice(
+  call: Call,
+  notice: Notice | undefined,
+): { readonly call: Call; readonly notice: Pick<AlsoStored, 'notice'> } {
+  if (notice === undefined) return { call, notice: {} };
+  return { call: { ...call, wishes: { ...call.wishes, told: true } }, notice: { notice } };
+}
+
 /** What a verification is found under by its alias: clients do not meet. */
 export function aliasKey(clientId: string | null, alias: string): string {
   return requestKey(clientId, alias);

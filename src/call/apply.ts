@@ -6,6 +6,7 @@ import type { PromptError } from '../prompt/prompt-error.ts';
 import type { PromptReport } from '../prompt/prompt-report.ts';
 import type {
   Attempt,
+  AttemptChannel,
   Blame,
   Call,
   CallState,
@@ -19,7 +20,7 @@ import { historyOf, judge } from './outcome.ts';
 /** The trunk and calling number of the attempt that an event belongs to. */
 export interface AttemptContext {
   readonly trunkId: string;
-  readonly channel: 'voice' | 'flash';
+  readonly channel: AttemptChannel;
   readonly cli: string;
   /** Of the prompt. */
   readonly marks: DeliveryMarks;
@@ -205,10 +206,11 @@ function closed(call: Call, at: number, end: LegEnd, media: Attempt['media'], co
     detail['detail'] = clipped(end.detail);
   }
   const silent = end.kind === 'setup_timeout';
+  const final = end.kind === 'rejected' || end.kind === 'taken' ? end.sip : undefined;
   const shut = changed(call, call.state === 'answered' ? 'answered' : 'dialing', {
     endedAt: at,
-    sipStatus: end.kind === 'rejected' ? end.sip.status : silent ? TIMEOUT_STATUS : null,
-    sipReason: end.kind === 'rejected' ? clipped(end.sip.reason) : null,
+    sipStatus: final?.status ?? (silent ? TIMEOUT_STATUS : null),
+    sipReason: final === undefined ? null : clipped(final.reason),
     q850: sip?.q850 ?? null,
     redress: disposition === 'blocked' ? redressOf(sip) : null,
     disposition,
@@ -243,7 +245,7 @@ function deliveredBy(
 }
 
 function sipOf(end: LegEnd): SipResult | undefined {
-  return end.kind === 'rejected' || end.kind === 'hung_up' ? end.sip : undefined;
+  return end.kind === 'rejected' || end.kind === 'taken' || end.kind === 'hung_up' ? end.sip : undefined;
 }
 
 function redressOf(sip: SipResult | undefined): string | null {

@@ -1,4 +1,4 @@
-import type { CallEvent, Engine, LegEnd } from '../engine/engine.ts';
+import type { CallEvent, Codec, Engine, LegEnd, LegWire } from '../engine/engine.ts';
 import { AppError } from '../errors.ts';
 import { NO_MARKS } from '../prompt/delivered.ts';
 import type { BreakerPass } from '../trunk/breaker.ts';
@@ -15,13 +15,13 @@ import type { TrunkStates } from '../trunk/trunk-states.ts';
 import type { Vault } from '../verification/vault.ts';
 import type { AttemptContext } from './apply.ts';
 import type { Attempt, Call } from './call.ts';
-import { withHiddenCaller } from './hidden-caller.ts';
+import { withHiddenCaller, withHiddenCode } from './hidden-caller.ts';
 import type { CallLog } from './log.ts';
 import type { Outcome } from './outcome.ts';
 import { historyOf, judge } from './outcome.ts';
 import { insist } from './persistence.ts';
-import type { PlannedLeg } from './plan.ts';
-import { plan, withOtherCodecs } from './plan.ts';
+import type { PlannedLeg, PlannedText } from './plan.ts';
+import { plan, planTexts, withOtherCodecs } from './plan.ts';
 import type { CallRecord } from './record.ts';
 import { Superseded } from './record.ts';
 import type { Round, RoundSpeech } from './round.ts';
@@ -96,6 +96,9 @@ export interface AttemptOptions {
 /** Where nothing is made ready before there is a permit. */
 const UNSAID: RoundSpeech = { prompt: null };
 
+/** A leg, or a text message, by one trunk. */
+type Planned = PlannedLeg | PlannedText;
+
 /** What was lent for one attempt. */
 interface Lent {
   readonly way: Candidate;
@@ -140,7 +143,7 @@ export class Attempts {
     const { leftMs, begunLater } = this.#times(round);
     let result = resultOf(before.at(-1));
     let refused = before.flatMap(({ trunkId, disposition }) =>
-      disposition === 'media_rejected' ? (legs.get(trunkId)?.leg.codecs ?? []) : [],
+      disposition === 'media_rejected' ? codecsOf(legs.get(trunkId)) : [],
     );
     const ways = this.#waysLeft(found, legs, before);
     this.#releaseUnused(ways);
@@ -161,10 +164,10 @@ export class Attempts {
       }
       const planned = legs.get(lent.way.trunkId);
       if (planned === undefined || waiting.aborted) break;
-      const leg = withOtherCodecs(planned.leg, refused);
-      const outcome = await this.#attempt({ ...planned, leg }, lent, round, speech);
+      const one = 'leg' in planned ? { ...planned, leg: withOtherCodecs(planned.leg, refused) } : planned;
+      const outcome = await this.#attempt(one, lent, round, speech);
       result = outcome;
-      refused = outcome.disposition === 'media_rejected' ? [...refused, ...leg.codecs] : refused;
+      refused = outcome.disposition === 'media_rejected' ? [...refused, ...codecsOf(one)] : refused;
       if (outcome.retry === 'never') return result;
       if (this.#attemptsOf(round).length >= settings.maxAttempts) return result;
       // So that whoever gets room for it next knows that this attempt is over.
@@ -198,7 +201,7 @@ export class Attempts {
   }
 
   /** Trunks that were not tried; the one whose permit is in hand is the first. */
-  #waysLeft(found: Route, legs: ReadonlyMap<string, PlannedLeg>, before: readonly Attempt[]): Route {
+  #waysLeft(found: Route, legs: ReadonlyMap<string, Planned>, before: readonly Attempt[]): Route {
     const tried = new Set(before.map(({ trunkId }) => trunkId));
     const ways = found.filter(
       ({ trunkId, place }) => !tried.has(trunkId) && (place === null || legs.has(trunkId)),
@@ -238,14 +241,17 @@ export class Attempts {
   }
 
   /** By the id of their trunk. */
-  #legs(found: Route, round: Round, speech: RoundSpeech): ReadonlyMap<string, PlannedLeg> {
+  #legs(found: Route, round: Round, speech: RoundSpeech): ReadonlyMap<string, Planned> {
     const { settings, routing } = this.#ports;
-    const { flash, detection } = round;
+    const { flash, detection, text } = round;
+    const { id: callId, to, wishes } = this.#call;
+    const trunks = candidates(found).flatMap(({ trunkId }) => trunkOf(routing.trunks, trunkId));
+    if (text !== undefined) return byTrunk(planTexts({ callId, to, trunks, wishes, body: text.body }));
     const planned = plan({
-      callId: this.#call.id,
-      to: this.#call.to,
-      trunks: candidates(found).flatMap(({ trunkId }) => trunkOf(routing.trunks, trunkId)),
-      wishes: this.#call.wishes,
+      callId,
+      to,
+      trunks,
+      wishes,
       ...(flash === undefined ? {} : { flash }),
       ...(speech.gate === undefined ? {} : { gate: speech.gate }),
       ...(speech.repeat === undefined ? {} : { repeat: speech.repeat }),
@@ -257,23 +263,31 @@ export class Attempts {
         lingerMs: settings.lingerMs,
       },
     });
-    return new Map(planned.map((one) => [one.trunk.id, one]));
+    return byTrunk(planned);
   }
 
-  /** One leg. The engine is asked for the next event only when this one is dealt with. */
+  #events(planned: Planned, wire: LegWire): AsyncGenerator<CallEvent, void, undefined> {
+    const { engine } = this.#ports;
+    return 'text' in planned
+      ? engine.message(planned.text, this.#signal, wire)
+      : engine.originate(planned.leg, this.#signal, wire);
+  }
+
+  /** One leg, or one text message. The engine is asked for the next event only when this one is dealt with. */
   async #attempt(
-    { leg, trunk, cli }: PlannedLeg,
+    planned: Planned,
     { way, permit, pass }: Lent,
     round: Round,
     speech: RoundSpeech,
   ): Promise<Outcome> {
-    const { engine, log, onLeg, onAttempt } = this.#ports;
+    const { log, onLeg, onAttempt } = this.#ports;
+    const { trunk, cli } = planned;
     const context = this.#contextOf(trunk, cli, way, round, speech);
     let end: LegEnd | undefined;
     const over = permit.keep();
     const wire = { sent: () => permit.sent(), over };
-    for await (const told of engine.originate(leg, this.#signal, wire)) {
-      const event = round.channel === 'flash' ? this.#withoutNumber(told, cli) : told;
+    for await (const told of this.#events(planned, wire)) {
+      const event = this.#withoutSecrets(told, cli, round);
       if (event.type === 'gate_opened' && round.confirms) this.#options.onGateOpened();
       if (event.type === 'trying' && event.sipCallId !== undefined) onLeg(this.#call.id, event.sipCallId);
       await this.#record.take(event, context);
@@ -332,7 +346,8 @@ export class Attempts {
     { channel }: Round,
     { prompt }: RoundSpeech,
   ): AttemptContext {
-    const { price, currency } = way.served ?? {};
+    // What is charged is charged by the minute.
+    const { price, currency } = channel === 'sms' ? {} : (way.served ?? {});
     return {
       trunkId: trunk.id,
       channel,
@@ -343,8 +358,10 @@ export class Attempts {
     };
   }
 
-  /** The event of a flash call as it may be recorded. */
-  #withoutNumber(told: CallEvent, cli: string): CallEvent {
+  /** The event as it may be recorded. */
+  #withoutSecrets(told: CallEvent, cli: string, { channel, text }: Round): CallEvent {
+    if (text !== undefined) return withHiddenCode(told, text.code);
+    if (channel !== 'flash') return told;
     return withHiddenCaller(withSealedLeftover(told, this.#call.id, this.#ports.vault), cli);
   }
 
@@ -364,6 +381,15 @@ export class Attempts {
 function resultOf(attempt: Attempt | undefined): Result | undefined {
   if (attempt === undefined || attempt.disposition === null || attempt.blame === null) return undefined;
   return { disposition: attempt.disposition, blame: attempt.blame };
+}
+
+function byTrunk(planned: readonly Planned[]): ReadonlyMap<string, Planned> {
+  return new Map(planned.map((one) => [one.trunk.id, one]));
+}
+
+/** What it offers; nothing in a text message. */
+function codecsOf(planned: Planned | undefined): readonly Codec[] {
+  return planned !== undefined && 'leg' in planned ? planned.leg.codecs : [];
 }
 
 function trunkOf(trunks: readonly Trunk[], id: string): readonly Trunk[] {

@@ -8,7 +8,7 @@ import type { ClientPermits } from '../verification/preparation.ts';
 import type { Vault } from '../verification/vault.ts';
 import type { NoticeTarget } from '../webhooks/notice.ts';
 import type { AcceptancePorts } from './acceptance.ts';
-import { admitted, earlierReply, familyOfRequest, takeCall } from './acceptance.ts';
+import { admitted, earlierReply, familyOfRequest, takeCall, withNotice } from './acceptance.ts';
 import type { Call } from './call.ts';
 import { createCall } from './call.ts';
 import { readTrunkWish } from './trunk-wish.ts';
@@ -94,7 +94,7 @@ export class CallService {
     const wish = readTrunkWish(request, routing.trunks, (cli) => permits.cli(clientId, cli));
     await prompts.check(request.playlist);
     const id = request.callId ?? newId('call', familyOfRequest(repeatable, randomBytes));
-    const call = createCall({
+    const queued = createCall({
       id,
       node: dialer.token(),
       verificationId: null,
@@ -108,8 +108,8 @@ export class CallService {
       },
       sealedPlaylist: vault.seal(id, new Secret(JSON.stringify(request.playlist))),
     });
+    const { call, notice } = withNotice(queued, this.#options.notices.noticeOf(queued, null, request.notice));
     const view: Call = { ...call, sealedPlaylist: null };
-    const notice = this.#options.notices.noticeOf(call, null, request.notice);
     const { endUserAddress } = request;
     const earlier = await admitted(
       this.#options,
@@ -120,7 +120,7 @@ export class CallService {
           call,
           null,
           repeatable === undefined ? undefined : { ...repeatable, reply: JSON.stringify(view) },
-          notice === undefined ? {} : { notice },
+          notice,
         ),
       (reply) => reply !== undefined,
     );

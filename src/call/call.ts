@@ -7,6 +7,7 @@ export type CallState = 'queued' | 'dialing' | 'ringing' | 'answered' | 'ended';
 /** What became of a call; docs/errors.md says what each means. */
 export type Disposition =
   | 'answered'
+  | 'sent'
   | 'busy'
   | 'no_answer'
   | 'declined'
@@ -51,11 +52,14 @@ export interface Delivered {
 /** Why a trunk was chosen: what `route` said of it, as data. */
 export type RouteReason = Readonly<Record<string, unknown>>;
 
-/** One leg on one trunk. Times are epoch milliseconds, null until they happened. */
+/** How a callee is reached: by a call that speaks, by one that only rings, or by a text message. */
+export type AttemptChannel = 'voice' | 'flash' | 'sms';
+
+/** One leg on one trunk, or one text message. Times are epoch milliseconds, null until they happened. */
 export interface Attempt {
   readonly trunkId: string;
   /** Absent in records of version 0.1: `voice`. */
-  readonly channel?: 'voice' | 'flash';
+  readonly channel?: AttemptChannel;
   readonly cli: string;
   readonly startedAt: number;
   /** First 180. */
@@ -115,6 +119,10 @@ export interface CallWishes {
   readonly ringTimeoutMs: number | null;
   /** A flash call: its calling number is a secret, and so many digits of it are hidden. Absent in older records. */
   readonly flash?: { readonly hiddenDigits: number; readonly trunkId: string };
+  /** Somebody is told what becomes of it (see `Notice`). */
+  readonly told?: true;
+  /** It is a text message, and nothing rings. */
+  readonly sms?: true;
 }
 
 const NO_WISHES: CallWishes = { cli: null, trunkId: null, ringTimeoutMs: null };
@@ -190,11 +198,27 @@ export function waitsUntil({ timeline }: Call): number | undefined {
 
 /** Whether its callee may be able to prove something by it, or has: heard the code, saw who called, pressed the keys. */
 export function mayProve(call: Call): boolean {
-  return (
-    call.attempts.some((attempt) => (attempt.channel === 'flash' ? wasSeen(attempt) : mayBeHeard(attempt))) ||
-    call.timeline.some(({ type }) => type === 'gate_opened')
-  );
+  return call.attempts.some(mayHaveReached) || call.timeline.some(({ type }) => type === 'gate_opened');
 }
+
+function mayHaveReached(attempt: Attempt): boolean {
+  const { channel = 'voice' } = attempt;
+  switch (channel) {
+    case 'flash':
+      return wasSeen(attempt);
+    case 'sms':
+      return mayBeRead(attempt);
+    case 'voice':
+      return mayBeHeard(attempt);
+  }
+}
+
+/** A trunk has taken it; or nobody said what became of it, and it may be on its way all the same. */
+function mayBeRead({ disposition }: Attempt): boolean {
+  return disposition === null || MAY_BE_READ.includes(disposition);
+}
+
+const MAY_BE_READ: readonly Disposition[] = ['sent', 'trunk_timeout', 'canceled', 'interrupted'];
 
 function wasSeen({ ringingAt, answeredAt }: Attempt): boolean {
   return ringingAt !== null || answeredAt !== null;

@@ -4,6 +4,7 @@ import { PromptError } from '../prompt/prompt-error.ts';
 import type { Store } from '../store/store.ts';
 import { Moved } from '../trunk/openings.ts';
 import type { Vault } from '../verification/vault.ts';
+import type { Verification } from '../verification/verification.ts';
 import { expire } from '../verification/verification.ts';
 import { markPrepared, markUnprepared, markWaiting } from './apply.ts';
 import type { AttemptPorts, AttemptSettings, InHand, Result } from './attempts.ts';
@@ -30,9 +31,9 @@ export interface CoursePorts extends Omit<AttemptPorts, 'settings' | 'vault'> {
   readonly clockOffsetMs: () => number;
   /** The signal that is aborted when the process ends whatever is open: writing to the store is then given up. */
   readonly giveUp: () => AbortSignal;
-  /** Hears of every verification that a call has approved by itself, for metrics. */
-  readonly onApproved: () => void;
-  /** Hears of every call that was stored as ended, for metrics. */
+  /** Hears of every verification that a call has approved by itself. */
+  readonly onApproved: (verification: Verification) => void;
+  /** Hears of every call that was stored as ended. */
   readonly onEnded: (call: Call) => void;
 }
 
@@ -315,7 +316,7 @@ export class CallCourse {
         const digest = (await store.verification(verificationId))?.codeDigest ?? undefined;
         return digest === undefined ? undefined : store.check(verificationId, { by: 'keys', digest }, at);
       }, giveUp);
-      if (checked?.verdict === 'approved') onApproved();
+      if (checked?.verdict === 'approved') onApproved(checked.verification);
       else log.warn({ callId: id }, 'the keys were right, but the verification is no longer pending');
     } catch (error) {
       log.error({ callId: id, err: error }, 'an approval by keys could not be stored');

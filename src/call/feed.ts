@@ -26,6 +26,8 @@ export interface CallFeedOptions {
   readonly load: (callId: string) => Promise<Call | undefined>;
   /** Hears of listeners that threw. */
   readonly onListenerError: (error: unknown, callId: string) => void;
+  /** Hears of what is published here. Must return at once. */
+  readonly onPublished?: (call: Call) => void;
   /** Other processes that carry calls of the same store; absent: there are none. */
   readonly peers?: Pick<Peers, 'publish' | 'follow'>;
 }
@@ -55,6 +57,7 @@ export class CallFeed {
     this.#unfollow(call.id);
     this.#tell(call);
     this.#options.peers?.publish(call);
+    this.#options.onPublished?.(call);
   }
 
   /**

@@ -1,4 +1,5 @@
 import type { CallEvent, SipResult } from '../engine/engine.ts';
+import type { Secret } from '../secret.ts';
 
 const HIDDEN = '•••';
 /** Digits of a calling number by which it is known, with or without its country code. */
@@ -13,11 +14,22 @@ const RUN = /\d(?:[-.()\s/]{0,2}\d){5,}/g;
  * @param cli the whole calling number
  */
 export function withHiddenCaller(event: CallEvent, cli: string): CallEvent {
-  if (event.type !== 'ended' || !('sip' in event.end) || event.end.sip === undefined) return event;
   const telling = cli.replace(/\D/g, '').slice(-TELLING_DIGITS);
   if (telling === '') return event;
-  const hidden = (text: string): string =>
-    text.replace(RUN, (run) => (run.replace(/\D/g, '').includes(telling) ? HIDDEN : run));
+  return withHidden(event, (text) =>
+    text.replace(RUN, (run) => (run.replace(/\D/g, '').includes(telling) ? HIDDEN : run)),
+  );
+}
+
+/** The event of a text message without the code in what the far end says of the end. */
+export function withHiddenCode(event: CallEvent, code: Secret): CallEvent {
+  const characters = Array.from(code.reveal(), (one) => one.replace(/[^\p{L}\p{N}]/gu, '\\$&'));
+  const written = new RegExp(characters.join('[-.\\s]?'), 'giu');
+  return withHidden(event, (text) => text.replace(written, HIDDEN));
+}
+
+function withHidden(event: CallEvent, hidden: (text: string) => string): CallEvent {
+  if (event.type !== 'ended' || !('sip' in event.end) || event.end.sip === undefined) return event;
   const { reason, reasonText, redressUri } = event.end.sip;
   const sip: SipResult = {
     ...event.end.sip,

@@ -17,6 +17,8 @@ export interface LegHistory {
   readonly rang: boolean;
   /** Whether it was to ring only. */
   readonly flash: boolean;
+  /** Whether it was a text message. */
+  readonly text?: boolean;
   /** Any provisional response but 100 came. */
   readonly progressed: boolean;
   /** Dispositions of the attempts of the same channel before this one. */
@@ -56,6 +58,8 @@ const REDIRECTED: Row = ['redirected', 'trunk', 'never'];
 const TRUNK_AUTH: Row = ['trunk_auth', 'us', 'next_trunk'];
 const REFUSED_THERE: Row = ['rejected', 'unknown', 'never'];
 const REFUSED_EVERYWHERE: Row = ['rejected', 'callee', 'never'];
+/** A text message that the trunk has taken, which is all that is ever known of it. */
+const SENT: Row = ['sent', 'none', 'never'];
 /** What a flash call is for. */
 const RANG: Row = ['rang', 'none', 'never'];
 /** Some networks never say that a phone rings, and it may have. */
@@ -118,6 +122,17 @@ const BY_CAUSE_OF_4XX: Readonly<Record<number, Row>> = {
   23: REDIRECTED,
 };
 
+/**
+ * What these mean to a MESSAGE alone: a gateway that waited in vain for the phone, and trunks to which MESSAGE or its
+ * body is unknown, which is no news of the calls that they carry.
+ */
+const BY_STATUS_OF_TEXT: Readonly<Record<number, Row>> = {
+  405: MEDIA_REJECTED,
+  408: NOT_PAGED,
+  415: MEDIA_REJECTED,
+  501: MEDIA_REJECTED,
+};
+
 /** Hang-ups of ours that are no answered call, or not a full one. */
 const HUNG_UP: Readonly<Partial<Record<HungUp['why'], Row>>> = {
   crossed_cancel: CANCELED_HERE,
@@ -143,6 +158,7 @@ export function historyOf(call: Call, retryRejected: boolean): LegHistory {
   return {
     rang: (attempt?.ringingAt ?? null) !== null,
     flash: attempt?.channel === 'flash',
+    text: attempt?.channel === 'sms',
     progressed: call.timeline.some((entry) => entry.attempt === number && PROVISIONAL.includes(entry.type)),
     earlier: call.attempts
       .slice(0, -1)
@@ -167,7 +183,9 @@ function retryOf(rule: RetryRule, disposition: Disposition, history: LegHistory)
 function rowOf(end: LegEnd, history: LegHistory): Row {
   switch (end.kind) {
     case 'rejected':
-      return responseRow(end.sip, history);
+      return (history.text ? BY_STATUS_OF_TEXT[end.sip.status] : undefined) ?? responseRow(end.sip, history);
+    case 'taken':
+      return SENT;
     case 'setup_timeout':
       return timeoutRow(history);
     // Even without a 180: a tone in early media may have been the phone's.

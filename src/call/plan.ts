@@ -8,9 +8,12 @@ import type {
   LegTimeouts,
   NextHop,
   RepeatTerms,
+  TextLeg,
   TlsTerms,
 } from '../engine/engine.ts';
 import type { Speech } from '../media/speech.ts';
+import type { Secret } from '../secret.ts';
+import { fits } from '../sms/message.ts';
 import type { Trunk } from '../trunk/definition.ts';
 import {
   dialledNumber,
@@ -47,7 +50,36 @@ export interface PlannedLeg {
   readonly leg: Leg;
 }
 
+/** A text message that may be sent, and the trunk that it goes by. */
+export interface PlannedText {
+  readonly trunk: Trunk;
+  /** Whom the callee sees it come from. */
+  readonly cli: string;
+  readonly text: TextLeg;
+}
+
 const SIP_ADDRESS = /^sip:[^@]+@(?<host>\[[^\]]+\]|[^:]+)(?::(?<port>\d+))?$/;
+
+/**
+ * The text messages of a call, as `plan` has its legs. A trunk that takes fewer messages as one than the text needs has
+ * none.
+ *
+ * @throws Error as `plan`
+ */
+export function planTexts(
+  input: Pick<PlanInput, 'callId' | 'to' | 'trunks' | 'wishes'> & { readonly body: Secret },
+): readonly PlannedText[] {
+  const { callId, to, wishes, body } = input;
+  const texts = input.trunks.flatMap((trunk): readonly PlannedText[] => {
+    const isAsked = wishes.trunkId === null || trunk.id === wishes.trunkId;
+    const { sms } = trunk;
+    if (sms === undefined || !isAsked || !fits(body, sms.maxSegments)) return [];
+    if (wishes.cli !== null && !mayShow(trunk, wishes.cli)) return [];
+    const cli = shownNumber(trunk, wishes.cli ?? trunk.cli);
+    return [{ trunk, cli, text: { callId, ...wayOf(to, trunk, cli), body, timeoutMs: sms.timeoutMs } }];
+  });
+  return to.startsWith('sip:') ? withoutRepeats(texts, ({ text }) => text.nextHop) : texts;
+}
 
 /**
  * The legs of a call, in the order in which they are to be tried.
@@ -63,6 +95,7 @@ export function plan(input: PlanInput): readonly PlannedLeg[] {
   const cli = input.flash?.cli ?? input.wishes.cli;
   const usable = input.trunks.filter(
     (trunk) =>
+      trunk.sms?.only !== true &&
       (trunkId === null || trunk.id === trunkId) &&
       (cli === null || input.flash !== undefined || mayShow(trunk, cli)),
   );
@@ -70,7 +103,7 @@ export function plan(input: PlanInput): readonly PlannedLeg[] {
     const shown = shownNumber(trunk, cli ?? trunk.cli);
     return { trunk, cli: shown, leg: legOf(input, trunk, shown) };
   });
-  return input.to.startsWith('sip:') ? withoutRepeats(legs) : legs;
+  return input.to.startsWith('sip:') ? withoutRepeats(legs, ({ leg }) => leg.nextHop) : legs;
 }
 
 /**
@@ -90,15 +123,9 @@ export function callCredentials(to: string, trunk: Trunk): DigestCredentials | u
 
 function legOf(input: PlanInput, trunk: Trunk, shown: string): Leg {
   const { callId, to, prompt, timeouts, wishes, flash, gate, repeat, detection } = input;
-  const destination = destinationOf(to, trunk);
-  const credentials = callCredentials(to, trunk);
   return {
     callId,
-    requestUri: destination.requestUri,
-    nextHop: destination.nextHop,
-    ...identity(trunk, shown),
-    ...(credentials === undefined ? {} : { credentials }),
-    ...tlsOf(to, trunk),
+    ...wayOf(to, trunk, shown),
     ...(trunk.srtp === undefined ? {} : { srtp: trunk.srtp }),
     codecs: trunk.codecs,
     prompt,
@@ -111,6 +138,23 @@ function legOf(input: PlanInput, trunk: Trunk, shown: string): Leg {
       setupMs: trunk.setupTimeoutMs,
       ringMs: wishes.ringTimeoutMs ?? trunk.ringTimeoutMs,
     },
+  };
+}
+
+/** Where a request goes, in whose name, and what it proves itself with. */
+function wayOf(
+  to: string,
+  trunk: Trunk,
+  shown: string,
+): Pick<Leg, 'requestUri' | 'nextHop' | 'from' | 'headers' | 'credentials' | 'tls'> {
+  const { requestUri, nextHop } = destinationOf(to, trunk);
+  const credentials = callCredentials(to, trunk);
+  return {
+    requestUri,
+    nextHop,
+    ...identity(trunk, shown),
+    ...(credentials === undefined ? {} : { credentials }),
+    ...tlsOf(to, trunk),
   };
 }
 
@@ -183,9 +227,13 @@ function identity(trunk: Trunk, shown: string): Pick<Leg, 'from' | 'headers'> {
 }
 
 /** Trunks without a proxy would all ask the same host: once is enough. */
-function withoutRepeats(legs: readonly PlannedLeg[]): readonly PlannedLeg[] {
+function withoutRepeats<Planned>(
+  legs: readonly Planned[],
+  nextHopOf: (planned: Planned) => NextHop,
+): readonly Planned[] {
   const seen = new Set<string>();
-  return legs.filter(({ leg: { nextHop } }) => {
+  return legs.filter((planned) => {
+    const nextHop = nextHopOf(planned);
     const hop = `${nextHop.transport} ${hostPort(nextHop.host, nextHop.port)}`;
     return !seen.has(hop) && seen.add(hop);
   });

@@ -19,6 +19,8 @@ export interface RecoveryPorts {
   /** Whose passwords a BYE may be asked for. */
   readonly trunks: readonly Trunk[];
   readonly now: () => number;
+  /** Hears of every call that was stored as ended. */
+  readonly onEnded: (call: Call) => void;
   readonly log: CallLog;
 }
 
@@ -53,18 +55,20 @@ async function occupied(call: Call, { capacity }: RecoveryPorts): Promise<Permit
 
 /** @param over is told when the leg has gone, however long after the call was closed that is */
 async function closeOne(call: Call, over: () => void, ports: RecoveryPorts): Promise<void> {
-  const { store, now, log } = ports;
+  const { store, now, onEnded, log } = ports;
   const legEnded = await endLeg(call, over, ports);
   try {
     const ended = endCall(call, now(), 'interrupted', 'us');
     const closed = await store.finishCall(ended, !mayProve(ended), now());
-    if (closed) log.warn({ callId: call.id, legEnded }, 'a call that another process left open is closed');
+    if (!closed) return;
+    log.warn({ callId: call.id, legEnded }, 'a call that another process left open is closed');
+    onEnded(ended);
   } catch (error) {
     log.error({ callId: call.id, err: error }, 'a call that another process left open stays so');
   }
 }
 
-/** Null where there was no leg. */
+/** Null where there was no leg. A text message has none: nothing takes it back. */
 async function endLeg(
   call: Call,
   over: () => void,
@@ -72,7 +76,7 @@ async function endLeg(
 ): Promise<boolean | null> {
   const attempt = call.attempts.at(-1);
   const leftover = attempt?.leftover ?? null;
-  if (attempt === undefined || leftover === null) {
+  if (attempt === undefined || leftover === null || attempt.channel === 'sms') {
     over();
     return null;
   }

@@ -3,9 +3,10 @@ import type { Speech } from '../media/speech.ts';
 import type { Playlist } from '../prompt/playlist.ts';
 import type { PreparedPrompt, PromptPort } from '../prompt/prepared-prompt.ts';
 import { Secret } from '../secret.ts';
+import { messageOf } from '../sms/message.ts';
 import type { Vault } from '../verification/vault.ts';
 import type { Delivery, FlashDetails, GateWish, Verification } from '../verification/verification.ts';
-import type { Call } from './call.ts';
+import type { AttemptChannel, Call } from './call.ts';
 
 /** What is said in the legs of a round, all of it ready. */
 export interface RoundSpeech {
@@ -17,13 +18,15 @@ export interface RoundSpeech {
 
 /** One way in which a call proves something: the same leg, on one trunk after the other. */
 export interface Round {
-  readonly channel: 'voice' | 'flash';
+  readonly channel: AttemptChannel;
   readonly prepare: (signal: AbortSignal) => Promise<RoundSpeech>;
   /** Until when somebody waits for what it proves, epoch milliseconds. */
   readonly until: number;
   /** Of a flash call: what it shows, on which trunk, and how it rings. */
   readonly flash?: { readonly cli: string; readonly trunkId: string; readonly terms: FlashTerms };
   readonly detection?: DetectionTerms;
+  /** Of a text message: what is sent, and the code in it. */
+  readonly text?: { readonly body: Secret; readonly code: Secret };
   /** Whether the keys of its gate approve the verification. */
   readonly confirms: boolean;
   /** How long it waits before it begins, for a check of what the round before has proven. */
@@ -67,6 +70,9 @@ export function verificationRounds(
 ): readonly Round[] {
   const { id, flash, sealedCli, sealedCode } = verification;
   const trunkId = call.wishes.flash?.trunkId;
+  if (verification.channel === 'sms') {
+    return sealedCode === null ? [] : [textRound(verification, ports.vault.open(id, sealedCode))];
+  }
   const rounds: Round[] = [];
   if (flash !== null && sealedCli !== null && trunkId !== undefined) {
     rounds.push(flashRound(verification, flash, ports.vault.open(id, sealedCli), trunkId, ports));
@@ -105,6 +111,18 @@ function flashRound(
       trunkId,
       terms: { ringHoldMs, maxRingMs, onAnswer: fallbackText === null ? 'hangup' : 'speak' },
     },
+    confirms: false,
+    afterMs: 0,
+  };
+}
+
+/** Nothing of it is spoken. */
+function textRound({ template, locale, expiresAt }: Verification, code: Secret): Round {
+  return {
+    channel: 'sms',
+    prepare: async () => ({ prompt: null }),
+    text: { body: messageOf(template, code, locale), code },
+    until: expiresAt,
     confirms: false,
     afterMs: 0,
   };

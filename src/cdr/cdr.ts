@@ -1,4 +1,4 @@
-import type { Attempt, Blame, Call, Disposition } from '../call/call.ts';
+import type { Attempt, AttemptChannel, Blame, Call, Disposition } from '../call/call.ts';
 import { durations } from '../call/call.ts';
 import type { Codec } from '../engine/engine.ts';
 import type { Rate } from './billing.ts';
@@ -15,7 +15,7 @@ export interface CdrContent {
   readonly attempt: number;
   readonly verificationId: string | null;
   readonly clientId: string | null;
-  readonly channel: 'voice' | 'flash';
+  readonly channel: AttemptChannel;
   readonly trunkId: string;
   /** JSON text: why this trunk. */
   readonly route: string | null;

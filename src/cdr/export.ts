@@ -1,4 +1,5 @@
 import type { CdrLedger, LedgerRow, LedgerSpan } from '../store/cdr-ledger.ts';
+import type { Cdr } from './cdr.ts';
 import type { ChainKnowledge, ChainMark, ChainReport, ChainRow } from './chain.ts';
 import { formatLine, readLine, tailBreak, verifyChain } from './chain.ts';
 import { CSV_HEADER, csvLine } from './csv.ts';
@@ -30,19 +31,26 @@ export class CdrsGone extends Error {
  * each row is in exactly one of ranges that follow one another: a call that was recorded late (its process died, its
  * store was away) is in the range of its recording, not in one that was charged already.
  *
+ * @param owner whose rows; those of one client are no chain
  * @throws CdrsGone; AppError store_unavailable
  */
 export async function* exportCdrs(
   ledger: Pick<CdrLedger, 'span' | 'page'>,
   { from, to }: CdrRange,
   format: CdrFormat,
+  owner?: string,
 ): AsyncGenerator<string, void, undefined> {
   const span = await ledger.span(from, to);
   if (format === 'csv') yield CSV_HEADER;
   const lineOf = format === 'csv' ? csvLine : (row: ChainRow): string => `${formatLine(row)}\n`;
   for await (const page of pages(ledger, span)) {
-    yield page.map(lineOf).join('');
+    const rows = owner === undefined ? page : page.filter((row) => isOf(row, owner));
+    if (rows.length > 0) yield rows.map(lineOf).join('');
   }
+}
+
+function isOf({ record }: ChainRow, owner: string): boolean {
+  return (JSON.parse(record) as Cdr).clientId === owner;
 }
 
 /**

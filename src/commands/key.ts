@@ -3,19 +3,23 @@ import { createKey } from '../clients/keys.ts';
 import { command, JSON_OPTION, UsageError } from './command.ts';
 import { writeJson } from './screen.ts';
 
+/** @throws UsageError where the configuration would not take it as the id of a client */
+export function checkClientId(id: string): void {
+  if (!/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/.test(id)) {
+    throw new UsageError('The id has 1 to 64 letters, digits, `_`, `.` or `-`, the first a letter or digit.');
+  }
+}
+
 /** `key`: shows a new API key once, and the line for the configuration. */
 export const key = command({
   options: {
-    operator: { type: 'boolean', gist: 'may read the call detail records of all clients' },
+    operator: { type: 'boolean', gist: 'may read and do what is of all clients' },
     ...JSON_OPTION,
   },
-  about: 'The key belongs to the client; the configuration has its hash.',
+  about:
+    'The key belongs to the client; the configuration has its hash. `client add` makes a client with terms of its own.',
   run: ({ values, positionals: [id = ''], out }) => {
-    if (!/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/.test(id)) {
-      throw new UsageError(
-        'The id has 1 to 64 letters, digits, `_`, `.` or `-`, the first a letter or digit.',
-      );
-    }
+    checkClientId(id);
     const made = createKey(id, randomBytes);
     const operator = values.operator ? { operator: true } : {};
     if (values.json) {

@@ -2,12 +2,12 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { LabCall } from '../lab/carrier.ts';
-import { Recogniser } from '../lab/recogniser.ts';
+import type { LabCall, LabText } from '../lab/carrier.ts';
+import { Listener } from '../lab/listener.ts';
 import { createLogger } from '../log.ts';
 import { PromptLibrary } from '../prompt/library.ts';
 import { command } from './command.ts';
-import { reportCall, showNumbers } from './lab-report.ts';
+import { reportCall, reportText, showNumbers } from './lab-report.ts';
 import { LAB_LOCALE, LAB_OPTIONS, LAB_USERNAME, labCarrierFor, readPort } from './lab-site.ts';
 import { Screen, writeJson } from './screen.ts';
 import { untilStopped } from './stopping.ts';
@@ -23,14 +23,16 @@ Exit code 0: it was stopped, with Ctrl-C or SIGTERM. 1: it cannot start.`,
   run: async ({ values: { host = '127.0.0.1', port, json }, out }) => {
     const sipPort = readPort(port, SIP_PORT);
     const library = await PromptLibrary.load(SOUNDS);
-    const recogniser = new Recogniser(library.clips(LAB_LOCALE));
+    const listener = new Listener(() => library.clips(LAB_LOCALE));
     const folder = await mkdtemp(join(tmpdir(), 'voice-otp-lab-'));
     const onCall = (call: LabCall): void => {
-      reportCall(call, { recogniser, folder, out, json }).catch((error: unknown) =>
+      reportCall(call, { listener, folder, out, json }).catch((error: unknown) =>
         new Screen(process.stderr).line(String(error)),
       );
     };
-    const carrier = labCarrierFor(host, sipPort, { logger: createLogger({ level: 'warn' }), onCall });
+    const onText = (text: LabText): void => reportText(text, { out, json });
+    const logger = createLogger({ level: 'warn' });
+    const carrier = labCarrierFor(host, sipPort, { logger, onCall, onText });
     try {
       await carrier.start();
     } catch (error) {
@@ -44,6 +46,7 @@ Exit code 0: it was stopped, with Ctrl-C or SIGTERM. 1: it cannot start.`,
     else showCarrier(new Screen(out), host, carrier.port);
     await stopped;
     await carrier.close();
+    await listener.close();
     return 0;
   },
 });

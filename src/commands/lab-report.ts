@@ -2,8 +2,8 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { behaviourOf, listBehaviours } from '../lab/behaviour.ts';
 import { shownCaller } from '../lab/caller-id.ts';
-import type { LabCall } from '../lab/carrier.ts';
-import type { Recogniser } from '../lab/recogniser.ts';
+import type { LabCall, LabText } from '../lab/carrier.ts';
+import type { Listener } from '../lab/listener.ts';
 import { formatWav } from '../media/wav.ts';
 import { LAB_PREFIX } from './lab-site.ts';
 import { Screen, writeJson } from './screen.ts';
@@ -12,11 +12,25 @@ import { Screen, writeJson } from './screen.ts';
 export function showNumbers(screen: Screen): void {
   screen.line(`Numbers: ${LAB_PREFIX} and three digits (any number with these last digits does the same):`);
   for (const [suffix, what] of listBehaviours()) screen.line(`  ${suffix.padEnd(8)} ${what}`);
+  screen.line(
+    'A text message gets the same refusals and challenges; 000 and 100 stay silent, 202 gets a 202, all others a 200.',
+  );
+}
+
+/** Shows a text message that has reached a phone of the lab. */
+export function reportText(
+  { number, from, text }: LabText,
+  { out, json }: Pick<CallReport, 'out' | 'json'>,
+): void {
+  if (json) return writeJson(out, { number, from, text });
+  const screen = new Screen(out);
+  const shown = JSON.stringify(text).slice(1, -1);
+  screen.line(`✉ text to ${number} from ${from ?? 'nobody'}: ${screen.paint('green', shown)}`);
 }
 
 /** Shows calls of the lab's phones. */
 export interface CallReport {
-  readonly recogniser: Recogniser;
+  readonly listener: Listener;
   /** Of recordings. */
   readonly folder: string;
   readonly out: NodeJS.WriteStream;
@@ -46,11 +60,12 @@ export async function reportCall(call: LabCall, report: CallReport): Promise<voi
 
 /** The digits that a phone heard, and the file with all of it. */
 async function heardBy(
-  { number, phone }: LabCall,
-  { recogniser, folder }: CallReport,
+  call: LabCall,
+  { listener, folder }: CallReport,
 ): Promise<{ groups: readonly string[]; recording: string }> {
-  const { heard } = phone;
+  const { number } = call;
+  const { heard } = call.phone;
   const recording = join(folder, `heard-${number.replace('+', '')}-${Date.now()}.wav`);
   await writeFile(recording, formatWav(heard), { mode: 0o600 });
-  return { groups: recogniser.recognise(heard).groups, recording };
+  return { groups: await listener.heardBy(call), recording };
 }

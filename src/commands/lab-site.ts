@@ -3,10 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
+import type { z } from 'zod';
 import { type App, startApp } from '../app.ts';
 import { configFrom } from '../config.ts';
-import { type LabCall, LabCarrier } from '../lab/carrier.ts';
+import type { configSchema } from '../config-schema.ts';
+import { type LabCall, LabCarrier, type LabText } from '../lab/carrier.ts';
+import { Desk } from '../lab/desk.ts';
+import { Listener } from '../lab/listener.ts';
 import { VoiceServer } from '../lab/voice-server.ts';
+import type { PromptLibrary } from '../prompt/library.ts';
 import { Secret } from '../secret.ts';
 import type { WireMessage } from '../sip/transport.ts';
 import { UsageError } from './command.ts';
@@ -35,9 +40,23 @@ export function readPort(text: string | undefined, preset: number): number {
   return port;
 }
 
+/** Whoever plays with the lab calls the same few phones over and over, and its trunk reaches nothing else. */
+const PLAY: Pick<z.input<typeof configSchema>, 'destinations' | 'limits'> = {
+  destinations: { countries: 'all' },
+  limits: {
+    number: { perMinute: null, perHour: null, perDay: null, pausesSeconds: [] },
+    prefix: { perHour: null },
+    endUser: { perHour: null },
+  },
+};
+
 export interface LabSite {
   readonly app: App;
+  /** Where the page is. */
+  readonly page: string;
   readonly carrier: LabCarrier;
+  /** Knows what the phones heard. */
+  readonly listener: Listener;
   /** Holds the store and recordings; gone after close. */
   readonly folder: string;
   close(): Promise<void>;
@@ -49,6 +68,9 @@ export interface LabSiteOptions {
   readonly logger: Logger;
   readonly onWire?: (message: WireMessage) => void;
   readonly onCall?: (call: LabCall) => void;
+  readonly onText?: (text: LabText) => void;
+  /** A folder of prompts in place of the delivered ones. */
+  readonly sounds?: string;
 }
 
 const DRAIN_MS = 1000;
@@ -56,7 +78,11 @@ const DRAIN_MS = 1000;
 export function labCarrierFor(
   host: string,
   port: number,
-  options: { readonly logger: Logger; readonly onCall?: (call: LabCall) => void },
+  options: {
+    readonly logger: Logger;
+    readonly onCall?: (call: LabCall) => void;
+    readonly onText?: (text: LabText) => void;
+  },
 ): LabCarrier {
   return new LabCarrier({
     host,
@@ -66,6 +92,7 @@ export function labCarrierFor(
     password: new Secret(LAB_PASSWORD),
     onFault: (err) => options.logger.error({ err }, 'a fault in the lab carrier'),
     ...(options.onCall === undefined ? {} : { onCall: options.onCall }),
+    ...(options.onText === undefined ? {} : { onText: options.onText }),
   });
 }
 
@@ -73,10 +100,24 @@ export function labCarrierFor(
 export async function startLabSite(options: LabSiteOptions): Promise<LabSite> {
   const { apiHost, apiPort, logger, onWire } = options;
   const folder = await mkdtemp(join(tmpdir(), 'voice-otp-'));
-  const carrier = labCarrierFor('127.0.0.1', 0, options);
+  let library: PromptLibrary | undefined;
+  const listener = new Listener(() => library?.clips(LAB_LOCALE) ?? new Map());
+  const desk = new Desk((call) => listener.heardBy(call));
+  const carrier = labCarrierFor('127.0.0.1', 0, {
+    logger,
+    onCall: (call) => {
+      desk.take(call);
+      options.onCall?.(call);
+    },
+    onText: (text) => {
+      desk.takeText({ number: text.number, from: text.from, text: text.text });
+      options.onText?.(text);
+    },
+  });
   const voices = new VoiceServer(servedVoices());
   const remove = async (): Promise<void> => {
     await carrier.close();
+    await listener.close();
     await voices.close();
     await rm(folder, { recursive: true, force: true });
   };
@@ -84,7 +125,8 @@ export async function startLabSite(options: LabSiteOptions): Promise<LabSite> {
     await carrier.start();
     await voices.start();
     const config = configFrom({
-      api: { host: apiHost, port: apiPort },
+      ...PLAY,
+      api: { host: apiHost, port: apiPort, page: { enabled: true } },
       sip: { host: '127.0.0.1', port: 0 },
       trunks: [
         {
@@ -96,18 +138,23 @@ export async function startLabSite(options: LabSiteOptions): Promise<LabSite> {
           cli: '+442079460999',
           // Numbers for fiction, like the phones' own: nobody has them.
           flashPool: [{ first: '+441614960000', last: '+441614960999' }],
+          sms: {},
         },
       ],
+      sounds: options.sounds === undefined ? {} : { folder: options.sounds },
       speech: {
         cache: { folder: join(folder, 'speech') },
         urls: { internalHosts: [{ host: VOICE_HOST, address: '127.0.0.1', port: voices.port }] },
       },
       store: { path: join(folder, 'store.db'), keyFile: join(folder, 'master.key') },
     });
-    const app = await startApp(config, { logger, ...(onWire === undefined ? {} : { onWire }) });
+    const app = await startApp(config, { logger, desk, ...(onWire === undefined ? {} : { onWire }) });
+    library = app.library;
     return {
       app,
+      page: `${app.url}/try`,
       carrier,
+      listener,
       folder,
       close: async () => {
         await app.close(AbortSignal.timeout(DRAIN_MS));

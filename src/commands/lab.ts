@@ -1,10 +1,9 @@
-import type { LabCall } from '../lab/carrier.ts';
-import { Recogniser } from '../lab/recogniser.ts';
+import type { LabCall, LabText } from '../lab/carrier.ts';
 import { createLogger } from '../log.ts';
 import { command } from './command.ts';
-import { reportCall, showNumbers } from './lab-report.ts';
+import { reportCall, reportText, showNumbers } from './lab-report.ts';
 import type { LabSite } from './lab-site.ts';
-import { LAB_LOCALE, LAB_OPTIONS, LAB_PREFIX, readPort, startLabSite } from './lab-site.ts';
+import { LAB_OPTIONS, LAB_PREFIX, readPort, startLabSite } from './lab-site.ts';
 import { Screen, writeJson } from './screen.ts';
 import { untilStopped } from './stopping.ts';
 
@@ -17,22 +16,28 @@ export const lab = command({
 Exit code 0: it was stopped, with Ctrl-C or SIGTERM. 1: it cannot start.`,
   run: async ({ values: { host = '127.0.0.1', port, json }, out }) => {
     let onCall: (call: LabCall) => void = () => {};
+    const onText = (text: LabText): void => reportText(text, { out, json });
     const site = await startLabSite({
       apiHost: host,
       apiPort: readPort(port, API_PORT),
       logger: createLogger({ level: 'warn' }),
       onCall: (call) => onCall(call),
+      onText,
     });
-    const recogniser = new Recogniser(site.app.library.clips(LAB_LOCALE));
     const screen = new Screen(out);
     onCall = (call) => {
-      reportCall(call, { recogniser, folder: site.folder, out, json }).catch((error: unknown) =>
+      reportCall(call, { listener: site.listener, folder: site.folder, out, json }).catch((error: unknown) =>
         new Screen(process.stderr).line(String(error)),
       );
     };
     // Before anybody can know that it listens.
     const stopped = untilStopped();
-    if (json) writeJson(out, { url: site.app.url, carrier: { host: '127.0.0.1', port: site.carrier.port } });
+    if (json)
+      writeJson(out, {
+        url: site.app.url,
+        page: site.page,
+        carrier: { host: '127.0.0.1', port: site.carrier.port },
+      });
     else showSite(screen, site);
     await stopped;
     await site.close();
@@ -41,6 +46,7 @@ Exit code 0: it was stopped, with Ctrl-C or SIGTERM. 1: it cannot start.`,
 });
 
 function showSite(screen: Screen, site: LabSite): void {
+  screen.line(`Page at ${site.page}: verify a number there, and answer the lab's phones.`);
   screen.line(
     `API at ${site.app.url}, its pages at ${site.app.url}/docs, lab carrier at 127.0.0.1:${site.carrier.port}.\n`,
   );

@@ -16,6 +16,12 @@ export const COMMANDS: readonly Listed[] = [
     load: async () => (await import('./key.ts')).key,
   },
   {
+    name: 'client add',
+    takes: ['ID'],
+    gist: 'a new client with its key, and its entry for the configuration',
+    load: async () => (await import('./client-add.ts')).clientAdd,
+  },
+  {
     name: 'call',
     takes: ['NUMBER'],
     gist: 'a call over a running service, shown until it is over',

@@ -265,6 +265,12 @@ const BY_SUFFIX: Readonly<Record<string, Behaviour>> = {
   },
 };
 
+const BY_A_PERSON: Behaviour = {
+  what: 'rings until somebody answers it on the page',
+  provisionals: [RING],
+  final: 'never',
+};
+
 /** The behaviour of a number; any that is not listed answers. */
 export function behaviourOf(number: string): Behaviour {
   const suffix = number.replace(/\D/g, '').slice(-3);
@@ -290,7 +296,22 @@ export function behaviourOf(number: string): Behaviour {
       final: { afterMs: value === 603 ? 300 : 50, status: value, headers },
     };
   }
+  if (value >= 700 && value < 710) return BY_A_PERSON;
   return BY_SUFFIX['200'] as Behaviour;
+}
+
+/** What a text message gets. */
+export type TextAnswer = Exclude<Behaviour['final'], 'never'>;
+
+/**
+ * What a text message to a number gets: the refusal that a call would get, 202 where its digits say so, and 200 from any
+ * other phone, whatever it does with calls. Numbers that only try a call stay silent.
+ */
+export function textAnswerOf(number: string, { silent, final }: Behaviour): TextAnswer | 'silent' {
+  const suffix = number.replace(/\D/g, '').slice(-3);
+  if (silent === true || suffix === '100') return 'silent';
+  if (suffix === '202') return { afterMs: 0, status: 202 };
+  return final !== 'never' && final.status >= 300 ? final : { afterMs: 0, status: 200 };
 }
 
 /** Suffix and meaning, for people. */
@@ -300,6 +321,7 @@ export function listBehaviours(): (readonly [suffix: string, what: string])[] {
     ...listed,
     ['201–209', 'rings 1–9 s and answers'] as const,
     ['230–239', 'answers and presses the key 0–9'] as const,
+    ['700–709', BY_A_PERSON.what] as const,
     ['3xx–6xx', 'any other: answers with this status (486 busy, 404, 480, 603 …)'] as const,
   ].sort(([a], [b]) => (a < b ? -1 : 1));
 }

@@ -11,7 +11,8 @@ import { timersFor } from '../sip/timers.ts';
 import type { TlsListener } from '../sip/tls.ts';
 import type { WireMessage } from '../sip/transport.ts';
 import { parseUri } from '../sip/uri.ts';
-import { type Behaviour, behaviourOf } from './behaviour.ts';
+import { type Behaviour, behaviourOf, textAnswerOf } from './behaviour.ts';
+import { shownCaller } from './caller-id.ts';
 import { Phone } from './phone.ts';
 import { LabRegistrar } from './registrar.ts';
 
@@ -36,6 +37,19 @@ export interface LabCarrierOptions {
   readonly onFault: (error: unknown) => void;
   readonly onWire?: (message: WireMessage) => void;
   readonly onCall?: (call: LabCall) => void;
+  readonly onText?: (text: LabText) => void;
+}
+
+/** A text message that the carrier has taken for a phone. */
+export interface LabText {
+  /** Digits and `+` of the Request-URI. */
+  readonly number: string;
+  /** Who is shown as its sender; null where nobody is. */
+  readonly from: string | null;
+  readonly text: string;
+  /** When it came, epoch milliseconds. */
+  readonly at: number;
+  readonly message: SipRequest;
 }
 
 /** One INVITE that reached the carrier, retransmissions and answered challenges aside. */
@@ -50,6 +64,7 @@ export interface LabCall {
 
 const REALM = 'lab.example';
 const MAX_KEPT_CALLS = 5000;
+const MAX_KEPT_TEXTS = 5000;
 
 /** A carrier and its subscribers on one SIP port: what the trunk of a test, a demo or a lab leads to. */
 export class LabCarrier {
@@ -59,6 +74,7 @@ export class LabCarrier {
   readonly #options: LabCarrierOptions;
   readonly #endpoint: SipEndpoint;
   readonly #calls: LabCall[] = [];
+  readonly #texts: LabText[] = [];
   readonly #nonces = new Map<string, string>();
 
   constructor(options: LabCarrierOptions) {
@@ -90,6 +106,11 @@ export class LabCarrier {
     return this.#calls;
   }
 
+  /** The text messages that it has taken so far, oldest first; the last few thousand. */
+  get texts(): readonly LabText[] {
+    return this.#texts;
+  }
+
   async start(): Promise<void> {
     await this.#endpoint.start();
   }
@@ -108,6 +129,7 @@ export class LabCarrier {
   #request(handle: ServerHandle): void {
     const { request } = handle;
     if (request.method === 'INVITE') return this.#invite(handle);
+    if (request.method === 'MESSAGE') return this.#message(handle);
     const toTag = 'lab';
     if (request.method === 'OPTIONS') {
       const status = this.optionsAnswer;
@@ -125,8 +147,7 @@ export class LabCarrier {
 
   #invite(handle: ServerHandle): void {
     const { request, peer } = handle;
-    const number = decodeURIComponentSafely(parseUri(request.uri)?.user ?? '').replace(/[^0-9+]/g, '');
-    const behaviour = this.#options.behaviours?.(number) ?? behaviourOf(number);
+    const { number, behaviour } = this.#called(request);
     if (behaviour.silent === true) return handle.ignore();
     if (behaviour.challenge !== undefined && !this.#authorized(request, behaviour.challenge)) {
       return this.#challenge(handle, behaviour.challenge);
@@ -153,6 +174,33 @@ export class LabCarrier {
       .catch(this.#options.onFault);
   }
 
+  /** A text message (RFC 3428), answered by the number as a call is. */
+  #message(handle: ServerHandle): void {
+    const { request } = handle;
+    const { number, behaviour } = this.#called(request);
+    const answer = textAnswerOf(number, behaviour);
+    if (answer === 'silent') return handle.ignore();
+    if (behaviour.challenge !== undefined && !this.#authorized(request, behaviour.challenge)) {
+      return this.#challenge(handle, behaviour.challenge);
+    }
+    const { status, reason, headers = [] } = answer;
+    if (status < 300) {
+      const from = shownCaller(request) ?? null;
+      const text: LabText = { number, from, text: request.body, at: Date.now(), message: request };
+      this.#texts.push(text);
+      if (this.#texts.length > MAX_KEPT_TEXTS) this.#texts.shift();
+      this.#options.onText?.(text);
+    }
+    handle.respond(
+      responseTo(request, status, { toTag: 'lab', headers, ...(reason === undefined ? {} : { reason }) }),
+    );
+  }
+
+  #called(request: SipRequest): { readonly number: string; readonly behaviour: Behaviour } {
+    const number = decodeURIComponentSafely(parseUri(request.uri)?.user ?? '').replace(/[^0-9+]/g, '');
+    return { number, behaviour: this.#options.behaviours?.(number) ?? behaviourOf(number) };
+  }
+
   #challenge(handle: ServerHandle, { status, algorithm }: NonNullable<Behaviour['challenge']>): void {
     const nonce = randomBytes(12).toString('hex');
     this.#nonces.set(header(handle.request, 'Call-ID') ?? '', nonce);
@@ -176,7 +224,7 @@ export class LabCarrier {
     };
     const { username, password } = this.#options;
     const right = verifyAnswer(value, challenge, {
-      method: 'INVITE',
+      method: request.method,
       uri: request.uri,
       body: request.body,
       username,

@@ -147,8 +147,19 @@ export class Phone {
     this.#press({ keys, by: ['rtp'] });
   }
 
+  /** Answers a phone that rings, as the person in front of it would; false where it does not ring (any more). */
+  answer(): boolean {
+    const { ringingAt, end } = this.#record;
+    if (ringingAt === null || end !== null || this.#session !== undefined) return false;
+    // One that refuses has nothing to hear with.
+    if (this.#local === undefined) return false;
+    this.#final({ afterMs: 0, status: 200 });
+    return true;
+  }
+
   /** Ends the call as that person would. */
   hangUp(): void {
+    if (this.#record.end !== null) return;
     const session = this.#session;
     if (session === undefined) this.#refuse(603);
     else void session.bye().then((answered) => this.#end(answered ? 'we_hung_up' : 'lost'));
@@ -227,6 +238,8 @@ export class Phone {
   }
 
   #answer(): void {
+    // By a person, before it would have answered by itself.
+    if (this.#session !== undefined) return;
     const { endpoint, localAddress, behaviour } = this.#options;
     const { request, peer } = this.#handle;
     const dialog = dialogOfUas(request, this.#tag);

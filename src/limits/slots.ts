@@ -12,7 +12,7 @@ export interface Slots {
 }
 
 /** Parts of a window. */
-export const PARTS = 12;
+const PARTS = 12;
 
 export function slotAt(at: number, windowMs: number): number {
   return Math.floor((at * PARTS) / windowMs);

@@ -31,6 +31,15 @@ export interface OutboundRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What a request is, once its address is known. */
+interface Sent {
+  readonly method: 'GET' | 'POST';
+  readonly headers: Record<string, string>;
+  readonly body: string | null;
+  /** What the answer holds is of no use: as much of it is read as is polite. */
+  readonly deaf: boolean;
+}
+
 /** An answer with any status, apart from redirects. */
 export interface OutboundResponse {
   readonly status: number;
@@ -57,8 +66,11 @@ const HARMLESS_HEADERS: ReadonlySet<string> = new Set([
   ...['accept', 'accept-language', 'user-agent', 'if-none-match', 'if-modified-since'],
 ]);
 
+/** Of an answer that nobody wants to read. */
+const [DEAF_BYTES, DEAF_MS] = [16_384, 500];
+
 /**
- * GET requests to addresses that clients name, which must not become requests to anything inside: the addresses
+ * Requests to addresses that clients name, which must not become requests to anything inside: the addresses
  * of a name are all checked, and one of these very addresses is connected to; so is every redirect. Each request
  * has a connection of its own, which is closed after it.
  */
@@ -81,7 +93,44 @@ export class GuardedFetch {
    *
    * @throws {OutboundError} and the signal's reason when that aborts
    */
-  async get(url: string, { headers = {}, signal }: OutboundRequest = {}): Promise<OutboundResponse> {
+  get(url: string, { headers = {}, signal }: OutboundRequest = {}): Promise<OutboundResponse> {
+    return this.#ask(url, { method: 'GET', headers: ownedHeaders(headers), body: null, deaf: false }, signal);
+  }
+
+  /**
+   * Asks with a body, and reads the answer as `get` does; but a redirect is never followed.
+   *
+   * @throws as `get`
+   */
+  post(
+    url: string,
+    { headers = {}, signal, body }: OutboundRequest & { readonly body: string },
+  ): Promise<OutboundResponse> {
+    return this.#ask(url, { method: 'POST', headers: ownedHeaders(headers), body, deaf: false }, signal);
+  }
+
+  /**
+   * Tells something, and hears only whether it was taken: the body of the answer is empty, whatever came. A redirect is
+   * never followed.
+   *
+   * @param body sent where there is one, with the headers that say what it is
+   * @throws {OutboundError} and the signal's reason when that aborts
+   */
+  tell(
+    method: 'GET' | 'POST',
+    url: string,
+    { headers = {}, signal, body = null }: OutboundRequest & { readonly body?: string | null } = {},
+  ): Promise<OutboundResponse> {
+    return this.#ask(url, { method, headers: ownedHeaders(headers), body, deaf: true }, signal);
+  }
+
+  /** Ends what runs; later requests fail. */
+  close(): void {
+    this.#closed = true;
+    for (const stop of this.#running) stop.abort(new OutboundError('failed', 'the request was given up'));
+  }
+
+  async #ask(url: string, sent: Sent, signal: AbortSignal | undefined): Promise<OutboundResponse> {
     signal?.throwIfAborted();
     if (this.#closed) throw new OutboundError('failed', 'no more requests are sent');
     const target = this.#guard.check(url);
@@ -93,7 +142,7 @@ export class GuardedFetch {
     signal?.addEventListener('abort', passOn, { once: true });
     this.#running.add(stop);
     try {
-      return await this.#follow(target, ownedHeaders(headers), stop.signal);
+      return await this.#follow(target, sent, stop.signal);
     } finally {
       clearTimeout(timer);
       signal?.removeEventListener('abort', passOn);
@@ -101,20 +150,16 @@ export class GuardedFetch {
     }
   }
 
-  /** Ends what runs; later requests fail. */
-  close(): void {
-    this.#closed = true;
-    for (const stop of this.#running) stop.abort(new OutboundError('failed', 'the request was given up'));
-  }
-
-  async #follow(first: Target, sent: Record<string, string>, signal: AbortSignal): Promise<OutboundResponse> {
+  async #follow(first: Target, sent: Sent, signal: AbortSignal): Promise<OutboundResponse> {
     let target = first;
-    let headers = sent;
+    let { headers } = sent;
+    const mostRedirects = sent.deaf || sent.method === 'POST' ? 0 : this.#options.maxRedirects;
     for (let redirects = 0; ; redirects++) {
-      const answer = await this.#exchange(target, headers, signal);
+      const answer = await this.#exchange(target, { ...sent, headers }, signal);
       if (!('redirect' in answer)) return answer;
-      if (redirects === this.#options.maxRedirects) {
-        throw new OutboundError('failed', `${nameOf(first)} redirects more than ${redirects} times`);
+      if (redirects === mostRedirects) {
+        const often = redirects === 0 ? 'redirects' : `redirects more than ${redirects} times`;
+        throw new OutboundError('failed', `${nameOf(first)} ${often}`);
       }
       const next = answer.redirect;
       if (target.url.protocol === 'https:' && next.url.protocol === 'http:') {
@@ -128,7 +173,7 @@ export class GuardedFetch {
   /** One request. */
   async #exchange(
     target: Target,
-    headers: Record<string, string>,
+    { method, headers, body, deaf }: Sent,
     signal: AbortSignal,
   ): Promise<OutboundResponse | { readonly redirect: Target }> {
     const addresses = await this.#checkedAddresses(target, signal);
@@ -140,10 +185,10 @@ export class GuardedFetch {
     });
     try {
       const path = target.url.pathname + target.url.search;
-      const response = await client.request({ method: 'GET', path, headers, signal });
+      const response = await client.request({ method, path, headers, body, signal });
       const location = REDIRECTS.has(response.statusCode) ? response.headers.location : undefined;
       if (location !== undefined) return { redirect: this.#redirected(target, location) };
-      return await this.#read(target, response);
+      return deaf ? await answered(target, response) : await this.#read(target, response);
     } catch (error) {
       throw translated(error, target, signal);
     } finally {
@@ -204,6 +249,16 @@ export class GuardedFetch {
       throw new OutboundError('failed', `${name} was not found`, { cause: error });
     }
   }
+}
+
+/** That and how it was answered, without what. */
+async function answered(
+  { url }: Target,
+  { statusCode, headers, body }: Dispatcher.ResponseData,
+): Promise<OutboundResponse> {
+  // Whoever hangs up while the other side still writes disturbs it for nothing.
+  await body.dump({ limit: DEAF_BYTES, signal: AbortSignal.timeout(DEAF_MS) }).catch(() => undefined);
+  return { status: statusCode, headers: flattened(headers), body: new Uint8Array(), url: url.href };
 }
 
 async function systemAddresses(host: string): Promise<readonly string[]> {

@@ -21,8 +21,14 @@ interface PartFrame {
   readonly role?: 'status';
 }
 
-export function part(id: string, content: Html, into?: string): Part {
-  const version = createHash('sha256').update(content.text).digest('base64url').slice(0, 10);
+/** @param token of its forms: it is another each time, and changes nothing */
+export function part(
+  id: string,
+  content: Html,
+  { token, into }: { readonly token?: string; readonly into?: string } = {},
+): Part {
+  const lasting = token === undefined ? content.text : content.text.replaceAll(token, '');
+  const version = createHash('sha256').update(lasting).digest('base64url').slice(0, 10);
   return { id, version, content, ...(into === undefined ? {} : { into }) };
 }
 

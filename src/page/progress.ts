@@ -2,9 +2,6 @@ import type { Call, TimelineEntry } from '../call/call.ts';
 import type { VerificationView } from '../verification/service.ts';
 import type { Channel, VerificationStatus } from '../verification/verification.ts';
 
-/** How a number is proven, as the page names it. */
-export type ShownChannel = Channel | 'sms';
-
 /** One thing that happened to a call, for people. */
 export interface Step {
   /** From the request on, milliseconds. */
@@ -53,10 +50,11 @@ export function standingOf(verification: VerificationView, call: Call | undefine
   if (verdict !== undefined)
     return { tone: verdict.isGood ? 'good' : 'bad', text: `${verdict.name}. ${verdict.text}` };
   if (call === undefined) return { tone: 'busy', text: 'In the queue.' };
-  const shown: ShownChannel = call.attempts.at(-1)?.channel ?? verification.channel;
+  const shown: Channel = call.attempts.at(-1)?.channel ?? verification.channel;
   if (call.state === 'ended') return { tone: 'waiting', text: afterwards(verification, call) };
   const waits = call.timeline.at(-1)?.type === 'waiting';
   if (waits) return { tone: 'waiting', text: 'It rang. Without an answer here, a spoken code follows.' };
+  if (shown === 'sms') return { tone: 'busy', text: 'Sending.' };
   return { tone: 'busy', text: UNDER_WAY[call.state](shown === 'flash') };
 }
 
@@ -69,7 +67,7 @@ const UNDER_WAY: Readonly<Record<Exclude<Call['state'], 'ended'>, (isFlash: bool
 
 function afterwards(verification: VerificationView, call: Call): string {
   const why = ending(call);
-  const channel: ShownChannel = verification.channel;
+  const channel: Channel = verification.channel;
   if (channel === 'flash') return why ?? 'It rang. Which number called?';
   return why ?? 'Enter the code.';
 }
@@ -137,7 +135,9 @@ function detailOf({ type, attempt, detail }: TimelineEntry, call: Call): string 
   switch (type) {
     case 'trying': {
       const tried = call.attempts[attempt - 1];
-      return tried === undefined ? null : `trunk ${tried.trunkId}${tried.channel === 'flash' ? ', flash' : ''}`;
+      return tried === undefined
+        ? null
+        : `trunk ${tried.trunkId}${tried.channel === 'flash' || tried.channel === 'sms' ? `, ${tried.channel}` : ''}`;
     }
     case 'progress':
       return `SIP ${detail['status'] ?? ''}`;

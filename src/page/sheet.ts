@@ -40,9 +40,8 @@ ${refresh === undefined ? '' : html`<meta http-equiv="refresh" content="${refres
 <body>
 <a class="skip" href="#main">Skip to the content</a>
 <header class="bar"><div class="bar-inner">
-<a class="brand" href="/try"><img src="${files.icon}" alt="" width="26" height="26">voice-otp</a>
-<nav aria-label="Pages">${isLab ? html`<a href="/try">Verify</a><a href="/try/lab">Lab phones</a>` : ''}<a href="/docs">API</a></nav>
-${isLab ? html`<span class="badge" title="Nothing leaves this machine">Lab</span>` : ''}
+<a class="brand" href="/try"><img src="${files.icon}" alt="" width="26" height="26">voice-otp</a>${isLab ? html`<span class="badge" title="Nothing leaves this machine">Lab</span>` : ''}
+<nav aria-label="Pages"><a href="/try">Verify</a>${isLab ? html`<a href="/try/lab">Phones</a>` : ''}<a href="/docs">API</a></nav>
 </div></header>
 <main id="main" tabindex="-1"${attributes}>
 ${main}

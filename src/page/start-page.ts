@@ -1,4 +1,4 @@
-import type { ShownChannel } from './progress.ts';
+import type { Channel } from '../verification/verification.ts';
 import { COUNTRIES } from './countries.ts';
 import type { Html } from './html.ts';
 import { html } from './html.ts';
@@ -9,9 +9,9 @@ import { sheet } from './sheet.ts';
 export interface StartForm {
   readonly country: string;
   readonly number: string;
-  readonly channel: ShownChannel;
+  readonly channel: Channel;
   readonly token: string;
-  readonly channels: readonly ShownChannel[];
+  readonly channels: readonly Channel[];
   readonly complaint?: { readonly about: 'number' | 'all'; readonly text: string } | undefined;
 }
 
@@ -23,7 +23,7 @@ export interface LabNumber {
   readonly what: string;
 }
 
-const CHANNELS: Readonly<Record<ShownChannel, readonly [name: string, what: string]>> = {
+const CHANNELS: Readonly<Record<Channel, readonly [name: string, what: string]>> = {
   voice: ['Voice call', 'We call and say a code. You type it here.'],
   flash: ['Flash call', 'The phone rings briefly. The number that called is the proof.'],
   auto: ['Flash, then voice', 'A flash call first; a spoken code where that was not enough.'],

@@ -150,7 +150,8 @@ function refusal(error: unknown): AppError {
 
 /** For whoever called; bugs stay bugs. */
 function reasonOf(error: unknown): string {
-  if (error instanceof OutboundError || error instanceof RcmlError) return error.message;
+  if (error instanceof OutboundError) return error.message;
+  if (error instanceof RcmlError) return `that is no RCML that can be used: ${error.message}`;
   if (error instanceof DOMException && error.name === 'TimeoutError') return 'no whole document came in time';
   throw error;
 }

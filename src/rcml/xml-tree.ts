@@ -12,7 +12,7 @@ export interface XmlElement {
 const MAX_LENGTH = 65_536;
 /** Ours have two levels. */
 const MAX_DEPTH = 8;
-const [TEXT, CDATA, ATTRIBUTES] = ['#text', '#cdata', ':@'];
+const [TEXT, CDATA, ATTRIBUTES] = ['#text', '#cdata', ':@'] as const;
 /** XML 1.0 §4.6: those that need no declaration. */
 const PREDEFINED: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
 const LAST_CODE_POINT = 0x10ffff;
@@ -48,8 +48,8 @@ function parsed(text: string): readonly ParsedNode[] {
     preserveOrder: true,
     ignoreAttributes: false,
     attributeNamePrefix: '',
-    textNodeName: '#text',
-    cdataPropName: '#cdata',
+    textNodeName: TEXT,
+    cdataPropName: CDATA,
     parseTagValue: false,
     parseAttributeValue: false,
     trimValues: false,
@@ -73,8 +73,8 @@ function nodeOf(node: ParsedNode): XmlElement | string {
   const content = node[name];
   if (name === TEXT) return unescaped(String(content));
   const children = content as readonly ParsedNode[];
-  if (name === CDATA) return children.map((part) => String(part[String(TEXT)])).join('');
-  const attributes = (node[String(ATTRIBUTES)] ?? {}) as Readonly<Record<string, string>>;
+  if (name === CDATA) return children.map((part) => String(part[TEXT])).join('');
+  const attributes = (node[ATTRIBUTES] ?? {}) as Readonly<Record<string, string>>;
   return {
     name,
     attributes: Object.fromEntries(

@@ -1,5 +1,5 @@
 import { parseCSeq } from './header.ts';
-import { header, parseMessage } from './message.ts';
+import { header, parseMessage, type SipMessage } from './message.ts';
 import type { WireMessage } from './transport.ts';
 
 const WIDTH = 44;
@@ -26,10 +26,16 @@ export function ladderLine(message: WireMessage, { startAt }: LadderOptions): st
 function labelOf(text: string): string {
   const message = parseMessage(Buffer.from(text));
   if (message.kind === 'request') {
-    return message.method + (message.body === '' ? '' : ' (SDP)');
+    return message.method + bodyOf(message);
   }
   if (message.kind !== 'response') return 'not a SIP message';
   const method = parseCSeq(header(message, 'CSeq'))?.method ?? '';
   const what = method === 'INVITE' ? '' : ` (${method})`;
-  return `${message.status} ${message.reason}${what}${message.body === '' ? '' : ' (SDP)'}`;
+  return `${message.status} ${message.reason}${what}${bodyOf(message)}`;
+}
+
+/** What kind of body it has; a text message is no description of a session. */
+function bodyOf(message: SipMessage): string {
+  if (message.body === '') return '';
+  return parseCSeq(header(message, 'CSeq'))?.method === 'MESSAGE' ? ' (text)' : ' (SDP)';
 }

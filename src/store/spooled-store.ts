@@ -4,12 +4,14 @@ import { isUnavailable } from '../call/persistence.ts';
 import { AppError } from '../errors.ts';
 import type { LimitStore } from '../limits/limit-store.ts';
 import type { Checked, Submitted, Verification } from '../verification/verification.ts';
+import type { NoticeStore } from '../webhooks/notice.ts';
 import type { CdrLedger } from './cdr-ledger.ts';
 import { FolderInUse } from './own-folder.ts';
 import { SpoolDelivery } from './spool-delivery.ts';
 import { SpoolFolder } from './spool-folder.ts';
 import type {
   Accepted,
+  AlsoStored,
   CallMove,
   CallQuery,
   CliRequest,
@@ -72,6 +74,10 @@ export class SpooledStore implements Store {
     return this.#inner.cdrs;
   }
 
+  get notices(): NoticeStore {
+    return this.#inner.notices;
+  }
+
   get limits(): LimitStore {
     return this.#inner.limits;
   }
@@ -105,8 +111,9 @@ export class SpooledStore implements Store {
     verification: Verification | null,
     call: Call,
     request: IdempotentRequest | null,
+    also?: AlsoStored,
   ): Promise<Accepted> {
-    return this.#inner.accept(verification, call, request);
+    return this.#inner.accept(verification, call, request, also);
   }
 
   earlierAnswer(
@@ -118,6 +125,10 @@ export class SpooledStore implements Store {
 
   verification(id: string): Promise<Verification | undefined> {
     return this.#inner.verification(id);
+  }
+
+  latest(alias: string): Promise<string | undefined> {
+    return this.#inner.latest(alias);
   }
 
   check(id: string, submitted: Submitted, now: number): Promise<Checked | undefined> {

@@ -20,6 +20,7 @@ const NOTE_CLAIMED =
   "UPDATE notices SET again = 1 WHERE id = ? AND state = 'open' AND claimed_by IS NOT NULL AND look_at > ?";
 const MAKE_DUE =
   "UPDATE notices SET due_at = min(due_at, ?), look_at = min(look_at, ?) WHERE id = ? AND state = 'open' AND tries = 0 AND (claimed_by IS NULL OR look_at <= ?)";
+const IS_DUE = "SELECT id FROM notices WHERE id = ? AND state = 'open' AND look_at <= ?";
 const REVIVE =
   "UPDATE notices SET state = 'open', tries = 0, tried_since = NULL, claimed_by = NULL, again = 0, due_at = ?, look_at = ? WHERE id = ? AND state = 'dead'";
 
@@ -97,11 +98,12 @@ export class SqliteNotices implements NoticeStore {
     });
   }
 
-  async wake(id: string, now: number): Promise<void> {
+  async wake(id: string, now: number): Promise<boolean> {
     // Most calls have none: reading costs no write.
-    if ((await this.get(id)) === undefined) return;
-    await this.#database.write(() => {
+    if ((await this.get(id)) === undefined) return false;
+    return this.#database.write(() => {
       if (this.#database.run(NOTE_CLAIMED, id, now) === 0) this.#database.run(MAKE_DUE, now, now, id, now);
+      return this.#database.get(IS_DUE, id, now) !== undefined;
     });
   }
 

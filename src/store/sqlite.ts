@@ -5,11 +5,13 @@ import { leastUsed } from '../trunk/cli-pool.ts';
 import { digestsEqual } from '../verification/vault.ts';
 import type { Checked, Submitted, Verification } from '../verification/verification.ts';
 import { applyCheck, endVerification, expectedDigest, expire } from '../verification/verification.ts';
+import { NOTICE_GRACE_MS } from '../webhooks/notice.ts';
 import type { LedgerRow } from './cdr-ledger.ts';
 import { SqliteCdrs } from './sqlite-cdrs.ts';
 import type { SqliteOptions } from './sqlite-database.ts';
 import { SqliteDatabase } from './sqlite-database.ts';
 import { SqliteLimits, SWEEP_LIMITS } from './sqlite-limits.ts';
+import { SqliteNotices } from './sqlite-notices.ts';
 import type { Column } from './sqlite-rows.ts';
 import {
   CALL_COLUMNS,
@@ -22,6 +24,7 @@ import {
 } from './sqlite-rows.ts';
 import type {
   Accepted,
+  AlsoStored,
   CallMove,
   CallQuery,
   CliRequest,
@@ -33,6 +36,7 @@ import type {
 
 const INSERT_VERIFICATION = insertInto('verifications', VERIFICATION_COLUMNS);
 const INSERT_CALL = insertInto('calls', CALL_COLUMNS);
+const NAME_VERIFICATION = 'INSERT OR REPLACE INTO aliases (alias, verification_id) VALUES (?, ?)';
 const SELECT_VERIFICATION = 'SELECT * FROM verifications WHERE id = ?';
 const SELECT_CALL = 'SELECT * FROM calls WHERE id = ?';
 const UPDATE_VERIFICATION =
@@ -71,6 +75,7 @@ export interface SqliteStoreOptions extends SqliteOptions {
 /** The store of a single node: one SQLite file. */
 export class SqliteStore implements Store {
   readonly cdrs: SqliteCdrs;
+  readonly notices: SqliteNotices;
   readonly limits: SqliteLimits;
   readonly #database: SqliteDatabase;
   readonly #sink: RecordSink | undefined;
@@ -79,6 +84,7 @@ export class SqliteStore implements Store {
   constructor({ sink, ...options }: SqliteStoreOptions) {
     this.#database = new SqliteDatabase(options);
     this.cdrs = new SqliteCdrs(this.#database);
+    this.notices = new SqliteNotices(this.#database);
     this.limits = new SqliteLimits(this.#database);
     this.#sink = sink;
   }
@@ -87,6 +93,7 @@ export class SqliteStore implements Store {
     verification: Verification | null,
     call: Call,
     request: IdempotentRequest | null,
+    { alias, notice }: AlsoStored = {},
   ): Promise<Accepted> {
     const database = this.#database;
     return database.write((): Accepted => {
@@ -106,8 +113,10 @@ export class SqliteStore implements Store {
       }
       if (verification !== null) {
         database.run(INSERT_VERIFICATION, ...verificationRow(verification));
+        if (alias !== undefined) database.run(NAME_VERIFICATION, alias, verification.id);
       }
       database.run(INSERT_CALL, ...callRow(call));
+      if (notice !== undefined) this.notices.add(notice);
       return { kind: 'accepted' };
     });
   }
@@ -121,6 +130,13 @@ export class SqliteStore implements Store {
 
   verification(id: string): Promise<Verification | undefined> {
     return this.#database.read(() => this.#verification(id));
+  }
+
+  latest(alias: string): Promise<string | undefined> {
+    return this.#database.read(() => {
+      const row = this.#database.get('SELECT verification_id FROM aliases WHERE alias = ?', alias);
+      return row === undefined ? undefined : String(row['verification_id']);
+    });
   }
 
   check(id: string, { by, digest }: Submitted, now: number): Promise<Checked | undefined> {
@@ -254,6 +270,10 @@ export class SqliteStore implements Store {
     const calls = await this.#drainRows(
       'DELETE FROM calls WHERE id IN (SELECT id FROM calls WHERE created_at < ? LIMIT ?)',
       keepUntil.callsBefore,
+    );
+    await this.#drainRows(
+      'DELETE FROM notices WHERE id IN (SELECT id FROM notices WHERE created_at < ? LIMIT ?)',
+      Math.min(keepUntil.verificationsBefore, keepUntil.callsBefore) - NOTICE_GRACE_MS,
     );
     await this.#drainRows(
       'DELETE FROM cli_uses WHERE (callee, cli) IN (SELECT callee, cli FROM cli_uses WHERE used_at <= ? LIMIT ?)',

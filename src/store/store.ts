@@ -1,6 +1,6 @@
 import type { Call, CallState } from '../call/call.ts';
-import type { Checked, Submitted, Verification } from '../verification/verification.ts';
 import type { LimitStore } from '../limits/limit-store.ts';
+import type { Checked, Submitted, Verification } from '../verification/verification.ts';
 import type { Notice, NoticeStore } from '../webhooks/notice.ts';
 import type { CdrLedger } from './cdr-ledger.ts';
 

@@ -35,6 +35,9 @@ const PROOFS = new Set(['authentication-info', 'proxy-authentication-info']);
 /** Digits with the separators that people write between them; no IPv4 address. */
 const LONG_RUN = /(?<![\d.])(?!\d{1,3}(?:\.\d{1,3}){3}(?!\d))(?:\+|%2b)?\d(?:[-.()\s]?\d){4,}/gi;
 
+/** Digits and capitals alone, as many as a code has; `Q.850` is the protocol of a Reason header (RFC 3326). */
+const LIKE_A_CODE = /(?<![\p{L}\p{N}])(?!Q\.850\b)[A-Z\d](?:[-.\s]?[A-Z\d]){3,}(?![\p{L}\p{N}])/gu;
+
 /** The same, long enough for a telephone number: shorter ones are times and ports where parameters and attributes stand. */
 const NUMBER = /(?<![\d.])(?!\d{1,3}(?:\.\d{1,3}){3}(?!\d))(?:\+|%2b)?\d(?:[-.()\s]?\d){6,}/gi;
 
@@ -56,7 +59,9 @@ const MACHINES = /^(?:ssrc:\d+|(?:ssrc-group|candidate):.*)/i;
 export function maskTrace(text: string, direction: 'in' | 'out', numbers: NumberPolicy = 'masked'): string {
   const { head, gap, body } = split(text);
   const lines = unfolded(head);
-  const shown = maskedBody(body, contentType(lines), numbers);
+  const ofText = isOfText(lines);
+  const shown = maskedBody(body, ofText ? '' : contentType(lines), numbers);
+  const echoes = ofText && /^SIP\/2\.0/i.test(lines[0] ?? '');
   const ours = /^SIP\/2\.0/i.test(lines[0] ?? '') === (direction === 'in');
   const length = Buffer.byteLength(body);
   const masked = lines.map((line, index) => {
@@ -66,7 +71,7 @@ export function maskTrace(text: string, direction: 'in' | 'out', numbers: Number
         Number(digits) === length ? `: ${Buffer.byteLength(shown)}` : given,
       );
     }
-    return maskedLine(line, index === 0, ours, numbers);
+    return maskedLine(echoes ? withoutCode(line, index === 0) : line, index === 0, ours, numbers);
   });
   return printable(`${masked.join('\r\n')}${gap}${shown}`);
 }
@@ -89,6 +94,22 @@ function unfolded(head: string): readonly string[] {
 function contentType(lines: readonly string[]): string {
   const line = lines.find((one) => /^(?:content-type|c)[ \t]*:/i.test(one)) ?? '';
   return (/:[ \t]*([^;\s]*)/.exec(line)?.[1] ?? '').toLowerCase();
+}
+
+/** A text message holds a code, and what is said of it may repeat that, whatever it calls itself. */
+function isOfText(lines: readonly string[]): boolean {
+  return (
+    /^MESSAGE\s/i.test(lines[0] ?? '') ||
+    lines.some((line) => /^cseq[ \t]*:[ \t]*\d+[ \t]+MESSAGE\b/i.test(line))
+  );
+}
+
+/** What a far end says of a text message in its own words, without what may be a code that it repeats. */
+function withoutCode(line: string, first: boolean): string {
+  const name = first ? '' : (/^([^\s:]+)[ \t]*:/.exec(line)?.[1] ?? '').toLowerCase();
+  if (STRUCTURED.has(name) || ADDRESSES.has(name)) return line;
+  const start = first ? 'SIP/2.0 200'.length : name.length;
+  return line.slice(0, start) + line.slice(start).replace(LIKE_A_CODE, HIDDEN);
 }
 
 function maskedBody(body: string, type: string, numbers: NumberPolicy): string {

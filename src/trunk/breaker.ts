@@ -33,7 +33,7 @@ export type TrunkVerdict = 'carries' | 'fails' | 'silent';
 
 const FAILURES: readonly (Disposition | null)[] = ['trunk_failure', 'trunk_timeout', 'trunk_auth'];
 
-/** Whoever says this has heard it from the callee's side. */
+/** Whoever says this has heard it from the callee's side, or has taken a text for it. */
 const NEWS_OF_CALLEE: readonly (Disposition | null)[] = [
   'busy',
   'no_answer',
@@ -43,6 +43,7 @@ const NEWS_OF_CALLEE: readonly (Disposition | null)[] = [
   'invalid_number',
   'no_ring',
   'diverted',
+  'sent',
 ];
 
 /**

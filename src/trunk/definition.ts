@@ -84,6 +84,8 @@ export interface Trunk {
   readonly setupTimeoutMs: number;
   /** See `LegTimeouts.ringMs`. */
   readonly ringTimeoutMs: number;
+  /** Where it is set, it carries text messages (MESSAGE, RFC 3428). */
+  readonly sms?: TrunkTexts | undefined;
   /** Whether a 403 of this trunk is tried again on the next one: some carriers say 403 for "not on this route". */
   readonly retryRejected: boolean;
   /** Numbers that it carries; all, without a price, where there are none. The longest that fits counts. */
@@ -115,6 +117,16 @@ export interface Trunk {
   readonly optionsIntervalSeconds?: number | undefined;
   /** Where it is set, we register with the trunk, and calls go by it only while we are registered. */
   readonly register?: TrunkRegistration | undefined;
+}
+
+/** How a trunk carries text messages. */
+export interface TrunkTexts {
+  /** Messages that a longer text may be sent as: 1–8. */
+  readonly maxSegments: number;
+  /** From a MESSAGE to its final response. */
+  readonly timeoutMs: number;
+  /** It carries no calls. */
+  readonly only: boolean;
 }
 
 /** What is registered with a trunk (RFC 3261 §10). Challenges are answered with the trunk's credentials. */
@@ -157,6 +169,11 @@ export function shownNumber(trunk: Trunk, cli = trunk.cli): string {
 /** Whether a call by this trunk may show the number. */
 export function mayShow(trunk: Trunk, cli: string): boolean {
   return cli === trunk.cli || (trunk.allowedClis ?? []).includes(cli);
+}
+
+/** Whether a trunk carries calls, or text messages. */
+export function carriesChannel({ sms }: Trunk, channel: 'voice' | 'flash' | 'sms' = 'voice'): boolean {
+  return channel === 'sms' ? sms !== undefined : sms?.only !== true;
 }
 
 export function trunkCredentials(trunk: Trunk): DigestCredentials | undefined {

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import type { Attempt, Call, Disposition } from '../call/call.ts';
+import type { Attempt, AttemptChannel, Call, Disposition } from '../call/call.ts';
 import { durations } from '../call/call.ts';
 import type { Proof, Verification } from '../verification/verification.ts';
 import type { Approvals } from './approval.ts';
@@ -39,8 +39,8 @@ export interface TrunkFigures {
   readonly approvals: Approvals & { readonly rate: number | null };
 }
 
-/** A number that is to be read off a phone and a code that is said fail for different reasons. */
-type Channel = 'voice' | 'flash';
+/** A number that is to be read off a phone, a code that is said and one that is read fail for different reasons. */
+type Channel = AttemptChannel;
 
 /** What a verification says of a trunk. */
 export interface Proven {
@@ -126,12 +126,13 @@ function channelOf({ channel }: Attempt): Channel {
 
 function mayHave(attempt: Attempt, proof: Proof | null): boolean {
   if (proof === 'caller_id') return channelOf(attempt) === 'flash' && wasReached(attempt);
+  if (channelOf(attempt) === 'sms') return attempt.disposition === 'sent' || attempt.disposition === null;
   return channelOf(attempt) === 'voice' && attempt.answeredAt !== null;
 }
 
 /** Whether it did all that it was for, as far as our side can tell. */
 function isDelivered({ promptFinished, disposition }: Attempt): boolean {
-  return promptFinished || disposition === 'rang';
+  return promptFinished || disposition === 'rang' || disposition === 'sent';
 }
 
 /** One that is still up counts as well: a verification may be final before its call is over. */

@@ -1,8 +1,9 @@
+import type { AttemptChannel } from '../call/call.ts';
 import { billableSeconds, priceMicros } from '../cdr/billing.ts';
 import type { Approvals } from './approval.ts';
 import { approvalScores, bestRate, failsToApprove } from './approval.ts';
 import type { ServedPrefix, Trunk } from './definition.ts';
-import { mayShow } from './definition.ts';
+import { carriesChannel, mayShow } from './definition.ts';
 import { servedPrefix } from './prefix.ts';
 import type { TrunkCondition, TrunkState } from './trunk-states.ts';
 
@@ -15,6 +16,8 @@ export interface RouteInput {
   readonly carrierId: string | null;
   /** Calling number that has to be shown; null: the trunk's own. */
   readonly cli: string | null;
+  /** What the trunk is to carry; `voice` unless told. */
+  readonly channel?: AttemptChannel | undefined;
   readonly stateOf: (trunkId: string) => TrunkState;
   /** Verifications of the trunk that became final, for numbers like this one. */
   readonly approvalsOf: (trunkId: string) => Approvals;
@@ -40,7 +43,12 @@ export const ROUTE_SETTINGS: RouteSettings = { probeShare: 0.02, typicalTalkMs: 
 export type RouteGround = 'carrier_id' | 'order' | 'probe' | 'resting' | 'unapproved' | 'last_resort';
 
 /** Why a trunk has none. */
-export type RouteObstacle = 'other_carrier_id' | 'prefix_not_served' | 'cli_not_allowed' | 'out_of_service';
+export type RouteObstacle =
+  | 'other_carrier_id'
+  | 'channel_not_carried'
+  | 'prefix_not_served'
+  | 'cli_not_allowed'
+  | 'out_of_service';
 
 interface Examined {
   readonly trunkId: string;
@@ -172,6 +180,7 @@ function examine(trunk: Trunk, index: number, { to, stateOf, approvalsOf }: Rout
 
 function obstacle(one: Examined, trunk: Trunk | undefined, input: RouteInput): RouteObstacle | undefined {
   if (input.carrierId !== null && one.trunkId !== input.carrierId) return 'other_carrier_id';
+  if (trunk !== undefined && !carriesChannel(trunk, input.channel)) return 'channel_not_carried';
   if (input.cli !== null && trunk !== undefined && !mayShow(trunk, input.cli)) return 'cli_not_allowed';
   // Whoever asks for a trunk by its name knows better.
   return one.served === null && input.carrierId === null ? 'prefix_not_served' : undefined;

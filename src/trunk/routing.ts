@@ -1,4 +1,9 @@
+import type { AttemptChannel } from '../call/call.ts';
+import type { Secret } from '../secret.ts';
+import { fits } from '../sms/message.ts';
 import type { Trunk } from './definition.ts';
+import { mayShow } from './definition.ts';
+import { servedPrefix } from './prefix.ts';
 import type { TrunkResults } from './results.ts';
 import type { Route } from './route.ts';
 import { route } from './route.ts';
@@ -13,7 +18,7 @@ export interface RouteWish {
   /** Calling number that has to be shown; null: the trunk's own. */
   readonly cli: string | null;
   /** What is to prove the number: approvals by it alone count. `voice` unless told. */
-  readonly channel?: 'voice' | 'flash';
+  readonly channel?: AttemptChannel;
 }
 
 export interface RoutingPorts {
@@ -51,10 +56,30 @@ export class Routing {
       to,
       carrierId,
       cli,
+      channel,
       trunks: this.#trunks,
       stateOf: (id) => states.of(id),
       approvalsOf: approvals,
       random,
+    });
+  }
+
+  /**
+   * Whether any trunk is configured to carry a text message to this number, whatever its state is.
+   *
+   * @param carrierId the only trunk that may be used; null: any
+   * @param more who is to be shown as its sender, and what it says: a trunk may allow less, or only shorter texts
+   */
+  carriesTexts(
+    to: string,
+    carrierId: string | null = null,
+    { cli = null, text }: { readonly cli?: string | null; readonly text?: Secret } = {},
+  ): boolean {
+    return this.#trunks.some((trunk) => {
+      const { sms } = trunk;
+      const isOnTheWay = carrierId === null ? servedPrefix(trunk, to) !== undefined : trunk.id === carrierId;
+      if (sms === undefined || !isOnTheWay) return false;
+      return (cli === null || mayShow(trunk, cli)) && (text === undefined || fits(text, sms.maxSegments));
     });
   }
 }

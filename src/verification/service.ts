@@ -6,6 +6,7 @@ import {
   familyOfRequest,
   refusalNow,
   takeCall,
+  withNotice,
 } from '../call/acceptance.ts';
 import { createCall } from '../call/call.ts';
 import { AppError } from '../errors.ts';
@@ -119,9 +120,9 @@ export class VerificationService {
       const known = await earlierReply(this.#options, repeatable, this.#options.now());
       if (known !== undefined) return this.#replay(known);
     }
-    const refusal = refusalNow(this.#options.dialer);
-    if (refusal !== undefined) throw refusal;
     const { endUserAddress, channel = 'voice' } = request;
+    const refusal = channel === 'voice' ? undefined : refusalNow(this.#options.dialer);
+    if (refusal !== undefined) throw refusal;
     const to = readCallee(request.to, this.#options.settings);
     return admitted(
       this.#options,
@@ -146,7 +147,7 @@ export class VerificationService {
     });
     const { id, callId, to, createdAt } = verification;
     const view = viewOf(verification);
-    const call = createCall({
+    const queued = createCall({
       id: callId,
       verificationId: id,
       clientId,
@@ -155,17 +156,22 @@ export class VerificationService {
       node: dialer.token(),
       wishes,
     });
-    const notice = notices.noticeOf(call, verification, request.notice);
+    const { call, notice } = withNotice(queued, notices.noticeOf(queued, verification, request.notice));
     const earlier = await takeCall(
       this.#options,
       call,
       verification,
       repeatable === undefined ? undefined : { ...repeatable, reply: JSON.stringify(view) },
-      { ...(alias === undefined ? {} : { alias }), ...(notice === undefined ? {} : { notice }) },
+      { ...notice, ...(alias === undefined ? {} : { alias }) },
     );
     if (earlier !== undefined) return this.#replay(earlier);
     this.#options.onStarted?.();
     return { verification: view, replayed: false, confirmCode: shown };
+  }
+
+  /** Longest `ttlSeconds` that a request may ask for. */
+  get maxTtlSeconds(): number {
+    return this.#options.settings.maxTtlSeconds;
   }
 
   /** The id of the client's latest verification of this alias. @throws AppError not_found, store_unavailable */

@@ -12,9 +12,9 @@ export type VerificationStatus =
 
 /**
  * `voice`: a code is said. `flash`: the phone rings, and the number that called is what it proves. `auto`: a flash
- * call where one can be placed, and a voice call after it where that was not enough.
+ * call where one can be placed, and a voice call after it where that was not enough. `sms`: a code is sent as a text.
  */
-export type Channel = 'voice' | 'flash' | 'auto';
+export type Channel = 'voice' | 'flash' | 'auto' | 'sms';
 
 /** What approved a verification: a code that was heard, the number that called, or keys pressed in the call. */
 export type Proof = 'code' | 'caller_id' | 'keys';

@@ -43,6 +43,12 @@ export interface Notice {
   readonly lastError: string | null;
 }
 
+/**
+ * How much longer a notice is kept than the records that it tells of: a verification may live for a day, and its last
+ * event be tried for another. Dead ones go then, and whatever nobody has looked after.
+ */
+export const NOTICE_GRACE_MS = 2 * 86_400_000;
+
 /** How many there are. */
 export interface NoticeCounts {
   readonly open: number;
@@ -94,9 +100,9 @@ export interface NoticeStore {
   finish(id: string, by: string): Promise<Written>;
   /**
    * Something happened: it is due now where it is open, nobody works on it and its next event was not tried in vain.
-   * Whoever works on it is told to look once more.
+   * Whoever works on it is told to look once more. True: it is due, and nobody works on it.
    */
-  wake(id: string, now: number): Promise<void>;
+  wake(id: string, now: number): Promise<boolean>;
   /** Dead ones, the newest first. */
   dead(query: DeadQuery): Promise<readonly Notice[]>;
   /** A dead one is open again, and due now, as if its next event had never been tried. False: there is no such dead one. */

@@ -43,7 +43,10 @@ const ENDS = {
 } as const satisfies Readonly<Partial<Record<Disposition, RestcommStatus>>>;
 
 /** The status of a call that is in this state, or has ended with this disposition. */
-export function restcommStatusOf({ state, disposition }: Pick<Call, 'state' | 'disposition'>): RestcommStatus {
+export function restcommStatusOf({
+  state,
+  disposition,
+}: Pick<Call, 'state' | 'disposition'>): RestcommStatus {
   switch (state) {
     case 'queued':
     case 'dialing':

@@ -6,6 +6,7 @@ import { flashContract } from './flash-contract.ts';
 import { gateContract } from './gate-contract.ts';
 import { paceContract } from './pace-contract.ts';
 import { requestContract } from './request-contract.ts';
+import { textContract } from './text-contract.ts';
 
 describe('embedded engine', () => {
   engineContract(start, './embedded-dying.ts');
@@ -29,6 +30,10 @@ describe('embedded engine: when INVITEs leave', () => {
 
 describe('embedded engine: requests outside of calls', () => {
   requestContract(start);
+});
+
+describe('embedded engine: text messages', () => {
+  textContract(start);
 });
 
 async function start(): Promise<EngineUnderTest> {

@@ -8,6 +8,7 @@ import { flashContract } from './flash-contract.ts';
 import { gateContract } from './gate-contract.ts';
 import { paceContract } from './pace-contract.ts';
 import { requestContract } from './request-contract.ts';
+import { textContract } from './text-contract.ts';
 
 describeWithServers('freeswitch engine', (startServers) => {
   engineContract(() => start(startServers), './freeswitch-dying-process.ts');
@@ -31,6 +32,10 @@ describeWithServers('freeswitch engine: when INVITEs leave', (startServers) => {
 
 describeWithServers('freeswitch engine: requests outside of calls', (startServers) => {
   requestContract(() => start(startServers));
+});
+
+describeWithServers('freeswitch engine: text messages', (startServers) => {
+  textContract(() => start(startServers));
 });
 
 async function start(startServers: () => Promise<Servers>): Promise<EngineUnderTest> {

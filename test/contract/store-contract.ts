@@ -8,6 +8,7 @@ import { cdrTests } from './store-cdr-contract.ts';
 import { checkTests } from './store-check-contract.ts';
 import { cliTests } from './store-cli-contract.ts';
 import { limitTests } from './store-limit-contract.ts';
+import { noticeTests } from './store-notice-contract.ts';
 
 /** A store and a way to come back to what it holds, as a later process would. */
 export interface StoreUnderTest {
@@ -79,6 +80,13 @@ export function storeContract(name: string, open: () => Promise<StoreUnderTest>)
 
     describe('calling numbers for flash calls', () => {
       cliTests(
+        () => store,
+        () => subject.beside(),
+      );
+    });
+
+    describe('notices', () => {
+      noticeTests(
         () => store,
         () => subject.beside(),
       );

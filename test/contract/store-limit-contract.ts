@@ -97,11 +97,11 @@ export function limitTests(store: () => Store, beside: () => Promise<Store>): vo
     const stores = [store(), await beside()];
     const one = count({ key: 'service', max: 137 });
     const answers = await Promise.all(
-      Array.from({ length: 1000 }, (_, i) => stores[i % 2]?.limits.take([one], [], NOW + (i % 7))),
+      Array.from({ length: 1000 }, (_, i) => (stores[i % 2] as Store).limits.take([one], [], NOW + (i % 7))),
     );
     expect(answers.filter((answer) => answer?.kind === 'taken')).toHaveLength(137);
     await Promise.all(
-      Array.from({ length: 50 }, (_, i) => stores[i % 2]?.limits.giveBack([one], [], NOW, NOW + 7)),
+      Array.from({ length: 50 }, (_, i) => (stores[i % 2] as Store).limits.giveBack([one], [], NOW, NOW + 7)),
     );
     expect(await room(NOW + 7, one)).toBe(50);
   });
@@ -110,7 +110,7 @@ export function limitTests(store: () => Store, beside: () => Promise<Store>): vo
     const stores = [store(), await beside()];
     const one = pause({ pausesMs: [30_000] });
     const answers = await Promise.all(
-      Array.from({ length: 100 }, (_, i) => stores[i % 2]?.limits.take([], [one], NOW)),
+      Array.from({ length: 100 }, (_, i) => (stores[i % 2] as Store).limits.take([], [one], NOW)),
     );
     expect(answers.filter((answer) => answer?.kind === 'taken')).toHaveLength(1);
   });

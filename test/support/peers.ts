@@ -19,6 +19,8 @@ const INSTALL = {
   freeswitch: 'install FreeSWITCH into the PATH (deploy/README.md)',
   'redis-server': 'apt-get install redis-server',
   haproxy: 'apt-get install haproxy',
+  chromium: 'apt-get install chromium',
+  curl: 'apt-get install curl',
 } as const;
 
 export type PeerName = keyof typeof INSTALL;

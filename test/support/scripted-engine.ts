@@ -8,6 +8,7 @@ import type {
   LegWire,
   PlainAnswer,
   PlainRequest,
+  TextLeg,
 } from '../../src/engine/engine.ts';
 
 type Timeless<T> = T extends unknown ? Omit<T, 'at'> : never;
@@ -36,6 +37,8 @@ export class ScriptedEngine implements Engine {
   readonly name = 'embedded';
   /** Legs whose INVITE left. */
   readonly invited: Leg[] = [];
+  /** Text messages that left. */
+  readonly texts: TextLeg[] = [];
   /** Legs that are up. */
   up = 0;
   readonly leftovers: Leftover[] = [];
@@ -60,10 +63,19 @@ export class ScriptedEngine implements Engine {
     return [];
   }
 
-  async *originate(
-    leg: Leg,
+  originate(leg: Leg, signal: AbortSignal, wire?: LegWire): AsyncGenerator<CallEvent, void, undefined> {
+    return this.#play(leg, signal, wire, () => this.invited.push(leg));
+  }
+
+  message(text: TextLeg, signal: AbortSignal, wire?: LegWire): AsyncGenerator<CallEvent, void, undefined> {
+    return this.#play(text, signal, wire, () => this.texts.push(text));
+  }
+
+  async *#play(
+    leg: Pick<Leg, 'nextHop'>,
     signal: AbortSignal,
-    wire?: LegWire,
+    wire: LegWire | undefined,
+    left: () => void,
   ): AsyncGenerator<CallEvent, void, undefined> {
     let at = Date.now();
     let answered = false;
@@ -86,7 +98,7 @@ export class ScriptedEngine implements Engine {
         yield { ...step, at };
         if (step.type === 'trying' || step.type === 'again') wire?.sent();
         if (step.type === 'trying') {
-          this.invited.push(leg);
+          left();
         }
       }
     } finally {

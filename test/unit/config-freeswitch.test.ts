@@ -14,7 +14,6 @@ type Freeswitch = NonNullable<Settings['freeswitch']>;
 const TRUNK = { id: 'carrier', host: 'sip.carrier.example', cli: '+4930123456' };
 const DRACHTIO = { host: 'drachtio', secret: 'hunter2' };
 const MEDIA = { host: '192.0.2.7', secret: 'hunter3' };
-const HASH = `sha256:${'0a'.repeat(32)}`;
 
 let folder: string;
 beforeAll(() => {
@@ -223,54 +222,6 @@ describe('the section freeswitch', () => {
     const drachtioServers = [{ host: 'a', secretFile: fileOf('hunter|2') }];
     expect(problemsOf(settingsWith({ drachtioServers }))).toEqual([
       'freeswitch.drachtioServers.0.secretFile: expected a secret without `|`',
-    ]);
-  });
-});
-
-describe('api.keys', () => {
-  it('takes a hash from its file', () => {
-    const hashFile = fileOf(`${HASH}\n`);
-    const config = configFrom({
-      api: {
-        keys: [
-          { id: 'shop', hashFile },
-          { id: 'bank', hash: HASH },
-        ],
-      },
-      trunks: [TRUNK],
-    });
-    expect(config.api.keys).toEqual([
-      { id: 'shop', hash: HASH },
-      { id: 'bank', hash: HASH },
-    ]);
-  });
-
-  it.each<[string, () => { hash?: string; hashFile?: string }, string]>([
-    ['no hash', () => ({}), 'hash: required, unless `hashFile` names a file that holds it'],
-    [
-      'two hashes',
-      () => ({ hash: HASH, hashFile: fileOf(HASH) }),
-      'hashFile: expected either `hash` or `hashFile`, not both',
-    ],
-    [
-      'a file that is not there',
-      () => ({ hashFile: '/nowhere' }),
-      'hashFile: expected a file that can be read',
-    ],
-    [
-      'a file with the key itself',
-      () => ({ hashFile: fileOf('vok_hunter2') }),
-      'hashFile: expected `sha256:` and 64 hexadecimal digits, as `npm run key` prints them',
-    ],
-    [
-      'two lines',
-      () => ({ hashFile: fileOf(`${HASH}\n\n`) }),
-      'hashFile: expected a file that holds one line',
-    ],
-  ])('refuse %s', (_what, make, problem) => {
-    const keys = [{ id: 'shop', ...make() }];
-    expect(problemsOf({ api: { host: '0.0.0.0', keys }, trunks: [TRUNK] })).toEqual([
-      `api.keys.0.${problem}`,
     ]);
   });
 });

@@ -33,6 +33,24 @@ describe('the configuration of trunks and records', () => {
     expect([config.store.retentionDays.cdrs, config.calls.attemptTimeoutMs]).toEqual([3650, 90_000]);
   });
 
+  it('reads whether a trunk carries text messages, and how', () => {
+    const textsOf = (sms?: unknown) =>
+      configFrom({ trunks: [{ ...TRUNK, ...(sms === undefined ? {} : { sms: sms as object }) }] }).trunks[0]
+        ?.sms;
+    expect(textsOf()).toBeUndefined();
+    expect(textsOf({})).toEqual({ maxSegments: 3, timeoutMs: 15_000, only: false });
+    const own = { maxSegments: 1, timeoutMs: 500, only: true };
+    expect(textsOf(own)).toEqual(own);
+    for (const wrong of [
+      { maxSegments: 0 },
+      { maxSegments: 9 },
+      { timeoutMs: 32_001 },
+      { host: 'a.example' },
+      true,
+    ])
+      expect(() => textsOf(wrong)).toThrow(ConfigError);
+  });
+
   it('takes the keys of a section that may be left out from the environment, secrets as text', () => {
     const { trace } = loadConfig({
       env: {

@@ -54,7 +54,7 @@ describe('loadConfig', () => {
   it('fills in every default', () => {
     expect(load(YAML)).toMatchObject({
       engine: 'embedded',
-      api: { host: '127.0.0.1', port: 8080, keys: [], rateLimit: { max: 600, windowSeconds: 60 } },
+      api: { host: '127.0.0.1', port: 8080, clients: [], rateLimit: { max: 600, windowSeconds: 60 } },
       sip: { host: '0.0.0.0', port: 5060, tcp: true, t1Ms: 500 },
       rtp: { portMin: 16384, portMax: 32767, symmetric: true },
       trunks: [
@@ -156,7 +156,7 @@ describe('loadConfig', () => {
       api: { host: '0.0.0.0', keys: [{ id: 'shop', hash: HASH }] },
       trunks: [TRUNK],
     });
-    expect(config.api.keys).toEqual([{ id: 'shop', hash: HASH }]);
+    expect(config.api.clients).toMatchObject([{ id: 'shop', keys: [{ hash: HASH, expiresAt: null }] }]);
   });
 });
 
@@ -188,17 +188,17 @@ describe('a configuration that cannot be used', () => {
           ],
         },
       },
-      /^api\.keys\.1\.id: expected an id that no other key has/,
+      /^api\.keys\.1\.id: expected an id that no other client has/,
     ],
     [
       'all interfaces without a key',
       { api: { host: '0.0.0.0' } },
-      /^api\.keys: expected at least one key, because `api\.host`/,
+      /^api\.clients: expected at least one client, because `api\.host`/,
     ],
     [
       'a name that only begins like loopback',
       { api: { host: '127.0.0.1.example.com' } },
-      /^api\.keys: expected at least/,
+      /^api\.clients: expected at least/,
     ],
     [
       'a proxy that is no address',

@@ -15,6 +15,13 @@ const TRUNK = { id: 'alpha', host: 'alpha.example', cli: '+4930123456' };
 const BETA = { ...TRUNK, id: 'beta', host: 'beta.example' };
 const keyOf = (id: string, digit: string) => ({ id, hash: `sha256:${digit.repeat(64)}` });
 
+/** A client with a callback whose secret is made of one letter. */
+const heardAt = (letter: string) => ({
+  id: 'shop',
+  keys: [{ hash: keyOf('shop', 'a').hash }],
+  callback: { url: 'https://shop.example/', secret: `whsec_${letter.repeat(32)}` },
+});
+
 let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'voice-otp-reload-'));
@@ -58,11 +65,32 @@ describe('compare', () => {
       'a key',
       { api: { keys: [keyOf('shop', 'a')] } },
       { api: { keys: [keyOf('shop', 'b')] } },
-      ['api.keys'],
+      ['api.clients'],
       [],
     ],
-    ['the first key', {}, { api: { keys: [keyOf('shop', 'a')] } }, [], ['api.keys']],
-    ['the last key', { api: { keys: [keyOf('shop', 'a')] } }, {}, [], ['api.keys']],
+    [
+      'what a client may do',
+      { api: { keys: [keyOf('shop', 'a')] } },
+      { api: { clients: [{ id: 'shop', keys: [{ hash: keyOf('shop', 'a').hash }], scopes: ['calls'] }] } },
+      ['api.clients'],
+      [],
+    ],
+    [
+      'the other form of the same client',
+      { api: { keys: [keyOf('shop', 'a')] } },
+      { api: { clients: [{ id: 'shop', keys: [{ hash: keyOf('shop', 'a').hash }] }] } },
+      [],
+      [],
+    ],
+    [
+      'a secret of a callback',
+      { api: { clients: [heardAt('A')] } },
+      { api: { clients: [heardAt('B')] } },
+      ['api.clients'],
+      [],
+    ],
+    ['the first key', {}, { api: { keys: [keyOf('shop', 'a')] } }, [], ['api.clients']],
+    ['the last key', { api: { keys: [keyOf('shop', 'a')] } }, {}, [], ['api.clients']],
     [
       'what needs a restart',
       {},

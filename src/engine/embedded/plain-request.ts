@@ -115,13 +115,7 @@ export function transact(
       timeout: () => settle({ kind: 'no_response' }),
       transportError: (error) => settle(unreachable(error)),
     };
-    const handle = endpoint.request(
-      message,
-      peer,
-      localAddress,
-      listener,
-      via === undefined ? {} : { via },
-    );
+    const handle = endpoint.request(message, peer, localAddress, listener, via === undefined ? {} : { via });
     /** Nothing takes back a request that is no INVITE: nobody listens for what comes of it. */
     const abandon = (): void => {
       handle.forget();

@@ -12,7 +12,11 @@ import { peersOf, transact } from './plain-request.ts';
  *
  * @throws Error where there is no address, or nobody who could be connected to proved to be the one that is meant
  */
-export async function openText(text: TextLeg, endpoint: SipEndpoint, signal: AbortSignal): Promise<TextSender> {
+export async function openText(
+  text: TextLeg,
+  endpoint: SipEndpoint,
+  signal: AbortSignal,
+): Promise<TextSender> {
   const [peer] = await untilAborted(signal, peersOf(text, endpoint), new Error('aborted'));
   if (peer === undefined) throw new Error(`no address for ${text.nextHop.host}`);
   const localAddress = await endpoint.localAddress(peer);

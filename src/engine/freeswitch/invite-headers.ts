@@ -57,9 +57,7 @@ export function unansweredMs({ timeouts, flash }: Leg): number {
  * and read more into a text than SIP does: the comments here say what. The answer repeats no text that was
  * refused.
  */
-export function checkLeg(
-  leg: Pick<Leg, 'requestUri' | 'from' | 'nextHop' | 'headers'>,
-): string | undefined {
+export function checkLeg(leg: Pick<Leg, 'requestUri' | 'from' | 'nextHop' | 'headers'>): string | undefined {
   return (
     checkCallee(leg.requestUri) ??
     checkCaller(leg.from) ??

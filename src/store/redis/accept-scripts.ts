@@ -1,4 +1,5 @@
 import type { RedisScript } from '../../redis/script.ts';
+import { LUA_ADD_NOTICE } from './notice-scripts.ts';
 import { LUA_KEEP } from './verification-scripts.ts';
 
 /**
@@ -39,21 +40,25 @@ return text(now)`,
 
 export const ACCEPT: RedisScript = {
   name: 'votpAccept',
-  keys: 8,
+  keys: 12,
   lua: `
--- Stores a call, with its verification and the idempotent request that asked for them; or none of them.
+-- Stores a call, with its verification, the idempotent request that asked for them, what the verification is found
+-- under and who is told of it; or none of them.
 -- KEYS: 1 call, 2 unfinished calls, 3 verification, 4 pending and 5 final verifications, 6 calls of what it proves,
---       7 request, 8 requests; of one family
+--       7 request, 8 requests, 9 alias, 10 notice, 11 open and 12 due notices; of one family
 -- ARGV: 1 a word of this acceptance alone: who sends it twice gets the same answer
 --       2 when the call was entered, by Redis's time, 3 within which time after that it may be accepted, in ms
 --       4 id of the call, 5 its text, 6 state, 7 node, 8 is its last attempt open, 9 its beginning, 10 retention in ms
 --       11 id of what it proves; empty: nothing
 --       12 request: its member in the list; empty: none, 13 fingerprint, 14 reply, 15 its end, 16 how long it lives
 --       17 id of the verification that comes with it; empty: none, 18 its status, 19 when its time is over, or was,
---       20 how long it lives, in ms; 21 ... its fields and values in turn
+--       20 how long it lives, in ms, 21 is there an alias of it, 0 or 1
+--       22 id of the notice; empty: none, 23 when it is due, 24 how long it lives, in ms,
+--       25 how many fields and values it has; 26 ... these, in turn; behind them those of the verification
 -- Answers {'accepted'}, {'late'}, {'replayed', reply, is the call there}, {'key_reused', '', is it there},
 --   {'taken', '', is it there}.
 ${LUA_KEEP}
+${LUA_ADD_NOTICE}
 local call, unfinished, verification, request = KEYS[1], KEYS[2], KEYS[3], KEYS[7]
 local known = redis.call('HGET', call, 'accepted')
 if known == ARGV[1] then return { 'accepted' } end
@@ -67,7 +72,9 @@ if ARGV[12] ~= '' then
     return { 'key_reused', '', there }
   end
 end
-if known or (ARGV[17] ~= '' and redis.call('EXISTS', verification) == 1) then return { 'taken', '', there } end
+local is_taken = (ARGV[17] ~= '' and redis.call('EXISTS', verification) == 1)
+  or (ARGV[22] ~= '' and redis.call('EXISTS', KEYS[10]) == 1)
+if known or is_taken then return { 'taken', '', there } end
 
 redis.call('HSET', call, 'accepted', ARGV[1], 'record', ARGV[5], 'state', ARGV[6], 'node', ARGV[7], 'open', ARGV[8])
 redis.call('PEXPIRE', call, ARGV[10])
@@ -81,10 +88,15 @@ if ARGV[11] ~= '' then
 end
 if ARGV[17] ~= '' then
   local list = ARGV[18] == 'pending' and KEYS[4] or KEYS[5]
-  redis.call('HSET', verification, unpack(ARGV, 21))
+  redis.call('HSET', verification, unpack(ARGV, 26 + ARGV[25]))
   redis.call('PEXPIRE', verification, ARGV[20])
   redis.call('ZADD', list, ARGV[19], ARGV[17])
   keep(list, ARGV[20])
+  if ARGV[21] == '1' then redis.call('SET', KEYS[9], ARGV[17], 'PX', ARGV[20]) end
+end
+if ARGV[22] ~= '' then
+  local keys = { row = KEYS[10], open = KEYS[11], due = KEYS[12] }
+  add_notice(keys, ARGV[22], ARGV[23], ARGV[9], ARGV[24], { unpack(ARGV, 26, 25 + ARGV[25]) })
 end
 if ARGV[12] ~= '' then
   redis.call('HSET', request, 'fingerprint', ARGV[13], 'reply', ARGV[14], 'expiresAt', ARGV[15])

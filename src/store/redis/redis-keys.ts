@@ -86,6 +86,31 @@ export class RedisKeys {
     return `${this.#prefix}:{cli}:shown:${callee}`;
   }
 
+  /** A hash. */
+  notice(family: string, id: string): string {
+    return this.#of(family, `notice:${id}`);
+  }
+
+  /** Open notices of a family by when the next one may claim them: a sorted set. */
+  dueNotices(family: string): string {
+    return this.#of(family, 'notices:due');
+  }
+
+  /** The same by their beginning. */
+  openNotices(family: string): string {
+    return this.#of(family, 'notices:open');
+  }
+
+  /** Notices of a family that were given up, of all or of one client, by their beginning: a sorted set. */
+  deadNotices(family: string, clientId?: string): string {
+    return this.#of(family, clientId === undefined ? 'notices:dead' : `notices:dead:${clientId}`);
+  }
+
+  /** The id of a verification. Clients choose what it is found under: any text, of any length. */
+  alias(family: string, digest: string): string {
+    return this.#of(family, `alias:${digest}`);
+  }
+
   /** What was counted of something within its window: a text. */
   limitCount(key: string): string {
     return `${this.#prefix}:{limits}:count:${key}`;

@@ -6,10 +6,12 @@ import type { RedisClient } from '../../redis/script.ts';
 import { runScript } from '../../redis/script.ts';
 import { guarded } from '../../redis/unavailable.ts';
 import type { Checked, CheckVerdict, Submitted, Verification } from '../../verification/verification.ts';
+import { NOTICE_GRACE_MS } from '../../webhooks/notice.ts';
 import type { CdrLedger } from '../cdr-ledger.ts';
 import { familyOf, familyOfKey } from '../family.ts';
 import type {
   Accepted,
+  AlsoStored,
   CallMove,
   CallQuery,
   CliRequest,
@@ -24,6 +26,7 @@ import { RedisCallLists } from './redis-call-lists.ts';
 import { RedisClis } from './redis-clis.ts';
 import { keyDigest, RedisKeys } from './redis-keys.ts';
 import { RedisLimits } from './redis-limits.ts';
+import { noticeFields, RedisNotices } from './redis-notices.ts';
 import { callFields, callOf, hashOf, nodeField, verificationFields, verificationOf } from './redis-rows.ts';
 import { RedisSweep } from './redis-sweep.ts';
 import { CHECK, END_VERIFICATION } from './verification-scripts.ts';
@@ -66,6 +69,7 @@ export interface RedisStoreOptions {
 export class RedisStore implements Store {
   readonly cdrs: CdrLedger;
   readonly limits: RedisLimits;
+  readonly notices: RedisNotices;
   readonly #client: RedisClient;
   readonly #keys: RedisKeys;
   readonly #outbox: RedisStoreOptions['outbox'];
@@ -85,6 +89,12 @@ export class RedisStore implements Store {
     this.#lists = new RedisCallLists(client, this.#keys, retentionMs.calls);
     this.#clis = new RedisClis(client, this.#keys, retentionMs.calls);
     this.limits = new RedisLimits(client, this.#keys, (work) => this.#do(work));
+    this.notices = new RedisNotices({
+      client,
+      keys: this.#keys,
+      livesMs: noticeLivesMs(retentionMs),
+      guard: (work) => this.#do(work),
+    });
     this.#sweep = new RedisSweep(client, this.#keys, retentionMs.verifications);
   }
 
@@ -93,14 +103,24 @@ export class RedisStore implements Store {
     verification: Verification | null,
     call: Call,
     request: IdempotentRequest | null,
+    also: AlsoStored = {},
   ): Promise<Accepted> {
     return this.#do(async () => {
       const family = familyOf(call.id);
-      assertFamily(family, call.verificationId, verification?.id, verification?.callId);
-      if (request !== null && familyOfKey(request.key) !== family) throw new RangeError(OTHER_FAMILY);
+      assertFamily(family, call.verificationId, verification?.id, verification?.callId, also.notice?.id);
+      const texts = [request?.key, also.alias].filter((text) => text !== undefined);
+      if (texts.some((text) => familyOfKey(text) !== family)) throw new RangeError(OTHER_FAMILY);
       const entered = await this.#lists.enter(call);
-      const args = [onceWord(), entered, ACCEPT_WITHIN_MS, ...this.#acceptArgs(verification, call, request)];
-      const keys = this.#acceptKeys(family, verification, call, request);
+      const about = this.#acceptArgs(verification, call, request);
+      const args = [
+        ...[onceWord(), entered, ACCEPT_WITHIN_MS, ...about],
+        ...this.#alsoArgs(also),
+        ...(verification === null ? [] : verificationFields(verification)),
+      ];
+      const keys = [
+        ...this.#acceptKeys(family, verification, call, request),
+        ...this.#alsoKeys(family, also),
+      ];
       const [kind, reply = '', there] = (await runScript(this.#client, ACCEPT, keys, args)) as string[];
       if (kind === 'late') {
         throw new AppError('store_unavailable', { retryAfterSeconds: RETRY_AFTER_SECONDS });
@@ -128,6 +148,15 @@ export class RedisStore implements Store {
     return this.#do(async () =>
       verificationOf(await this.#client.hgetall(this.#keys.verification(familyOf(id), id))),
     );
+  }
+
+  latest(alias: string): Promise<string | undefined> {
+    return this.#do(async () => {
+      const family = familyOfKey(alias);
+      const id = await this.#client.get(this.#keys.alias(family, keyDigest(alias)));
+      if (id === null) return undefined;
+      return (await this.#client.exists(this.#keys.verification(family, id))) === 1 ? id : undefined;
+    });
   }
 
   check(id: string, { by, digest }: Submitted, now: number): Promise<Checked | undefined> {
@@ -217,6 +246,7 @@ export class RedisStore implements Store {
       const { verificationsBefore, callsBefore, cliUsesBefore, cdrsBefore } = keepUntil;
       const rows = await this.#sweep.all(now, verificationsBefore);
       const calls = await this.#lists.drop(callsBefore);
+      await this.#sweep.notices(this.notices, Math.min(verificationsBefore, callsBefore) - NOTICE_GRACE_MS);
       await this.#clis.sweep(cliUsesBefore, callsBefore);
       const cdrs = cdrsBefore === undefined ? 0 : await this.cdrs.drop(cdrsBefore);
       await this.#outbox.deliverAll();
@@ -272,7 +302,24 @@ export class RedisStore implements Store {
     ];
   }
 
-  /** From the id of the call on. */
+  #alsoKeys(family: string, { alias, notice }: AlsoStored): readonly string[] {
+    const keys = this.#keys;
+    return [
+      keys.alias(family, alias === undefined ? '' : keyDigest(alias)),
+      keys.notice(family, notice?.id ?? ''),
+      keys.openNotices(family),
+      keys.dueNotices(family),
+    ];
+  }
+
+  #alsoArgs({ alias, notice }: AlsoStored): readonly (string | number)[] {
+    const named = alias === undefined ? 0 : 1;
+    if (notice === undefined) return [named, '', '', '', 0];
+    const fields = noticeFields(notice);
+    return [named, notice.id, notice.dueAt, noticeLivesMs(this.#retentionMs), fields.length, ...fields];
+  }
+
+  /** From the id of the call on, up to how long its verification lives. */
   #acceptArgs(
     verification: Verification | null,
     call: Call,
@@ -293,15 +340,7 @@ export class RedisStore implements Store {
     if (verification === null) return [...ofCall, ...ofRequest, '', '', '', ''];
     const { id, status, createdAt, expiresAt, endedAt } = verification;
     const lives = verifications + (status === 'pending' ? wholeMs(expiresAt - createdAt) : 0);
-    return [
-      ...ofCall,
-      ...ofRequest,
-      id,
-      status,
-      endedAt ?? expiresAt,
-      lives,
-      ...verificationFields(verification),
-    ];
+    return [...ofCall, ...ofRequest, id, status, endedAt ?? expiresAt, lives];
   }
 }
 
@@ -309,6 +348,10 @@ const OTHER_FAMILY = 'a constraint is violated: a verification, its call and the
 
 function assertFamily(family: string, ...ids: readonly (string | null | undefined)[]): void {
   if (ids.some((id) => id != null && familyOf(id) !== family)) throw new RangeError(OTHER_FAMILY);
+}
+
+function noticeLivesMs({ verifications, calls }: RedisStoreOptions['retentionMs']): number {
+  return Math.max(verifications, calls) + NOTICE_GRACE_MS;
 }
 
 /** What marks one command among all, for whom a client sends it twice: a cluster's does where a server goes away. */

@@ -4,6 +4,7 @@ import { runScript } from '../../redis/script.ts';
 import { FAMILIES } from '../family.ts';
 import { DROP_ROW } from './list-scripts.ts';
 import type { RedisKeys } from './redis-keys.ts';
+import type { RedisNotices } from './redis-notices.ts';
 import { drain } from './sorted-set.ts';
 import { END_VERIFICATION } from './verification-scripts.ts';
 
@@ -30,6 +31,12 @@ export class RedisSweep {
       FAMILIES.map((family) => limit(() => this.#family(family, now, verificationsBefore))),
     );
     return counts.reduce((sum, count) => sum + count, 0);
+  }
+
+  /** Deletes notices that began before a time. */
+  async notices(notices: Pick<RedisNotices, 'drop'>, before: number): Promise<void> {
+    const limit = pLimit(SWEEP_FAMILIES);
+    await Promise.all(FAMILIES.map((family) => limit(() => notices.drop(family, before))));
   }
 
   async #family(family: string, now: number, verificationsBefore: number): Promise<number> {

@@ -164,6 +164,40 @@ describe('without API keys', () => {
     }
     expect(service.dialer.active()).toBe(0);
   });
+
+  it.each<[string, Record<string, string>]>([
+    ['says so', { 'sec-fetch-site': 'cross-site', origin: 'https://evil.example' }],
+    ['is old', { origin: 'https://evil.example' }],
+    ['hides where it is', { origin: 'null' }],
+  ])('takes no form of another page from a browser that %s', async (_how, headers) => {
+    for (const [method, url, type, status] of [
+      ['POST', '/v1/verifications', 'application/json', 403],
+      ['POST', '/restcomm/2012-04-24/Accounts/shop/Calls', 'application/x-www-form-urlencoded', 403],
+      // MessageBird has no other status for what a key does not open.
+      ['POST', '/verify', 'application/x-www-form-urlencoded', 401],
+    ] as const) {
+      const reply = await service.api.inject({
+        method,
+        url,
+        headers: { host: 'localhost:8080', ...headers, 'content-type': type },
+        payload:
+          type === 'application/json' ? JSON.stringify({ to: TO }) : `To=${TO}&From=${TO}&recipient=${TO}`,
+      });
+      expect([url, reply.statusCode]).toEqual([url, status]);
+    }
+    expect((await service.api.inject({ url: '/v1/calls', headers })).json()).toMatchObject({ calls: [] });
+    // A page of the service itself, or a program.
+    const own = { host: 'localhost:8080', origin: 'http://localhost:8080', 'sec-fetch-site': 'same-origin' };
+    for (const said of [own, {}]) {
+      const reply = await service.api.inject({
+        method: 'POST',
+        url: '/v1/verifications',
+        headers: said,
+        payload: { to: TO },
+      });
+      expect(reply.statusCode).toBe(201);
+    }
+  });
 });
 
 describe('the rate limit', () => {

@@ -7,10 +7,10 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { CdrChainAnswer } from '../../../src/api/cdr-schemas.ts';
-import { createKey } from '../../../src/clients/keys.ts';
 import type { Cdr } from '../../../src/cdr/cdr.ts';
 import { verifyChain } from '../../../src/cdr/chain.ts';
 import { readExport } from '../../../src/cdr/export.ts';
+import { createKey } from '../../../src/clients/keys.ts';
 import { fillCdrs, tamperWithCdrs } from '../../support/cdr-fill.ts';
 import { eventually } from '../../support/eventually.ts';
 import { NOW } from '../../support/records.ts';
@@ -18,6 +18,7 @@ import type { Service } from './service.ts';
 import { startService } from './service.ts';
 
 const shop = createKey('shop', randomBytes);
+const bank = createKey('bank', randomBytes);
 const boss = createKey('boss', randomBytes);
 const KEYS = [
   { id: 'shop', hash: shop.hash },
@@ -44,8 +45,9 @@ function rowsOf(body: string): Cdr[] {
 describe('who may read call detail records', () => {
   afterEach(() => service.close());
 
-  it.each(['/v1/cdrs', '/v1/cdrs/verify'])('%s: the key of an operator', async (url) => {
+  it('verifies them: the key of an operator', async () => {
     service = await startService({ api: { keys: KEYS } });
+    const url = '/v1/cdrs/verify';
     const statusWith = async (headers: Record<string, string>): Promise<[number, string | undefined]> => {
       const reply = await get(url, headers);
       return [reply.statusCode, /"code":"(\w+)"/.exec(reply.body)?.[1]];
@@ -53,6 +55,23 @@ describe('who may read call detail records', () => {
     expect(await statusWith({})).toEqual([401, 'unauthorized']);
     expect(await statusWith({ authorization: `Bearer ${shop.key}` })).toEqual([403, 'forbidden']);
     expect(await statusWith({ authorization: `Bearer ${boss.key}` })).toEqual([200, undefined]);
+  });
+
+  it('exports them: a client its own, an operator those of all', async () => {
+    service = await startService({ api: { keys: [...KEYS, { id: 'bank', hash: bank.hash }] } });
+    fillCdrs(service.storePath, 300);
+    tamperWithCdrs(
+      service.storePath,
+      `UPDATE cdrs SET record = replace(record, '"clientId":"shop"', '"clientId":"bank"') WHERE seq % 3 = 0`,
+    );
+    const seqsFor = async ({ key }: { key: string }, query = ''): Promise<readonly number[]> => {
+      const { body } = await get(`/v1/cdrs${query}`, { authorization: `Bearer ${key}` });
+      return rowsOf(body).map(({ seq }) => seq);
+    };
+    const all = Array.from({ length: 600 }, (_, index) => index + 1);
+    expect(await seqsFor(boss)).toEqual(all);
+    expect(await seqsFor(shop)).toEqual(all.filter((seq) => seq % 3 !== 0));
+    expect(await seqsFor(bank, `?from=${at(300)}`)).toEqual(all.filter((seq) => seq % 3 === 0 && seq > 300));
   });
 
   it('without keys whoever uses this machine', async () => {

@@ -89,7 +89,7 @@ describe('POST /v1/verifications with channel flash', () => {
     ['a repeat key', { channel: 'flash', repeatKey: '1' }, /go with a voice call/],
     ['a rule for voicemails', { channel: 'flash', voicemail: 'hangup' }, /go with a voice call/],
     ['a code', { channel: 'flash', code: '482913' }, /flash call has no code/],
-    ['another channel', { channel: 'sms' }, /^body\.channel: /],
+    ['another channel', { channel: 'fax' }, /^body\.channel: /],
     ['a hold of 499 ms', { channel: 'flash', ringHoldMs: 499 }, /^body\.ringHoldMs: /],
     ['a hold of 8001 ms', { channel: 'flash', ringHoldMs: 8001 }, /^body\.ringHoldMs: /],
     ['half a millisecond', { channel: 'flash', ringHoldMs: 900.5 }, /^body\.ringHoldMs: /],

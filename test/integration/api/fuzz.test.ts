@@ -35,7 +35,8 @@ async function expectDocumented(request: Request): Promise<number> {
   if (reply.body === '' || reply.statusCode < 400) {
     return reply.statusCode;
   }
-  if (/^\/(voice\/call|status\/carrier)(?:[/?]|$)/.test(request.url)) {
+  // As it was sent: clients drop `..` from paths.
+  if (/^\/(voice\/call|status\/carrier)(?:[/?]|$)/.test(reply.raw.req.url ?? '')) {
     expect(reply.json()).toEqual({
       code: expect.any(Number),
       status: reply.statusCode,

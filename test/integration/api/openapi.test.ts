@@ -26,6 +26,12 @@ interface Document {
   readonly components: { readonly schemas: Record<string, Schema> };
 }
 
+/** Of errors, on the paths of APIs that are not our own. */
+const ERROR_SHAPES: readonly (readonly [RegExp, string])[] = [
+  [/ \/(voice|status)\//, 'DataTechLabsError'],
+  [/ \/restcomm\/2012-04-24\//, 'RestcommException'],
+];
+
 let service: Service;
 let text: string;
 let document: Document;
@@ -68,6 +74,9 @@ describe('/openapi.json', () => {
         'POST /voice/call/play',
         'GET /voice/call/status/{request_id}',
         'GET /status/carrier/{id}',
+        ...['/Calls', '/Calls.json', '/Calls/{callSid}', '/Calls.json/{callSid}'].flatMap((path) =>
+          ['GET', 'POST'].map((method) => `${method} /restcomm/2012-04-24/Accounts/{accountSid}${path}`),
+        ),
         'GET /healthz',
         'GET /readyz',
         'GET /metrics',
@@ -75,7 +84,7 @@ describe('/openapi.json', () => {
     );
     for (const name of listed) {
       const [method = '', path = ''] = name.split(' ');
-      expect(service.api.hasRoute({ method, url: path.replace(/{(\w+)}/, ':$1') })).toBe(true);
+      expect(service.api.hasRoute({ method, url: path.replaceAll(/{(\w+)}/g, ':$1') })).toBe(true);
     }
   });
 
@@ -102,7 +111,7 @@ describe('/openapi.json', () => {
           name,
           status,
           {
-            $ref: `#/components/schemas/${/ \/(voice|status)\//.test(name) ? 'DataTechLabsError' : 'Error'}`,
+            $ref: `#/components/schemas/${ERROR_SHAPES.find(([paths]) => paths.test(name))?.[1] ?? 'Error'}`,
           },
         ]);
       }

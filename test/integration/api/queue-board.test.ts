@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { Queue } from 'bullmq';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createKey } from '../../../src/clients/keys.ts';
 import { answerOtherMethods, collectRoutes } from '../../../src/api/methods.ts';
 import { queueBoard } from '../../../src/api/queue-board.ts';
+import { createKey } from '../../../src/clients/keys.ts';
 import { describeWithPeer } from '../../support/peers.ts';
 import { RedisServer } from '../../support/redis-server.ts';
 import type { Service } from './service.ts';
@@ -47,7 +47,7 @@ describeWithPeer('redis-server', 'the board of the queues', () => {
     await addJob('trunk-first', 'wish-2');
     service = await startService({ api: { host: '0.0.0.0', keys } });
     const routes = collectRoutes(service.api);
-    await queueBoard(service.api, { queues: () => listed, keys });
+    await queueBoard(service.api, { queues: () => listed });
     answerOtherMethods(service.api, routes);
   });
 
@@ -271,7 +271,7 @@ describe('without API keys', () => {
   it('whoever uses this machine may look', async () => {
     const service = await startService();
     try {
-      await queueBoard(service.api, { queues: () => [], keys: [] });
+      await queueBoard(service.api, { queues: () => [] });
       const reply = await service.api.inject('/admin/queues/api/queues');
       expect(reply.json()).toEqual({ queues: [] });
       const foreign = await service.api.inject({ url: '/admin/queues', headers: { host: 'evil.example' } });

@@ -6,6 +6,7 @@ import type {
   LegWire,
   MediaStats,
   PlainAnswer,
+  TextLeg,
 } from '../../../src/engine/engine.ts';
 
 type Step = CallEvent extends infer Event ? (Event extends CallEvent ? Omit<Event, 'at'> : never) : never;
@@ -86,6 +87,10 @@ export class ScriptedEngine implements Engine {
   readonly name = 'embedded';
   readonly legs: ScriptedLeg[] = [];
   script: (leg: ScriptedLeg) => void = () => undefined;
+  /** Text messages that left. */
+  readonly texts: TextLeg[] = [];
+  /** What becomes of each. */
+  textEnd: LegEnd = { kind: 'taken', sip: { status: 200, reason: 'OK' } };
   lacks: readonly string[] = [];
 
   async start(): Promise<void> {}
@@ -104,6 +109,21 @@ export class ScriptedEngine implements Engine {
     this.script(scripted);
     try {
       yield* scripted.events();
+    } finally {
+      wire?.over();
+    }
+  }
+
+  async *message(
+    text: TextLeg,
+    signal: AbortSignal,
+    wire?: LegWire,
+  ): AsyncGenerator<CallEvent, void, undefined> {
+    try {
+      yield { type: 'trying', at: Date.now(), leftover: {} };
+      this.texts.push(text);
+      wire?.sent();
+      yield { type: 'ended', at: Date.now(), end: signal.aborted ? { kind: 'canceled' } : this.textEnd };
     } finally {
       wire?.over();
     }

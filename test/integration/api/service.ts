@@ -9,16 +9,19 @@ import { buildServer } from '../../../src/api/server.ts';
 import { CallService } from '../../../src/call/call-service.ts';
 import { Dialer } from '../../../src/call/dialer.ts';
 import { CallFeed } from '../../../src/call/feed.ts';
+import { callbacksOf } from '../../../src/callbacks.ts';
 import { ClientRegistry } from '../../../src/clients/registry.ts';
 import { alone } from '../../../src/cluster/alone.ts';
 import { configFrom } from '../../../src/config.ts';
 import type { configSchema } from '../../../src/config-schema.ts';
+import { documentsOf } from '../../../src/documents.ts';
 import { createLogger } from '../../../src/log.ts';
 import type { Playlist } from '../../../src/prompt/playlist.ts';
 import { SqliteStore } from '../../../src/store/sqlite.ts';
 import { CallTrace } from '../../../src/trace/call-trace.ts';
 import { VerificationService } from '../../../src/verification/service.ts';
 import { MASTER_KEY_BYTES, Vault } from '../../../src/verification/vault.ts';
+import { localWakeQueue } from '../../../src/webhooks/wake-queue.ts';
 import type { MadeUpTts } from '../../support/made-up-tts.ts';
 import { OPEN_ENTRANCE } from '../../support/open-entrance.ts';
 import { routed } from '../../support/routed.ts';
@@ -132,21 +135,34 @@ export async function startService(settings: Partial<Settings> = {}): Promise<Se
     newId,
     randomBytes,
   });
+  const clients = new ClientRegistry(config.api.clients, now);
+  const documents = documentsOf(config.speech.urls);
+  const callbacks = callbacksOf(config, {
+    store,
+    clients,
+    queue: localWakeQueue(),
+    now,
+    random: Math.random,
+    log: logger,
+  });
+  callbacks.start();
   const api = await buildServer({
     config: config.api,
-    clients: new ClientRegistry(config.api.clients, now),
+    clients,
     version: '0.1.0',
     logger,
     metrics,
     verifications,
     calls,
     prompts: prompter,
+    rcml: documents.rcml,
     feed,
     dialer,
     store,
     engine,
     ways: { ...ways, callees: config.verification },
     trace: new CallTrace(config.trace),
+    webhooks: callbacks,
   });
   return {
     api,
@@ -172,6 +188,8 @@ export async function startService(settings: Partial<Settings> = {}): Promise<Se
     },
     close: async () => {
       await api.close();
+      await callbacks.close();
+      documents.close();
       await dialer.drain(AbortSignal.abort());
       await speech.close();
       await store.close();

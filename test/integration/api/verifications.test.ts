@@ -65,6 +65,7 @@ describe('POST /v1/verifications', () => {
       sayAs: 'digits',
       channel: 'voice',
       flash: null,
+      template: null,
       gate: 'none',
       approvedBy: null,
       checks: 0,

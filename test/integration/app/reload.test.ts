@@ -141,7 +141,10 @@ describe('SIGHUP', () => {
 
       const next = {
         ...first,
-        api: { port: 0, keys: [entry(store)] },
+        api: {
+          port: 0,
+          clients: [{ id: store.id, keys: [{ hash: store.hash }], scopes: ['calls' as const] }],
+        },
         sip: { ...first.sip, userAgent: 'another' },
         trunks: [...first.trunks, { ...LAB_TRUNK, id: 'second', port: 9 }],
         log: { level: 'warn' },

@@ -103,7 +103,7 @@ describe('call detail records of a process that is killed', () => {
     const log = { info: () => {}, warn: () => {}, error: () => {} };
     const vault = new Vault(Buffer.alloc(32, 3), randomBytes);
     const capacity = new LocalCapacity([], { elapsed: () => performance.now() });
-    const around = { engine, vault, capacity, trunks: [], now: () => NOW + 90_000, log };
+    const around = { engine, vault, capacity, trunks: [], now: () => NOW + 90_000, onEnded: () => {}, log };
     // Two processes that recover the same calls.
     await Promise.all([store, other].map((one) => closeInterrupted(open, { ...around, store: one })));
     await other.close();

@@ -7,11 +7,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { createKey } from '../../../src/clients/keys.ts';
 import type { CallAnswer, TimelineEntryAnswer } from '../../../src/api/schemas.ts';
+import { createKey } from '../../../src/clients/keys.ts';
+import { ClientRegistry } from '../../../src/clients/registry.ts';
 import { dispatch } from '../../../src/commands/command.ts';
 import { Screen } from '../../../src/commands/screen.ts';
 import { COMMANDS } from '../../../src/commands/table.ts';
+import { loadConfig } from '../../../src/config.ts';
 import type { Service } from '../api/service.ts';
 import { startService } from '../api/service.ts';
 import type { ProcessRun } from './process-run.ts';
@@ -153,6 +155,13 @@ describe.concurrent('call', () => {
     [['cdr', 'forget']],
     [['cdr']],
     [['key', 'no spaces']],
+    [['client', 'add', 'no spaces']],
+    [['client', 'add', 'shop', '--scope', 'everything']],
+    [['client', 'add', 'shop', '--country', 'XX']],
+    [['client', 'add', 'shop', '--expires', '2027-02-29']],
+    [['client', 'add', 'shop', '--per-day', 'many']],
+    [['client', 'add', 'shop', '--spend', '12.50']],
+    [['client', 'add', 'shop', '--callback', 'shop.example']],
     [['lab', '--port', '99999']],
     [['check-config', 'a', '--config', 'b']],
     [['frobnicate']],
@@ -207,7 +216,6 @@ describe.concurrent('a service that cannot be asked', () => {
     const ran = await runProcess(['ladder', 'call_x'], { env: { ...env, VOICE_OTP_KEY: 'vok_wrong' } });
     expect(ran).toEqual({ code: 2, stdout: '', stderr: 'unauthorized: A valid API key is required.\n' });
     await expect(run('ladder', 'call_x', '--url', url)).rejects.toThrow(/^not_found: /);
-    await expect(run('cdr', 'export', '--url', url)).rejects.toThrow(/^forbidden: /);
     await expect(run('cdr', 'verify', '--url', url)).rejects.toThrow(/^forbidden: /);
     await expect(run('call', '12', '--say', 'x', '--url', url)).rejects.toThrow(/^invalid_number: /);
   });
@@ -246,7 +254,7 @@ describe('check-config and key', () => {
     const ran = await runProcess(['check-config', good], { env });
     expect(ran).toEqual({
       code: 0,
-      stdout: '  ✔ can be used: engine embedded, trunks a, 0 API keys\n',
+      stdout: '  ✔ can be used: engine embedded, trunks a, 0 API clients\n',
       stderr: '',
     });
     const bad = join(folder, 'bad.yaml');
@@ -273,6 +281,45 @@ describe('check-config and key', () => {
     expect((await run('key', 'shop', '--operator')).text).toMatch(
       /\{ id: shop, hash: 'sha256:\w+', operator: true \}\n$/,
     );
+  });
+
+  it('make a client whose entry the configuration takes', async () => {
+    const terms = ['--scope', 'calls,records', '--country', 'DE,AT', '--cli', '+4930123456'];
+    const limits = ['--per-second', '5', '--per-day', '1000', '--spend', '12.50EUR'];
+    const told = ['--expires', '2027-03-31', '--callback', 'https://shop.example/hook'];
+    const { code, text } = await run('client', 'add', 'shop', ...terms, ...limits, ...told);
+    expect(code).toBe(0);
+    const key = /vok_\S+/.exec(text)?.[0] ?? '';
+    const file = join(folder, 'client.yaml');
+    const entry = text.slice(text.indexOf('  api:\n')).replaceAll(/^ {2}/gm, '');
+    await writeFile(file, `trunks: [{ id: a, host: a.example, cli: "+4930123456" }]\n${entry}`);
+    const { clients } = loadConfig({ file, env: {} }).api;
+    expect(clients).toMatchObject([
+      {
+        id: 'shop',
+        keys: [{ expiresAt: Date.UTC(2027, 2, 31) }],
+        scopes: ['calls', 'records'],
+        countries: ['DE', 'AT'],
+        clis: ['+4930123456'],
+        callback: { url: 'https://shop.example/hook' },
+        limits: { perSecond: 5, perDay: 1000 },
+        spend: { currency: 'EUR', microsPerDay: 12_500_000 },
+      },
+    ]);
+    expect(new ClientRegistry(clients, () => 0).holderOf(key)?.id).toBe('shop');
+    expect(clients[0]?.callback?.secrets).toHaveLength(1);
+  });
+
+  it('make a client for scripts', async () => {
+    const { code, text } = await run('client', 'add', 'shop', '--json');
+    expect([code, JSON.parse(text)]).toEqual([
+      0,
+      {
+        id: 'shop',
+        key: expect.stringMatching(/^vok_/),
+        client: { id: 'shop', keys: [{ hash: expect.stringMatching(/^sha256:/) }] },
+      },
+    ]);
   });
 });
 

@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { EmbeddedEngine } from '../../../src/engine/embedded/embedded-engine.ts';
 import type { CallEvent, TlsTerms } from '../../../src/engine/engine.ts';
 import type { LabCarrier } from '../../../src/lab/carrier.ts';
+import { Secret } from '../../../src/secret.ts';
 import { SipEndpoint } from '../../../src/sip/endpoint.ts';
 import { header } from '../../../src/sip/message.ts';
 import { responseTo } from '../../../src/sip/response.ts';
@@ -79,6 +80,26 @@ describe('a call over TLS', () => {
     expect(invite?.text).toMatch(/^Via: SIP\/2\.0\/TLS 127\.0\.0\.1:/m);
     expect(invite?.text).toMatch(/^Contact: <sip:voice-otp@127\.0\.0\.1:\d+;transport=tls>/m);
     expect(invite?.text).not.toContain('sips:');
+  });
+
+  it('carries a text message, for whom it proved to be the right one', async () => {
+    const carrier = await carrierWith(good);
+    const nextHop = { host: '127.0.0.1', port: carrier.tlsPort, transport: 'tls' } as const;
+    const text = {
+      ...{ callId: 'call_text', requestUri: 'sip:4930000200@127.0.0.1', nextHop, headers: [] },
+      ...{ from: { uri: 'sip:Code@127.0.0.1' }, body: new Secret('493817'), timeoutMs: 2000 },
+    };
+    const endsWith = async (tls: TlsTerms): Promise<unknown> => {
+      const events = [];
+      for await (const event of engine.message({ ...text, tls }, new AbortController().signal))
+        events.push(event);
+      return endOf(events).end;
+    };
+    expect(await endsWith({})).toMatchObject({ kind: 'unreachable' });
+    expect(carrier.texts).toEqual([]);
+    expect(await endsWith({ ca: authority.cert })).toMatchObject({ kind: 'taken' });
+    expect(carrier.texts).toMatchObject([{ number: '4930000200', text: '493817' }]);
+    expect(wire.map(({ peer }) => peer.transport)).toEqual(['tls', 'tls']);
   });
 
   it('takes the connection of the call before it', async () => {

@@ -46,9 +46,20 @@ export const LAB_TRUNK = {
   cli: '+442079460999',
 } as const;
 
+/** Everybody may call everywhere, as often as they like: for whoever tests something else. */
+const NO_LIMITS: Pick<Settings, 'destinations' | 'limits'> = {
+  destinations: { countries: 'all' },
+  limits: {
+    number: { perMinute: null, perHour: null, perDay: null, pausesSeconds: [] },
+    prefix: { perHour: null },
+    endUser: { perHour: null },
+  },
+};
+
 /** Limits and timers that do not get into a test's way. */
 export function testSettings(folder: string): Omit<Settings, 'trunks'> {
   return {
+    ...NO_LIMITS,
     api: { port: 0, rateLimit: { max: 1_000_000 } },
     sip: { host: '127.0.0.1', port: 0, t1Ms: 100 },
     rtp: { drainMs: 0 },

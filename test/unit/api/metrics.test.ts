@@ -19,3 +19,13 @@ describe('metrics of a capture server', () => {
     expect(text).not.toContain('voice_otp_hep_messages_total{');
   });
 });
+
+describe('metrics of limits', () => {
+  it('count refusals by limit', async () => {
+    const metrics = createMetrics({ activeCalls: () => 0 });
+    for (const limit of ['prefix_hour', 'destination', 'prefix_hour']) metrics.requestRefused(limit);
+    const { text } = await metrics.page();
+    expect(text).toContain('voice_otp_requests_refused_total{limit="prefix_hour"} 2\n');
+    expect(text).toContain('voice_otp_requests_refused_total{limit="destination"} 1\n');
+  });
+});

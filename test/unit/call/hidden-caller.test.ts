@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { withHiddenCaller } from '../../../src/call/hidden-caller.ts';
+import { withHiddenCaller, withHiddenCode } from '../../../src/call/hidden-caller.ts';
 import type { CallEvent, SipResult } from '../../../src/engine/engine.ts';
+import { Secret } from '../../../src/secret.ts';
 
 const CLI = '+441614960716';
 
@@ -48,5 +49,24 @@ describe('withHiddenCaller', () => {
       { type: 'ended', at: 1, end: { kind: 'hung_up', by: 'callee', why: 'peer' } },
     ];
     for (const event of events) expect(withHiddenCaller(event, CLI)).toBe(event);
+  });
+});
+
+describe('withHiddenCode', () => {
+  it.each([
+    ['Spam: 493817', '493817', 'Spam: •••'],
+    ['4938-17, 493 817 and 4.9.3.8.1.7', '493817', '•••, ••• and •••'],
+    ['no such text: q7x2km', 'Q7X2KM', 'no such text: •••'],
+    ['busy until 17:38', '493817', 'busy until 17:38'],
+  ])('of %j leaves nothing of %s', (said, code, left) => {
+    const told = { reason: said, reasonText: said, redressUri: `https://a.example/${said}` };
+    expect(withHiddenCode(ended(told), new Secret(code))).toEqual(
+      ended({ reason: left, reasonText: left, redressUri: `https://a.example/${left}` }),
+    );
+  });
+
+  it('leaves all other events as they are', () => {
+    const event: CallEvent = { type: 'trying', at: 1, sipCallId: '493817', leftover: {} };
+    expect(withHiddenCode(event, new Secret('493817'))).toBe(event);
   });
 });

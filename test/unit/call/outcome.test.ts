@@ -174,3 +174,35 @@ describe('judge', () => {
     );
   });
 });
+
+describe('what becomes of a text message', () => {
+  const text: LegHistory = { ...before, text: true };
+
+  it('is known of a 2xx: the trunk has it', () => {
+    for (const status of [200, 202]) {
+      expect(said({ kind: 'taken', sip: { status, reason: 'OK' } }, text)).toBe('sent none never');
+    }
+  });
+
+  it.each([
+    [405, 'media_rejected trunk next_trunk'],
+    [415, 'media_rejected trunk next_trunk'],
+    [501, 'media_rejected trunk next_trunk'],
+    [408, 'unreachable unknown next_trunk'],
+  ])('is another thing than of a call after %i', (status, outcome) => {
+    expect(said(response(status), text)).toBe(outcome);
+    expect(said(response(status), before)).not.toBe(outcome);
+  });
+
+  it.each([302, 401, 403, 404, 410, 480, 484, 486, 488, 500, 503, 600, 603, 604, 607, 608])(
+    'is what becomes of a call after %i',
+    (status) => {
+      expect(said(response(status), text)).toBe(said(response(status), before));
+    },
+  );
+
+  it('is the fault of its trunk where nothing came', () => {
+    expect(said({ kind: 'setup_timeout' }, text)).toBe('trunk_timeout trunk next_trunk');
+    expect(said({ kind: 'failed', detail: 'too long' }, text)).toBe('failed us never');
+  });
+});

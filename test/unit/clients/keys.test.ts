@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { createKey, findClient } from '../../../src/clients/keys.ts';
+import { createKey, digestIn, digestOf, KEY_HASH, sameDigest } from '../../../src/clients/keys.ts';
 
 describe('createKey', () => {
   it('makes a key whose hash is the SHA-256 of its text', () => {
@@ -20,29 +20,21 @@ describe('createKey', () => {
   });
 });
 
-describe('findClient', () => {
-  const shop = createKey('shop', randomBytes);
-  const bank = createKey('bank', randomBytes);
-  const keys = [shop, bank].map(({ id, hash }) => ({ id, hash }));
+describe('what is compared', () => {
+  const { key, hash } = createKey('shop', randomBytes);
 
-  it('finds the client of each key', () => {
-    expect(findClient(keys, shop.key)).toBe('shop');
-    expect(findClient(keys, bank.key)).toBe('bank');
+  it('is the same of a key and of its hash, and of nothing else', () => {
+    expect(hash).toMatch(KEY_HASH);
+    expect(sameDigest(digestOf(key), digestIn(hash))).toBe(true);
+    for (const other of ['', hash, `${key}A`, key.toUpperCase(), key.slice(0, 20)]) {
+      expect(sameDigest(digestOf(other), digestIn(hash))).toBe(false);
+    }
   });
 
-  it.each([
-    ['nothing', ''],
-    ['another key', createKey('x', randomBytes).key],
-    ['the hash itself', shop.hash],
-    ['a key with a character more', `${shop.key}A`],
-    ['a key in capitals', shop.key.toUpperCase()],
-    ['half a key', shop.key.slice(0, 20)],
-  ])('finds nobody for %s', (_what, presented) => {
-    expect(findClient(keys, presented)).toBeUndefined();
-  });
-
-  it('finds nobody where there are no keys or the hash is no hash', () => {
-    expect(findClient([], shop.key)).toBeUndefined();
-    expect(findClient([{ id: 'shop', hash: 'sha256:' }], shop.key)).toBeUndefined();
-  });
+  it.each(['', 'sha256:', 'sha256:zz', `${hash}00`])(
+    'is never the same as a hash that is none: %s',
+    (text) => {
+      expect(sameDigest(digestOf(key), digestIn(text))).toBe(false);
+    },
+  );
 });

@@ -47,6 +47,49 @@ const INVITE = message(
   SDP,
 );
 
+const TEXT = 'From 4938: 493817 is your code.\r\na=493817\r\n\r\nv=0';
+
+describe('maskTrace of a text message', () => {
+  const routing = ['Via: SIP/2.0/UDP 192.0.2.10:50600;branch=z9hG4bK1', 'Call-ID: abc', 'CSeq: 2 MESSAGE'];
+  const request = (type: string) =>
+    message('MESSAGE sip:+4930123456@carrier.example SIP/2.0', routing, TEXT, type);
+
+  it.each(['text/plain;charset=UTF-8', 'application/sdp', 'message/cpim'])(
+    'has nothing of its text, as %s',
+    (type) => {
+      for (const numbers of ['masked', 'whole'] as const) {
+        const masked = maskTrace(request(type), 'out', numbers);
+        expect(masked).not.toMatch(/4938|code/);
+        expect(masked).toContain(`[redacted] ${TEXT.length} bytes`);
+        expect(masked).toMatch(/^MESSAGE sip:.*\r\nVia: /);
+      }
+    },
+  );
+
+  it.each(['493817', '4938 17', 'Q7X2KM'])('has nothing of a code that a far end repeats: %s', (code) => {
+    const answer = message(
+      `SIP/2.0 606 Spam: "${code}"`,
+      [...routing, `Warning: 399 host "bad text ${code}"`, `X-Text: ${code} is your code`],
+      `${code} is your code.`,
+      'application/sdp',
+    );
+    for (const numbers of ['masked', 'whole'] as const) {
+      const masked = maskTrace(answer, 'in', numbers);
+      expect(masked).not.toContain(code);
+      expect(masked).toMatch(/^SIP\/2\.0 606 Spam: "/);
+      expect(masked).toContain('CSeq: 2 MESSAGE');
+    }
+  });
+
+  it('leaves of an ordinary answer what it says', () => {
+    const answer = message('SIP/2.0 403 Forbidden', [
+      ...routing,
+      'Reason: Q.850;cause=21;text="not allowed"',
+    ]);
+    expect(maskTrace(answer, 'in', 'whole')).toBe(answer);
+  });
+});
+
 describe('maskTrace', () => {
   const masked = maskTrace(INVITE, 'out');
 

@@ -229,9 +229,13 @@ describe('TrunkResults', () => {
 
 describe('provenBy', () => {
   const VOICE = answered(100, 1000, { trunkId: 'voice' });
+  const TEXT = attemptOf('sent', { trunkId: 'sms', channel: 'sms' });
   const FLASH = attemptOf('rang', { trunkId: 'flash', channel: 'flash', ringingAt: NOW - 500 });
 
   it.each([
+    ['the trunk that took the text', [attemptOf('rejected'), TEXT], finalOf('approved', 'code'), 'sms', true],
+    ['a text that nobody has used', [TEXT], finalOf('pending'), 'sms', false],
+    ['a text that was canceled after it was taken', [TEXT], finalOf('canceled'), 'sms', false],
     [
       'the trunk that was heard',
       [attemptOf('trunk_failure'), VOICE],
@@ -270,7 +274,7 @@ describe('provenBy', () => {
       false,
     ],
   ] as const)('counts %s', (_, attempts, verification, trunkId, approved) => {
-    const channel = trunkId === 'flash' ? 'flash' : 'voice';
+    const channel = trunkId === 'flash' || trunkId === 'sms' ? trunkId : 'voice';
     expect(provenBy({ to: TO, attempts }, verification)).toMatchObject({
       trunkId,
       channel,

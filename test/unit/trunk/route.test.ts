@@ -1,11 +1,13 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { Secret } from '../../../src/secret.ts';
 import type { Approvals } from '../../../src/trunk/approval.ts';
 import type { Trunk } from '../../../src/trunk/definition.ts';
 import type { Route, RouteInput } from '../../../src/trunk/route.ts';
 import { candidates, ROUTE_SETTINGS, route, routeReason } from '../../../src/trunk/route.ts';
 import type { TrunkCondition } from '../../../src/trunk/trunk-states.ts';
 import { NOW, someTrunk } from '../../support/records.ts';
+import { routed } from '../../support/routed.ts';
 
 const TO = '+4930123456';
 const NOTHING: Approvals = { approved: 0, of: 0 };
@@ -69,6 +71,47 @@ function firsts(
   }
   return counts;
 }
+
+describe('a trunk for text messages', () => {
+  const sms = { maxSegments: 3, timeoutMs: 1000, only: false };
+  const trunks = [
+    trunkOf('calls'),
+    trunkOf('both', { sms }),
+    trunkOf('texts', { sms: { ...sms, only: true } }),
+    trunkOf('elsewhere', { sms, prefixes: [{ prefix: '+44' }] }),
+  ];
+
+  it('is one that is said to carry some', () => {
+    const none = 'channel_not_carried';
+    const other = 'elsewhere: prefix_not_served';
+    expect(said(trunks, { input: { channel: 'sms' } })).toEqual(['both', 'texts', `calls: ${none}`, other]);
+    for (const channel of ['voice', 'flash', undefined] as const) {
+      expect(said(trunks, { input: { channel } })).toEqual(['calls', 'both', `texts: ${none}`, other]);
+    }
+  });
+
+  it('is not another one where a request names that', () => {
+    expect(said(trunks, { input: { channel: 'sms', carrierId: 'calls' } })).toEqual([
+      'calls: channel_not_carried',
+      ...['both', 'texts', 'elsewhere'].map((id) => `${id}: other_carrier_id`),
+    ]);
+  });
+
+  it('is known beforehand', () => {
+    const { routing } = routed(
+      trunks.map((one) => ({ ...one, allowedClis: one.id === 'texts' ? ['Shop'] : [] })),
+    );
+    const carries = (...args: Parameters<typeof routing.carriesTexts>) => routing.carriesTexts(...args);
+    expect(carries(TO)).toBe(true);
+    expect([carries(TO, 'both'), carries(TO, 'calls'), carries(TO, 'nobody')]).toEqual([true, false, false]);
+    expect([carries(TO, null, { cli: 'Shop' }), carries(TO, 'both', { cli: 'Shop' })]).toEqual([true, false]);
+    const texts = [450, 470].map((length) => new Secret('x'.repeat(length)));
+    expect(texts.map((text) => carries(TO, null, { text }))).toEqual([true, false]);
+    expect(
+      routed([trunkOf('elsewhere', { sms, prefixes: [{ prefix: '+44' }] })]).routing.carriesTexts(TO),
+    ).toBe(false);
+  });
+});
 
 describe('route: order', () => {
   it('tries trunks that say nothing in the order of the configuration', () => {

@@ -83,6 +83,7 @@ describe('start', () => {
       repeat: 2,
       sayAs: 'digits',
       gender: null,
+      template: null,
       channel: 'voice',
       flash: null,
       delivery: { gate: null, repeat: null, onMachine: null, voiceAfterMs: 20_000 },

@@ -1,0 +1,158 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { configFrom } from '../../../src/config.ts';
+import {
+  countedOf,
+  endUserNetwork,
+  microsOf,
+  provableCounts,
+  spendCounts,
+} from '../../../src/limits/counted.ts';
+import { originOf } from '../../../src/limits/number-origin.ts';
+import { estimatedCost } from '../../../src/limits/spend.ts';
+import { aClient } from '../../support/limits/a-client.ts';
+
+const TRUNK = { id: 'carrier', host: 'sip.carrier.example', cli: '+4930123456' };
+const PRESET = configFrom({ trunks: [TRUNK] }).limits;
+const OFF = configFrom({
+  trunks: [TRUNK],
+  limits: {
+    number: { perMinute: null, perHour: null, perDay: null, pausesSeconds: [] },
+    prefix: { perHour: null },
+    endUser: { perHour: null },
+  },
+}).limits;
+const FREE = new Map<string, number>();
+const TO = '+4930123456';
+
+describe('what a request counts as', () => {
+  it('is nothing where every limit is off', () => {
+    const known = { client: aClient(), origin: originOf(TO), cost: new Map([['EUR', 5]]) };
+    expect(countedOf({ to: TO, endUserAddress: '192.0.2.1' }, known, OFF)).toEqual({
+      counts: [],
+      pauses: [],
+    });
+  });
+
+  it('is all of it, with the defaults', () => {
+    const client = aClient({ limits: { perSecond: 5, perDay: 1000 } });
+    const known = { client, origin: originOf(TO), cost: FREE };
+    const { counts, pauses } = countedOf({ to: TO, endUserAddress: '192.0.2.1' }, known, PRESET);
+    expect(counts.map(({ limit, key, windowMs, max }) => [limit, key, windowMs, max])).toEqual([
+      ['client_second', 'client shop second', 1000, 5],
+      ['client_day', 'client shop day', 86_400_000, 1000],
+      ['number_minute', 'number +4930123456 minute', 60_000, 3],
+      ['number_hour', 'number +4930123456 hour', 3_600_000, 8],
+      ['number_day', 'number +4930123456 day', 86_400_000, 20],
+      ['prefix_hour', 'prefix +493012/4', 3_600_000, 50],
+      ['end_user_hour', 'user 192.0.2.1', 3_600_000, 60],
+    ]);
+    expect(pauses).toEqual([
+      { key: 'number +4930123456', pausesMs: [0, 30_000, 60_000, 120_000, 300_000], forgetMs: 86_400_000 },
+    ]);
+    expect(new Set(counts.map(({ key }) => key)).size).toBe(counts.length);
+  });
+
+  it('of a sip: address is of no country and no prefix', () => {
+    const to = 'sip:alice@phones.example';
+    const known = { client: undefined, origin: originOf(to), cost: FREE };
+    const { counts } = countedOf({ to, endUserAddress: undefined }, known, PRESET);
+    expect(counts.map(({ limit }) => limit)).toEqual(['number_minute', 'number_hour', 'number_day']);
+    expect(provableCounts(to, originOf(to), PRESET)).toEqual([]);
+  });
+
+  it('has the limit of its country, of all of them, or none', () => {
+    const country = { perHour: 100, byCountry: { LV: 20, US: null, AT: 0 } };
+    const mostOf = (to: string): number | undefined =>
+      provableCounts(to, originOf(to), { ...OFF, country })[0]?.max;
+    expect(mostOf('+37121234567')).toBe(20);
+    expect(mostOf('+12125550123')).toBeUndefined();
+    expect(mostOf('+4315123456')).toBe(0);
+    expect(mostOf(TO)).toBe(100);
+    expect(provableCounts('+881612345678', originOf('+881612345678'), { ...OFF, country })[0]?.key).toBe(
+      'country +881',
+    );
+  });
+
+  it('never leaves less of a short number than its country', () => {
+    const { prefix } = PRESET;
+    const [count] = provableCounts('+29012', originOf('+29012'), {
+      ...PRESET,
+      prefix: { ...prefix, droppedDigits: 8 },
+    });
+    expect(count?.key).toBe('prefix +2/8');
+  });
+});
+
+describe('the address of an end user', () => {
+  it.each([
+    ['192.0.2.1', '192.0.2.1'],
+    ['::ffff:192.0.2.1', '192.0.2.1'],
+    ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
+    ['2001:DB8:1:2::', '2001:db8:1:2::/64'],
+    ['::1', '0:0:0:0::/64'],
+  ])('%s counts as %s', (text, network) => {
+    expect(endUserNetwork(text)).toBe(network);
+  });
+
+  it.each(['', 'localhost', '10', '192.0.2', '192.0.2.1:80', '[::1]', '192.0.2.0/24'])(
+    'is not %s',
+    (text) => {
+      expect(endUserNetwork(text)).toBeUndefined();
+    },
+  );
+});
+
+describe('what a call may cost', () => {
+  const priced = (id: string, amount: string, currency: string, prefix = '+49') => ({
+    ...TRUNK,
+    id,
+    prefixes: [{ prefix, price: { amount, increment: '60/60' }, currency }],
+  });
+  const trunksOf = (...trunks: readonly object[]) => configFrom({ trunks: trunks as [typeof TRUNK] }).trunks;
+
+  it('is the dearest of the trunks that may carry it, by currency', () => {
+    const trunks = trunksOf(
+      priced('a', '0.01', 'EUR'),
+      priced('b', '0.03', 'EUR'),
+      priced('c', '0.02', 'USD', '+'),
+      priced('d', '9', 'EUR', '+43'),
+      TRUNK,
+    );
+    expect([...estimatedCost(TO, trunks, 60)]).toEqual([
+      ['EUR', 30_000],
+      ['USD', 20_000],
+    ]);
+    expect(estimatedCost(TO, trunks, 61).get('EUR')).toBe(60_000);
+    expect([...estimatedCost('+33612345678', trunks, 1)]).toEqual([['USD', 20_000]]);
+  });
+
+  it('counts against the caps in its currency alone', () => {
+    const client = aClient({ spend: { currency: 'EUR', microsPerDay: 1_000_000 } });
+    const caps = { spend: { perDay: { EUR: '2.50', USD: '3' }, assumedSeconds: 60 } };
+    const cost = new Map([
+      ['EUR', 30_000],
+      ['USD', 20_000],
+      ['CHF', 10_000],
+    ]);
+    expect(spendCounts(client, cost, caps).map(({ key, max, amount }) => [key, max, amount])).toEqual([
+      ['spend client shop EUR', 1_000_000, 30_000],
+      ['spend service EUR', 2_500_000, 30_000],
+      ['spend service USD', 3_000_000, 20_000],
+    ]);
+    expect(spendCounts(undefined, new Map([['EUR', 0]]), caps)).toEqual([]);
+  });
+
+  it('is exact in millionths', () => {
+    expect(microsOf('12.5')).toBe(12_500_000);
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 0, max: 999_999_999 }),
+        fc.integer({ min: 0, max: 999_999 }),
+        (units, micros) => {
+          expect(microsOf(`${units}.${String(micros).padStart(6, '0')}`)).toBe(units * 1_000_000 + micros);
+        },
+      ),
+    );
+  });
+});

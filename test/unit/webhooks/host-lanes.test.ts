@@ -1,0 +1,69 @@
+import { describe, expect, it } from 'vitest';
+import { HostLanes } from '../../../src/webhooks/host-lanes.ts';
+import { eventually } from '../../support/eventually.ts';
+
+/** Work that ends when the test says so. */
+function lanesOf(limits: { most: number; mostOfHost: number; longestLine: number }) {
+  const running = new Map<string, (came: 'taken' | 'not_taken' | undefined) => void>();
+  const lanes = new HostLanes({
+    ...limits,
+    work: (id) => new Promise((resolve) => void running.set(id, resolve)),
+  });
+  const end = (id: string, came: 'taken' | 'not_taken' | 'unknown' = 'taken'): void => {
+    running.get(id)?.(came === 'unknown' ? undefined : came);
+    running.delete(id);
+  };
+  const expectRunning = (...ids: string[]): Promise<void> =>
+    eventually(() => expect([...running.keys()].toSorted()).toEqual(ids.toSorted()));
+  return { lanes, end, expectRunning };
+}
+
+describe('lanes of hosts', () => {
+  it('give each host its own few places', async () => {
+    const { lanes, end, expectRunning } = lanesOf({ most: 5, mostOfHost: 2, longestLine: 9 });
+    for (const id of ['a1', 'a2', 'a3', 'a4']) expect(lanes.add('a', id)).toBe(true);
+    await expectRunning('a1', 'a2');
+    for (const id of ['b1', 'b2', 'b3']) lanes.add('b', id);
+    await expectRunning('a1', 'a2', 'b1', 'b2');
+    end('a2');
+    await expectRunning('a1', 'a3', 'b1', 'b2');
+  });
+
+  it('let hosts take turns where there is no place for all', async () => {
+    const { lanes, end, expectRunning } = lanesOf({ most: 1, mostOfHost: 1, longestLine: 9 });
+    for (const id of ['a1', 'a2', 'a3']) lanes.add('a', id);
+    lanes.add('b', 'b1');
+    await expectRunning('a1');
+    end('a1');
+    await expectRunning('a2');
+    end('a2');
+    await expectRunning('b1');
+    end('b1');
+    await expectRunning('a3');
+  });
+
+  it('leave one place to a host that fails, until it takes something', async () => {
+    const { lanes, end, expectRunning } = lanesOf({ most: 9, mostOfHost: 3, longestLine: 99 });
+    for (let i = 1; i <= 9; i += 1) lanes.add('a', `a${i}`);
+    await expectRunning('a1', 'a2', 'a3');
+    for (const id of ['a1', 'a2', 'a3']) end(id, 'not_taken');
+    await expectRunning('a4', 'a5');
+    end('a4', 'not_taken');
+    end('a5', 'unknown');
+    await expectRunning('a6');
+    end('a6');
+    await expectRunning('a7', 'a8', 'a9');
+  });
+
+  it('have lines of a bounded length, and say what had not begun', async () => {
+    const { lanes, end, expectRunning } = lanesOf({ most: 1, mostOfHost: 1, longestLine: 2 });
+    expect(['a1', 'a2', 'a3', 'a4'].map((id) => lanes.add('a', id))).toEqual([true, true, true, false]);
+    await expectRunning('a1');
+    expect(lanes.close()).toEqual(['a2', 'a3']);
+    expect(lanes.add('b', 'b1')).toBe(false);
+    const settled = lanes.settled();
+    end('a1');
+    await settled;
+    await expectRunning();
+  });
+});
