@@ -1,5 +1,6 @@
 import { isSupportedCountry } from 'libphonenumber-js/min';
 import { z } from 'zod';
+import { microsOf } from './cdr/billing.ts';
 import type { Callback, Client, ClientKey, Scope } from './clients/client.ts';
 import { SCOPES } from './clients/client.ts';
 import { KEY_HASH } from './clients/keys.ts';
@@ -14,7 +15,6 @@ const EXPECTED_KEY_HASH =
 const EXPECTED_SECRET = 'expected `whsec_` and 24 to 64 bytes in base64, as `voice-otp client add` prints it';
 const MIN_SECRET_BYTES = 24;
 const MAX_SECRET_BYTES = 64;
-const MICROS_PER_UNIT = 1_000_000;
 const MAX_CLIENTS = 1000;
 /** What clients of the short form may do, and where nothing else is said. */
 const COMMON_SCOPES: readonly Scope[] = SCOPES.filter((scope) => scope !== 'operator');
@@ -201,12 +201,6 @@ function callbackOf(
   }
   const secrets = [first, next].filter((read) => read !== undefined);
   return { url, secrets, events: events ?? null };
-}
-
-/** Exact: the amounts have at most 15 digits. */
-function microsOf(amount: string): number {
-  const [units = '', fraction = ''] = amount.split('.');
-  return Number(units) * MICROS_PER_UNIT + Number(fraction.padEnd(6, '0'));
 }
 
 function reportSameIds({ clients, keys }: ClientLists, report: Report): void {

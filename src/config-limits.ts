@@ -63,6 +63,6 @@ export const destinations = section({
   refusedTypes: z
     .array(z.enum(NUMBER_TYPES))
     .max(NUMBER_TYPES.length)
-    .default(['premium_rate', 'shared_cost', 'pager', 'voicemail']),
+    .default(['premium_rate', 'shared_cost', 'personal_number', 'pager', 'voicemail']),
   refusedCallingCodes: z.array(callingCode).max(MAX_COUNTRIES).default(NETWORKS_AND_SERVICES),
 });

@@ -38,6 +38,7 @@ export async function describeApi(api: Api, version: string): Promise<void> {
         { name: 'trunks', description: 'The ways by which calls go' },
         { name: 'cdrs', description: 'Call detail records, for operators' },
         { name: 'datatechlabs', description: 'For programs that were written for DataTechLabs' },
+        { name: 'restcomm calls', description: 'For programs that were written for the calls of Restcomm' },
         { name: 'service', description: 'For operators' },
       ],
       components: {

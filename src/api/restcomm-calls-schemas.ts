@@ -7,7 +7,7 @@ const MAX_URL_LENGTH = 2048;
 const HTTP_URL = /^https?:\/\/[^/?#\s@\\]+(?:[/?#][^\s\\]*)?$/i;
 const MAX_RING_SECONDS = 180;
 const USUAL_RING_SECONDS = 60;
-export const USUAL_PAGE_SIZE = 50;
+const USUAL_PAGE_SIZE = 50;
 
 const status = z.enum([
   'queued',

@@ -100,7 +100,7 @@ export const wayKeys = {
   endUserAddress: z
     .union([z.ipv4(), z.ipv6()], { error: 'expected an IP address' })
     .optional()
-    .describe('Where the person who asks for it comes from: a limit counts by it. It is not kept'),
+    .describe('Where the person who asks for it comes from: a limit counts by it, and keeps it for an hour'),
 } as const;
 
 export const callee = z

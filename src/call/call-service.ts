@@ -26,7 +26,7 @@ export interface NewCallRequest {
   readonly ringTimeoutSeconds?: number | undefined;
   /** The client's own name for it, kept and shown. */
   readonly reference?: string | undefined;
-  /** IP address of whoever asks the client for it, counted by the limits; it is not kept. */
+  /** IP address of whoever asks the client for it, counted by the limits, and kept by them for an hour. */
   readonly endUserAddress?: string | undefined;
   /** Who is told what becomes of it, in place of the client's own callback. */
   readonly notice?: NoticeTarget | undefined;

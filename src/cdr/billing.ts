@@ -52,3 +52,9 @@ export function formatMicros(micros: number): string {
   const digits = String(micros).padStart(MICRO_DECIMALS + 1, '0');
   return `${digits.slice(0, -MICRO_DECIMALS)}.${digits.slice(-MICRO_DECIMALS)}`;
 }
+
+/** `12.50` → 12,500,000: exact, since an amount has at most 15 digits. */
+export function microsOf(amount: string): number {
+  const [units = '', fraction = ''] = amount.split('.');
+  return Number(units) * 1_000_000 + Number(fraction.padEnd(6, '0'));
+}

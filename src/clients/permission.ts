@@ -5,15 +5,6 @@ export function hasScope({ scopes }: Client, scope: Scope): boolean {
   return scopes.includes(scope) || scopes.includes('operator');
 }
 
-/**
- * Whether a client may have a number called, as far as its own list says.
- *
- * @param country ISO 3166-1 alpha-2; null: the number is of no country, which is on no list
- */
-export function mayCall({ countries }: Client, country: string | null): boolean {
-  return countries === null || (country !== null && countries.includes(country));
-}
-
 /** Whether a client may ask for a calling number: one that is on its list, written as there. The trunk has to allow it too. */
 export function mayShowCli({ clis }: Client, cli: string): boolean {
   return clis === null || clis.includes(cli);

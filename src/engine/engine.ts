@@ -310,7 +310,7 @@ export type CallEvent = At &
 
 /** What becomes of a leg on the wire, for whoever counts it. Either may be told after the last event of the leg too. */
 export interface LegWire {
-  /** An INVITE has left: the first, or one of which `again` has told. */
+  /** An INVITE, or a MESSAGE, has left: the first, or one of which `again` has told. */
   sent(): void;
   /**
    * Told once of each leg: the far end has nothing of it any more, since it gave a final response to the INVITE or to the

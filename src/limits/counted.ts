@@ -1,5 +1,6 @@
 import ipaddr from 'ipaddr.js';
 import type { AdmissionRequest } from '../call/acceptance.ts';
+import { microsOf } from '../cdr/billing.ts';
 import type { Client } from '../clients/client.ts';
 import type { Count, GrowingPause } from './limit-store.ts';
 import type { NumberOrigin } from './number-origin.ts';
@@ -123,12 +124,6 @@ export function endUserNetwork(text: string): string | undefined {
     .slice(0, 4)
     .map((part) => part.toString(16))
     .join(':')}::/64`;
-}
-
-/** `12.50` → 12,500,000: exact, since an amount has at most 15 digits. */
-export function microsOf(amount: string): number {
-  const [units = '', fraction = ''] = amount.split('.');
-  return Number(units) * 1_000_000 + Number(fraction.padEnd(6, '0'));
 }
 
 function clientCounts(client: Client | undefined): readonly NamedCount[] {

@@ -33,9 +33,9 @@ export function verdictOf(
 ): { readonly isGood: boolean; readonly name: string; readonly text: string } | undefined {
   if (status === 'pending') return undefined;
   const [name, text] = FINAL[status];
+  const proof = status === 'approved' && approvedBy !== null ? ` ${PROOFS[approvedBy]}` : '';
   const why = status === 'failed' ? ending(call) : undefined;
-  const proof = status === 'approved' && approvedBy !== null ? PROOFS[approvedBy] : undefined;
-  return { isGood: status === 'approved', name, text: [text, why ?? proof].filter(Boolean).join(' ') };
+  return { isGood: status === 'approved', name, text: why ?? `${text}${proof}` };
 }
 
 const PROOFS = {

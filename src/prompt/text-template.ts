@@ -6,7 +6,7 @@ import type { Gender } from './tts.ts';
 /** Where a client's own text has the code. */
 export const CODE_PLACE = '{code}';
 /** Characters of such a text. */
-export const MAX_TEMPLATE_LENGTH = 1000;
+const MAX_TEMPLATE_LENGTH = 1000;
 
 /** What is wrong with a client's own text, in words for it; undefined: nothing. */
 export function templateComplaint(template: string): string | undefined {

@@ -1,9 +1,7 @@
+import { CODE_PLACE } from '../prompt/text-template.ts';
 import { Secret } from '../secret.ts';
 import { measure } from './measure.ts';
 import { ownText } from './own-texts.ts';
-
-/** Where a text has the code. */
-const PLACE = '{code}';
 
 /**
  * UTF-8 bytes of a text. RFC 3428 §8 has no more than 1300 for a whole MESSAGE that may go over an unknown link; its
@@ -19,8 +17,8 @@ const MAX_BYTES = 640;
  */
 export function messageOf(template: string | null, code: Secret, locale: string): Secret {
   const text = template ?? ownText(locale);
-  const parts = text.split(PLACE);
-  if (parts.length < 2) throw new RangeError(`a text message has no ${PLACE} in it`);
+  const parts = text.split(CODE_PLACE);
+  if (parts.length < 2) throw new RangeError(`a text message has no ${CODE_PLACE} in it`);
   return new Secret(parts.join(code.reveal()));
 }
 

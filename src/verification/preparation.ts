@@ -4,6 +4,7 @@ import { readTrunkWish } from '../call/trunk-wish.ts';
 import { AppError } from '../errors.ts';
 import type { SayAs } from '../prompt/playlist.ts';
 import type { Secret } from '../secret.ts';
+import { messageOf } from '../sms/message.ts';
 import type { Routing } from '../trunk/routing.ts';
 import { readCallee } from './callee.ts';
 import { alphabetOf, generateCode } from './code.ts';
@@ -76,10 +77,11 @@ export async function prepareVerification(
   const terms = readTerms(request, settings);
   const delivery = readDelivery(request, channel, ports.delivery);
   const wish = trunkWish(request, clientId, channel, ports);
-  if (channel === 'sms' && !ports.routing.carriesTexts(to, wish.trunkId))
-    throw new AppError('sms_unavailable');
   const locale = localeOf(request, channel, terms.sayAs, ports);
   const code = codeOf(request, channel, terms, ports);
+  if (channel === 'sms' && code !== undefined) {
+    checkText(to, wish, messageOf(terms.template, code, locale), ports);
+  }
   const [id, createdAt] = [newId('ver'), now()];
   const rings = channel === 'flash' || channel === 'auto';
   const maxChecks = rings ? flashChecks(request, ports) : terms.maxChecks;
@@ -105,6 +107,19 @@ export async function prepareVerification(
     wishes: { ...wish, ringTimeoutMs: null, ...wishesOf(channel, choice) },
     shown: delivery?.gate?.key === null ? code : undefined,
   };
+}
+
+/** @throws AppError sms_unavailable, cli_not_allowed, invalid_request */
+function checkText(
+  to: string,
+  { trunkId, cli }: TrunkWish,
+  text: Secret,
+  { routing }: PreparationPorts,
+): void {
+  if (!routing.carriesTexts(to, trunkId)) throw new AppError('sms_unavailable');
+  if (!routing.carriesTexts(to, trunkId, { cli })) throw new AppError('cli_not_allowed');
+  if (routing.carriesTexts(to, trunkId, { cli, text })) return;
+  throw new AppError('invalid_request', { message: 'template: no trunk carries so long a text message.' });
 }
 
 function seal(

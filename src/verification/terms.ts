@@ -40,7 +40,7 @@ export interface StartRequest extends DeliveryRequest {
   readonly from?: string | undefined;
   /** Id of the only trunk that may be used. Not of a flash call. */
   readonly carrierId?: string | undefined;
-  /** IP address of whoever asks the client for it, counted by the limits; it is not kept. */
+  /** IP address of whoever asks the client for it, counted by the limits, and kept by them for an hour. */
   readonly endUserAddress?: string | undefined;
   /** A name of the client's under which it is found: the latest of that name. Not together with an `Idempotency-Key`. */
   readonly alias?: string | undefined;

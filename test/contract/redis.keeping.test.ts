@@ -7,6 +7,7 @@ import { FRESH_MS } from '../../src/store/redis/accept-scripts.ts';
 import { RedisLedger } from '../../src/store/redis/ledger.ts';
 import { Outbox } from '../../src/store/redis/outbox.ts';
 import { RedisStore } from '../../src/store/redis/redis-store.ts';
+import { createNotice } from '../../src/webhooks/notice.ts';
 import { endedCall } from '../support/cdr-calls.ts';
 import { eventually } from '../support/eventually.ts';
 import { describeWithPeer } from '../support/peers.ts';
@@ -75,6 +76,30 @@ describeWithPeer('redis-server', 'what Redis keeps', () => {
     for (const key of keys.filter((one) => !one.startsWith('votp:{cdr}:'))) {
       expect([key, await client.pttl(key)]).toEqual([key, expect.toSatisfy((ms: number) => ms > 0)]);
     }
+  });
+
+  it('gives every key of a notice and of an alias an expiry, and leaves none when all is told', async () => {
+    const { verification, call } = acceptedPair('a_f4');
+    const target = { format: 'standard', url: null, method: 'POST', events: null, fields: {} } as const;
+    const about = { clientId: 'shop', callId: call.id, verificationId: verification.id, target, now: NOW };
+    const notice = createNotice(about);
+    await store.accept(verification, call, null, { alias: 'shop 1', notice });
+    const own = async (): Promise<readonly string[]> =>
+      (await keysOf()).filter((key) => /:(?:notice|alias)/.test(key));
+    const expectMortal = async (...names: string[]): Promise<void> => {
+      const keys = await own();
+      expect(keys.map((key) => key.replace(/^votp:\{f4\}:/, '').replace(/alias:.*/, 'alias'))).toEqual(names);
+      for (const key of keys) expect(await client.pttl(key)).toBeGreaterThan(RETENTION_MS.verifications);
+    };
+    await expectMortal('alias', 'notice:ntc_a_f4', 'notices:due', 'notices:open');
+    await store.notices.claim(notice.id, 'me', NOW, NOW + 9);
+    await store.notices.put({ ...notice, state: 'dead' }, 'me');
+    await expectMortal('alias', 'notice:ntc_a_f4', 'notices:dead', 'notices:dead:shop');
+    await store.notices.revive(notice.id, NOW);
+    await expectMortal('alias', 'notice:ntc_a_f4', 'notices:due', 'notices:open');
+    await store.notices.claim(notice.id, 'you', NOW, NOW + 9);
+    await store.notices.finish(notice.id, 'you');
+    await expectMortal('alias');
   });
 
   it('makes a list live as long as the longest of what it lists', async () => {

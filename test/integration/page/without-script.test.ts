@@ -33,7 +33,13 @@ async function until(one: PlainBrowser, path: string, text: string, timeoutMs = 
   );
 }
 
-const codeOf = (page: Page): string => /Heard <span class="mono">(\d+)/.exec(page.text)?.[1] ?? '';
+/** A busy machine may swallow a digit of one time, so that the other one has to do. */
+function codeOf(page: Page): string {
+  const heard =
+    /Heard (?<times>(?:<span class="mono">\d+<\/span>)+)/.exec(page.text)?.groups?.['times'] ?? '';
+  const times = [...heard.matchAll(/\d+/g)].map(([digits]) => digits);
+  return times.find((digits) => digits.length % 6 === 0)?.slice(0, 6) ?? '';
+}
 const otherThan = (code: string): string => (code === '000000' ? '111111' : '000000');
 
 describe('the page without script', () => {
@@ -80,7 +86,7 @@ describe('the page without script', () => {
     expect(done.text).toContain('CANCEL');
   });
 
-  it('shows a phone that rings, answers it, presses keys, and plays what it heard', async () => {
+  it('shows a phone that rings, answers it, presses keys, hangs up, and plays what it heard', async () => {
     const calling = await begin(browser, '020 7946 0701', 'voice');
     const ringing = await until(browser, calling.path, '>Answer</button>');
     const id = /lab\/phones\/([\w-]+)\/answer/.exec(ringing.text)?.[1] ?? '';
@@ -91,9 +97,9 @@ describe('the page without script', () => {
     const pressed = await browser.submit(talking, `${phone}/press`, { keys: '5' });
     expect(pressed.path).toBe(calling.path);
     expect(pressed.text).toContain('Keys pressed: <span class="mono">5</span>');
-    const over = await until(browser, calling.path, 'Heard <span');
-    const done = await browser.submit(over, `${calling.path}/check`, { code: codeOf(over) });
-    expect(done.text).toContain('<strong>OK</strong>');
+    await browser.submit(pressed, `${phone}/hang-up`);
+    const over = await until(browser, calling.path, 'Hung up here');
+    expect(over.text).toContain('<b>5</b> attempts left');
     const recording = await browser.open(`${phone}/recording.wav`);
     expect(recording.headers.get('content-type')).toBe('audio/wav');
     expect(recording.text.slice(0, 4)).toBe('RIFF');

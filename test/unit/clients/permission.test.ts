@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { SCOPES } from '../../../src/clients/client.ts';
-import { hasScope, mayCall, mayShowCli, mayUseTemplate } from '../../../src/clients/permission.ts';
+import { hasScope, mayShowCli, mayUseTemplate } from '../../../src/clients/permission.ts';
 import { clientWith } from '../../support/client.ts';
 
 describe('hasScope', () => {
@@ -13,19 +13,6 @@ describe('hasScope', () => {
 
   it('no scope opens nothing', () => {
     expect(SCOPES.some((scope) => hasScope(clientWith({ scopes: [] }), scope))).toBe(false);
-  });
-});
-
-describe('mayCall', () => {
-  it.each<[readonly string[] | null, string | null, boolean]>([
-    [null, 'DE', true],
-    [null, null, true],
-    [['DE', 'AT'], 'AT', true],
-    [['DE', 'AT'], 'CH', false],
-    [['DE', 'AT'], null, false],
-    [[], 'DE', false],
-  ])('with the list %j, %s: %s', (countries, country, may) => {
-    expect(mayCall(clientWith({ countries }), country)).toBe(may);
   });
 });
 

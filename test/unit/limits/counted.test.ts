@@ -1,13 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { microsOf } from '../../../src/cdr/billing.ts';
 import { configFrom } from '../../../src/config.ts';
-import {
-  countedOf,
-  endUserNetwork,
-  microsOf,
-  provableCounts,
-  spendCounts,
-} from '../../../src/limits/counted.ts';
+import { countedOf, endUserNetwork, provableCounts, spendCounts } from '../../../src/limits/counted.ts';
 import { originOf } from '../../../src/limits/number-origin.ts';
 import { estimatedCost } from '../../../src/limits/spend.ts';
 import { aClient } from '../../support/limits/a-client.ts';

@@ -136,7 +136,7 @@ describe('pages', () => {
     const failed = { ...situation({ ...PENDING, status: 'failed' as const }) };
     const call = { ...CALL, state: 'ended', disposition: 'busy', blame: 'callee' } as const;
     const [standing] = verificationParts({ ...failed, call });
-    expect(standing.content.text).toContain('The call did not get through. The number is busy.');
+    expect(standing.content.text).toContain('<p>The number is busy.</p>');
   });
 
   it('of a flash call ask for the digits that are hidden, and show the others', () => {
