@@ -66,7 +66,11 @@ async function kibHeld(make: Make): Promise<number> {
 
 function makers({ prompter }: SpeechParts): Readonly<Record<string, Make>> {
   const code = (locale: string) => (text: string) =>
-    prompter.forCode({ locale, sayAs: 'digits', repeat: 2, gender: null, template: null }, new Secret(text), NOBODY);
+    prompter.forCode(
+      { locale, sayAs: 'digits', repeat: 2, gender: null, template: null },
+      new Secret(text),
+      NOBODY,
+    );
   const tts = (text: string) => {
     const item = { tts: `Your code is ${text}`, sayAs: 'digits', locale: 'en-US' } as const;
     return prompter.forPlaylist({ items: [item], repeat: 2, repeatPauseMs: 1000 }, NOBODY);

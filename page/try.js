@@ -6,7 +6,7 @@ document.cookie = `voice_otp_script=1; path=/try; samesite=strict${location.prot
 document.documentElement.dataset.script = 'on';
 
 follow(document.querySelector('main[data-live]'));
-document.addEventListener('submit', sendQuietly);
+document.addEventListener('submit', (event) => void sendQuietly(event));
 countDown();
 setInterval(countDown, 1000);
 

@@ -20,7 +20,7 @@ export interface Callbacks extends WebhookPorts {
 }
 
 export interface CallbackParts {
-  readonly store: Pick<Store, 'call' | 'verification' | 'notices'>;
+  readonly store: Pick<Store, 'call' | 'verification' | 'endVerification' | 'notices'>;
   readonly clients: Clients;
   readonly queue: WakeQueue;
   /** The clock that all who share the store go by; epoch milliseconds. */

@@ -8,6 +8,7 @@ import type { Trunk } from '../trunk/definition.ts';
 import { mayShow } from '../trunk/definition.ts';
 import type { Routing } from '../trunk/routing.ts';
 import { iso, isoOrNull } from './answers.ts';
+import { withPlus } from './asked-numbers.ts';
 import { clientOf } from './auth.ts';
 import { succeeded } from './datatechlabs-envelope.ts';
 import type { PlayRequest, StatusAnswer } from './datatechlabs-schemas.ts';
@@ -120,7 +121,7 @@ function callRequestOf(
   const carrierId = carrier === undefined || carrier === '' ? undefined : String(carrier);
   const usable = trunks.filter(({ id }) => carrierId === undefined || id === carrierId);
   return {
-    to: withPlus(to.trim()),
+    to: withPlus(to),
     from: from === undefined ? undefined : callingNumber(from, usable),
     carrierId,
     // Clients list what they want to be said twice twice.
@@ -141,11 +142,6 @@ type PlaylistItem = NewCallRequest['playlist']['items'][number];
 /** As it was written where a trunk shows it so, such as an extension; otherwise with its plus. */
 function callingNumber(from: string, trunks: readonly Trunk[]): string {
   return trunks.some((trunk) => mayShow(trunk, from)) ? from : withPlus(from);
-}
-
-/** `12125551212` and `0012125551212` as `+12125551212`; what is no number, or has its plus, stays as it is. */
-function withPlus(number: string): string {
-  return /^[0-9][0-9 ()-]*$/.test(number) ? `+${number.replace(/^00/, '')}` : number;
 }
 
 const CALL_ID = /^call_([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{12})$/;

@@ -4,7 +4,7 @@ import { AppError } from '../errors.ts';
 import type { Routing } from '../trunk/routing.ts';
 import type { VerificationService, VerificationView } from '../verification/service.ts';
 import type { StartRequest } from '../verification/terms.ts';
-import type { VerificationStatus } from '../verification/verification.ts';
+import { MESSAGEBIRD_STATUSES } from '../webhooks/messagebird-format.ts';
 import type { NoticeTarget } from '../webhooks/notice.ts';
 import { startShowing, withPlus } from './asked-numbers.ts';
 import { clientOf } from './auth.ts';
@@ -192,15 +192,6 @@ function digitsOf(id: string): string {
   return id.replace(/^[a-z]+_/, '');
 }
 
-const STATUSES = {
-  pending: 'sent',
-  approved: 'verified',
-  expired: 'expired',
-  failed: 'failed',
-  max_checks_reached: 'failed',
-  canceled: 'deleted',
-} as const satisfies Record<VerificationStatus, VerifyAnswer['status']>;
-
 /** What is said for the sender where none was asked for that may be shown: the default there. */
 const DEFAULT_ORIGINATOR = 'Code';
 
@@ -221,7 +212,7 @@ async function verifyAnswerOf(
     reference,
     type: channel === 'sms' ? 'sms' : 'tts',
     messages: { id: digitsOf(callId), href: `${base}/v1/calls/${callId}` },
-    status: STATUSES[status],
+    status: MESSAGEBIRD_STATUSES[status],
     createdDatetime: dateTimeOf(createdAt),
     validUntilDatetime: dateTimeOf(expiresAt),
   };

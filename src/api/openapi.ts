@@ -37,6 +37,7 @@ export async function describeApi(api: Api, version: string): Promise<void> {
         { name: 'prompts', description: 'What calls say' },
         { name: 'trunks', description: 'The ways by which calls go' },
         { name: 'cdrs', description: 'Call detail records, for operators' },
+        { name: 'webhooks', description: 'What clients were told, and what they did not take' },
         { name: 'datatechlabs', description: 'For programs that were written for DataTechLabs' },
         { name: 'restcomm calls', description: 'For programs that were written for the calls of Restcomm' },
         { name: 'service', description: 'For operators' },

@@ -50,10 +50,10 @@ export class PartStreams {
       throw new AppError('too_many_requests', { retryAfterSeconds: RETRY_SECONDS });
     }
     const end = new AbortController();
-    this.#open.add(end);
-    const timer = setTimeout(() => end.abort(), MAX_STREAM_MS);
     const alarm = new Alarm(end.signal);
     const unwatch = await watched.watch?.(() => alarm.ring());
+    this.#open.add(end);
+    const timer = setTimeout(() => end.abort(), MAX_STREAM_MS);
     const stream = Readable.from(frames(watched, alarm), { objectMode: false });
     stream.once('close', () => {
       clearTimeout(timer);

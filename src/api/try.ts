@@ -1,7 +1,7 @@
 import cookie from '@fastify/cookie';
 import csrf from '@fastify/csrf-protection';
 import formbody from '@fastify/formbody';
-import type { FastifyError, FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { Config } from '../config.ts';
 import { AppError } from '../errors.ts';
@@ -70,7 +70,13 @@ export async function tryPage(api: Api, { config, ...dependencies }: TryDependen
         if (request.method === 'POST') guarded.csrfProtection(request, reply, done);
         else done();
       });
-      const room: TryRoom = { ...dependencies, clientId, surface, streams: new PartStreams(closed), toldPhones: new Set() };
+      const room: TryRoom = {
+        ...dependencies,
+        clientId,
+        surface,
+        streams: new PartStreams(closed),
+        toldPhones: new Set(),
+      };
       verificationPages(closed, room);
       if (dependencies.page.lab !== undefined) labRoutes(closed, room, dependencies.page.lab.desk);
     });
@@ -103,7 +109,7 @@ function hostOf(origin: string): string | undefined {
 }
 
 function answerErrorsAsPages(scope: FastifyInstance, surface: Surface): void {
-  scope.setErrorHandler(async (error: FastifyError, request, reply) => {
+  scope.setErrorHandler(async (error: Error & { readonly code?: string }, request, reply) => {
     const known = error.code?.startsWith('FST_CSRF') === true ? STALE_FORM : toAppError(error);
     if (known === undefined) {
       request.log.error({ err: error, route: request.routeOptions.url }, 'bug: unexpected failure');

@@ -132,25 +132,15 @@ export function stepsOf(call: Call): readonly Step[] {
 }
 
 function detailOf({ type, attempt, detail }: TimelineEntry, call: Call): string | null {
-  switch (type) {
-    case 'trying': {
-      const tried = call.attempts[attempt - 1];
-      return tried === undefined
-        ? null
-        : `trunk ${tried.trunkId}${tried.channel === 'flash' || tried.channel === 'sms' ? `, ${tried.channel}` : ''}`;
-    }
-    case 'progress':
-      return `SIP ${detail['status'] ?? ''}`;
-    case 'answered':
-      return typeof detail['codec'] === 'string' ? detail['codec'] : null;
-    case 'detected':
-      return String(detail['verdict'] ?? '');
-    case 'ended':
-      return [detail['disposition'], detail['status'] === undefined ? '' : `SIP ${detail['status']}`]
-        .filter(Boolean)
-        .join(', ')
-        .replaceAll('_', ' ');
-    default:
-      return null;
+  if (type === 'trying') {
+    const tried = call.attempts[attempt - 1];
+    const channel = tried?.channel ?? 'voice';
+    return tried === undefined ? null : `trunk ${tried.trunkId}${channel === 'voice' ? '' : `, ${channel}`}`;
   }
+  if (type === 'progress') return `SIP ${detail['status'] ?? ''}`;
+  if (type === 'answered') return typeof detail['codec'] === 'string' ? detail['codec'] : null;
+  if (type === 'detected') return String(detail['verdict'] ?? '');
+  if (type !== 'ended') return null;
+  const status = detail['status'] === undefined ? '' : `SIP ${detail['status']}`;
+  return [detail['disposition'], status].filter(Boolean).join(', ').replaceAll('_', ' ');
 }

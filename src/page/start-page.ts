@@ -52,7 +52,7 @@ function startForm({ country, number, channel, channels, token, complaint }: Sta
 <input type="hidden" name="_csrf" value="${token}">
 <div class="pair">
 <div class="field"><label for="country">Country</label>
-<select id="country" name="country" autocomplete="tel-country-code">${COUNTRIES.map(
+<select id="country" name="country" autocomplete="country">${COUNTRIES.map(
     ({ code, name, callingCode }) =>
       html`<option value="${code}"${code === country ? html` selected` : ''}>${name} (+${callingCode})</option>`,
   )}</select></div>

@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import pLimit from 'p-limit';
+import { isUnavailable } from '../call/persistence.ts';
 import { Delivery, type DeliveryCounts, type DeliveryPorts } from './delivery.ts';
 import { HostLanes } from './host-lanes.ts';
 import { noticeIdOf } from './notice.ts';
@@ -36,6 +37,8 @@ const LONGEST_LINE = 200;
 /** What waits there because of a long line is left alone for so long, and up to twice that: others get their turn. */
 const PARK_MS = 20_000;
 const CLAIM_SLACK_MS = 5000;
+/** By less than this: what is due for one process is so for whoever hears of it. */
+const CLOCKS_DIFFER_MS = 500;
 const READ_AT_ONCE = 50;
 /** A request that runs when the process ends has so long. */
 const CLOSE_MS = 1000;
@@ -92,7 +95,7 @@ export class Deliverer {
     const { store, queue, now, log } = this.#options;
     const id = noticeIdOf(callId);
     const told: Promise<void> = store.notices
-      .wake(id, now())
+      .wake(id, now() - CLOCKS_DIFFER_MS)
       .then((isDue) => {
         if (isDue) queue.add(id);
       })
@@ -104,7 +107,7 @@ export class Deliverer {
   /** A notice that was given up is open again. False: there is no such dead one. @throws AppError store_unavailable */
   async redeliver(noticeId: string): Promise<boolean> {
     const { store, queue, now } = this.#options;
-    const revived = await store.notices.revive(noticeId, now());
+    const revived = await store.notices.revive(noticeId, now() - CLOCKS_DIFFER_MS);
     if (revived) queue.add(noticeId);
     return revived;
   }
@@ -172,7 +175,8 @@ export class Deliverer {
     try {
       return await Delivery.of(id, this.#word(), this.#ports);
     } catch (err) {
-      log.error({ noticeId: id, err }, 'a callback was not told: it is tried again');
+      const level = isUnavailable(err) ? 'warn' : 'error';
+      log[level]({ noticeId: id, err }, 'a callback was not told: it is tried again');
       return undefined;
     } finally {
       const again = this.#known.get(id) === true;

@@ -3,7 +3,7 @@ import type { Clients } from '../clients/client.ts';
 import type { OutboundResponse } from '../outbound/guarded-fetch.ts';
 import { OutboundError } from '../outbound/outbound-error.ts';
 import type { Store } from '../store/store.ts';
-import { expire } from '../verification/verification.ts';
+import type { Verification } from '../verification/verification.ts';
 import type { Records, Step, Told } from './events.ts';
 import { nextStep } from './events.ts';
 import type { Notice } from './notice.ts';
@@ -37,7 +37,7 @@ export interface DeliveryCounts {
 }
 
 export interface DeliveryPorts {
-  readonly store: Pick<Store, 'call' | 'verification' | 'notices'>;
+  readonly store: Pick<Store, 'call' | 'verification' | 'endVerification' | 'notices'>;
   readonly clients: Clients;
   readonly outbound: Outbound;
   readonly retries: RetryRules;
@@ -127,13 +127,23 @@ export class Delivery {
   }
 
   async #records(): Promise<Records> {
-    const { store, now } = this.#ports;
     const { callId, verificationId } = this.#notice;
     const [call, verification] = await Promise.all([
-      store.call(callId),
-      verificationId === null ? undefined : store.verification(verificationId),
+      this.#ports.store.call(callId),
+      verificationId === null ? undefined : this.#verification(verificationId),
     ]);
-    return { call, verification: verification === undefined ? undefined : expire(verification, now()) };
+    return { call, verification };
+  }
+
+  /** One whose time is over is not told to have expired before the store has decided so. */
+  async #verification(id: string): Promise<Verification | undefined> {
+    const { store, now } = this.#ports;
+    const verification = await store.verification(id);
+    const at = now();
+    if (verification === undefined || verification.status !== 'pending' || at < verification.expiresAt) {
+      return verification;
+    }
+    return store.endVerification(id, 'expired', at);
   }
 
   async #tell({ event, after }: Extract<Step, { kind: 'tell' }>, receiver: Receiver): Promise<boolean> {

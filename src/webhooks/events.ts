@@ -62,7 +62,6 @@ export type Told = Pick<Notice, 'toldOfCall' | 'toldOfVerification'>;
 /** What is stored; undefined: there is none, or no more. */
 export interface Records {
   readonly call: Call | undefined;
-  /** As it is now: a pending one whose time is over has expired. */
   readonly verification: Verification | undefined;
 }
 

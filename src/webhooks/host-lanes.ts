@@ -18,6 +18,8 @@ interface Lane {
 
 /** From so many failures in a row on a host has one request at a time: more of them would only keep others waiting. */
 const FEW_FAILURES = 3;
+/** Hosts: clients may name any number of them. */
+const MOST_REMEMBERED = 1000;
 
 /**
  * Work for hosts, of which any may be slow: each has a line and few places of its own, and those with something to do take
@@ -68,7 +70,8 @@ export class HostLanes {
         this.#works.delete(work);
         lane.running -= 1;
         if (came !== undefined) lane.failures = came === 'taken' ? 0 : lane.failures + 1;
-        if (lane.running === 0 && lane.waiting.length === 0 && lane.failures === 0) this.#lanes.delete(host);
+        const isIdle = lane.running === 0 && lane.waiting.length === 0;
+        if (isIdle && (lane.failures === 0 || this.#lanes.size > MOST_REMEMBERED)) this.#lanes.delete(host);
         this.#go();
       });
       this.#works.add(work);

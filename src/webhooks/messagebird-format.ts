@@ -4,7 +4,7 @@ import type { NoticeRequest } from './request.ts';
 import { withQuery } from './request.ts';
 
 /** What MessageBird calls them. */
-const STATUSES = {
+export const MESSAGEBIRD_STATUSES = {
   pending: 'sent',
   approved: 'verified',
   expired: 'expired',
@@ -35,5 +35,5 @@ export function messageBirdRequest(event: VerificationEventTold, url: string): N
 }
 
 function statusOf({ type, verification }: VerificationEventTold): string {
-  return type === 'verification.created' ? 'sent' : STATUSES[verification.status];
+  return type === 'verification.created' ? 'sent' : MESSAGEBIRD_STATUSES[verification.status];
 }

@@ -82,7 +82,10 @@ export type Written =
  */
 export interface NoticeStore {
   get(id: string): Promise<Notice | undefined>;
-  /** Open ones whose time has come and that nobody has claimed, the longest due first; their ids. */
+  /**
+   * Open ones whose time has come and that nobody has claimed, the longest due first; their ids. Fewer than there are,
+   * where there are very many.
+   */
   due(now: number, limit: number): Promise<readonly string[]>;
   /**
    * Takes an open notice whose time has come, to work on until `until`. Undefined where it is not due, where another one

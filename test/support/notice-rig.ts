@@ -15,7 +15,7 @@ import type { WebhookReceiver } from './webhook-receiver.ts';
 /** Base64 of 32 bytes, as Standard Webhooks write secrets. */
 export const SECRET = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
 
-export const QUICK: WebhookSettings = {
+const QUICK: WebhookSettings = {
   timeoutMs: 400,
   firstPauseMs: 40,
   longestPauseMs: 150,

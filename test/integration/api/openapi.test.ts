@@ -30,6 +30,8 @@ interface Document {
 const ERROR_SHAPES: readonly (readonly [RegExp, string])[] = [
   [/ \/(voice|status)\//, 'DataTechLabsError'],
   [/ \/restcomm\/2012-04-24\//, 'RestcommException'],
+  [/ \/2fa\//, 'Restcomm2faError'],
+  [/ \/verify(\/|$)/, 'MessageBirdErrors'],
 ];
 
 let service: Service;
@@ -77,6 +79,11 @@ describe('/openapi.json', () => {
         'POST /voice/call/play',
         'GET /voice/call/status/{request_id}',
         'GET /status/carrier/{id}',
+        'POST /2fa/send',
+        'POST /2fa/verify',
+        'POST /verify',
+        'GET /verify/{id}',
+        'DELETE /verify/{id}',
         ...['/Calls', '/Calls.json', '/Calls/{callSid}', '/Calls.json/{callSid}'].flatMap((path) =>
           ['GET', 'POST'].map((method) => `${method} /restcomm/2012-04-24/Accounts/{accountSid}${path}`),
         ),

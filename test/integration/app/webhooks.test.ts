@@ -6,6 +6,7 @@ import { Webhook } from 'standardwebhooks';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { createKey } from '../../../src/clients/keys.ts';
 import type { LabCarrier } from '../../../src/lab/carrier.ts';
+import { findCodes } from '../../support/app/canary.ts';
 import type { Json } from '../../support/app/client.ts';
 import { type Served, serve } from '../../support/app/process.ts';
 import { shortSounds } from '../../support/app/short-sounds.ts';
@@ -17,6 +18,8 @@ import { freePorts } from '../../support/peers.ts';
 import { type Received, WebhookReceiver } from '../../support/webhook-receiver.ts';
 
 const shop = createKey('shop', randomBytes);
+/** So long that no time, id or count is it by chance. */
+const CODE = '7391846205';
 const BEARER = { authorization: `Bearer ${shop.key}` };
 
 let folder: string;
@@ -87,8 +90,8 @@ function verified({ body, headers }: Received): Told {
   return new Webhook(SECRET).verify(body, headers as Record<string, string>) as Told;
 }
 
-async function verification({ client }: Served, to: string): Promise<Json> {
-  const { status, body } = await client.ask('POST', '/v1/verifications', { to }, BEARER);
+async function verification({ client }: Served, to: string, more = {}): Promise<Json> {
+  const { status, body } = await client.ask('POST', '/v1/verifications', { to, ...more }, BEARER);
   expect(status).toBe(201);
   return body;
 }
@@ -126,12 +129,15 @@ it('what was accepted is told although the service was killed and the receiver w
 it('a call is told of while it goes on, and its verification when it ends', { timeout: 60_000 }, async () => {
   const receiver = await receive();
   const served = await start();
-  const asked = await verification(served, '+442079460200');
+  const asked = await verification(served, '+442079460200', { code: CODE });
   const types = (): readonly string[] => receiver.received.map((one) => verified(one).type);
   await eventually(() => expect(types()).toContain('call.answered'), { timeoutMs: 10_000 });
-  const { status } = await served.client.ask('DELETE', `/v1/verifications/${asked.id}`, undefined, BEARER);
-  expect(status).toBeLessThan(300);
-  await eventually(() => expect(types()).toContain('verification.canceled'));
+  const check = `/v1/verifications/${asked.id}/check`;
+  expect((await served.client.ask('POST', check, { code: CODE }, BEARER)).body.approved).toBe(true);
+  await eventually(() => expect(types()).toContain('verification.approved'));
+  expect((await served.client.ask('DELETE', `/v1/calls/${asked.callId}`, undefined, BEARER)).status).toBe(
+    202,
+  );
   await eventually(() => expect(types()).toContain('call.ended'), { timeoutMs: 10_000 });
   expect(types().slice(0, 5)).toEqual([
     'verification.created',
@@ -141,4 +147,12 @@ it('a call is told of while it goes on, and its verification when it ends', { ti
     'call.answered',
   ]);
   expect(types().filter((type) => type.startsWith('verification.'))).toHaveLength(2);
+  const metrics = (await served.client.ask('GET', '/metrics', undefined, BEARER)).text;
+  expect(metrics).toContain(`voice_otp_webhook_events_total{result="delivered"} ${receiver.received.length}`);
+  expect(metrics).toContain('voice_otp_webhooks{state="dead"} 0');
+  const sent = receiver.received.map((one, index) => ({
+    name: `event ${index}`,
+    bytes: Buffer.from(JSON.stringify(one)),
+  }));
+  expect(findCodes(sent, [CODE])).toEqual([]);
 });

@@ -39,7 +39,7 @@ describeWithPeer('chromium', 'the page in Chromium', () => {
   });
 
   /** Opens the page in a browser of its own, and expects nothing to be complained of there. */
-  async function withPage(
+  async function checkPage(
     { name, width, scheme, script = true }: Eyes,
     visit: (page: Page, shoot: (what: string) => Promise<void>) => Promise<void>,
   ): Promise<void> {
@@ -91,7 +91,7 @@ describeWithPeer('chromium', 'the page in Chromium', () => {
   const otherThan = (code: string): string => (code === '000000' ? '111111' : '000000');
 
   it('proves a number by a code: answered, keys pressed and heard on the page, a wrong code, the right one', () =>
-    withPage({ name: 'voice', width: 1280, scheme: 'light' }, async (page, shoot) => {
+    checkPage({ name: 'voice', width: 1280, scheme: 'light' }, async (page, shoot) => {
       await shoot('1-start');
       await ask(page, '020 7946 0700', 'Voice call');
       await page.getByRole('button', { name: 'Answer +442079460700' }).waitFor();
@@ -120,12 +120,17 @@ describeWithPeer('chromium', 'the page in Chromium', () => {
       await status(page).getByText('OK', { exact: true }).waitFor();
       await shoot('5-ok');
       const audio = page.getByLabel('What +442079460700 heard');
-      await audio.evaluate('(element) => { element.muted = true; return element.play(); }');
-      expect(await audio.evaluate('(element) => element.duration')).toBeGreaterThan(1);
+      const seconds = await audio.evaluate(async (element) => {
+        const sound = element as unknown as { muted: boolean; duration: number; play(): Promise<void> };
+        sound.muted = true;
+        await sound.play();
+        return sound.duration;
+      });
+      expect(seconds).toBeGreaterThan(1);
     }));
 
   it('proves a number by a flash call, with the keyboard alone', () =>
-    withPage({ name: 'flash', width: 390, scheme: 'dark' }, async (page, shoot) => {
+    checkPage({ name: 'flash', width: 390, scheme: 'dark' }, async (page, shoot) => {
       await shoot('1-start');
       await page.getByRole('textbox', { name: 'Phone number' }).focus();
       await page.keyboard.type('2079460180');
@@ -141,7 +146,7 @@ describeWithPeer('chromium', 'the page in Chromium', () => {
     }));
 
   it('says not OK when the phone declines', () =>
-    withPage({ name: 'declined', width: 390, scheme: 'light' }, async (page, shoot) => {
+    checkPage({ name: 'declined', width: 390, scheme: 'light' }, async (page, shoot) => {
       await ask(page, '+44 20 7946 0701', 'Voice call');
       await page.getByRole('button', { name: 'Decline +442079460701' }).click();
       await page.getByText('The call was declined.').waitFor();
@@ -152,7 +157,7 @@ describeWithPeer('chromium', 'the page in Chromium', () => {
     }));
 
   it('shows a text message', () =>
-    withPage({ name: 'text', width: 1280, scheme: 'dark' }, async (page, shoot) => {
+    checkPage({ name: 'text', width: 1280, scheme: 'dark' }, async (page, shoot) => {
       await ask(page, '020 7946 0200', 'Text message');
       const text = (await page.locator('.bubble').textContent()) ?? '';
       await shoot('1-arrived');
@@ -162,7 +167,7 @@ describeWithPeer('chromium', 'the page in Chromium', () => {
     }));
 
   it('without script: a flash call, and the page reloads by itself', () =>
-    withPage({ name: 'plain-flash', width: 390, scheme: 'light', script: false }, async (page, shoot) => {
+    checkPage({ name: 'plain-flash', width: 390, scheme: 'light', script: false }, async (page, shoot) => {
       await ask(page, '020 7946 0180', 'Flash call');
       await page.getByText('The lab reads the number').waitFor();
       await shoot('1-ringing');
@@ -171,7 +176,7 @@ describeWithPeer('chromium', 'the page in Chromium', () => {
     }));
 
   it('without script: a phone that is answered, keyed and hung up by forms, and a code by text message', () =>
-    withPage({ name: 'plain-voice', width: 1280, scheme: 'dark', script: false }, async (page, shoot) => {
+    checkPage({ name: 'plain-voice', width: 1280, scheme: 'dark', script: false }, async (page, shoot) => {
       await ask(page, '020 7946 0702', 'Voice call');
       const look = async (text: string): Promise<void> => {
         await expect

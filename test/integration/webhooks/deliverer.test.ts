@@ -192,6 +192,22 @@ describe('a receiver that does not take it', () => {
     await eventually(() => expect(telling.counts.failed).toBeGreaterThan(0));
   });
 
+  it('that stalls leaves room for others in what is looked at, however much waits for it', async () => {
+    const [a, b] = [await receiver(stalls), await receiver()];
+    await Promise.all(Array.from({ length: 260 }, () => acceptedNotice(store)));
+    const last = await acceptedNotice(store, { url: 'http://b.test/told' });
+    deliverer([a, b], { settings: { timeoutMs: 5000 } });
+    await eventually(() => expect(b.types()).toEqual(WHOLE_COURSE.slice(0, 2)));
+    // What is too much for the line is not looked at for a while.
+    await eventually(async () => {
+      const due = await store.notices.due(Date.now(), 500);
+      expect(due.length).toBeLessThanOrEqual(200);
+      expect(due).not.toContain(last.noticeId);
+    });
+    expect((await store.notices.counts()).open).toBe(261);
+    expect(a.mostOpen).toBe(4);
+  });
+
   it('that redirects is not followed, to wherever that leads', async () => {
     const secret = await receiver();
     for (const [status, to] of [

@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { QueuedWakes } from '../../../src/dispatch/wake-queue.ts';
 import type { RedisLink } from '../../../src/redis/connection.ts';
 import type { RedisStore } from '../../../src/store/redis/redis-store.ts';
+import type { WakeQueue } from '../../../src/webhooks/wake-queue.ts';
 import { eventually } from '../../support/eventually.ts';
 import { acceptedNotice, courseOf, delivererFor } from '../../support/notice-rig.ts';
 import { describeWithPeer } from '../../support/peers.ts';
@@ -15,6 +16,18 @@ interface Node {
   readonly wakes: QueuedWakes;
   readonly deliverer: ReturnType<typeof delivererFor>['deliverer'];
   close(): Promise<void>;
+}
+
+/** Tells all who share it, whatever others are told: each of them tries to claim at the same moment. */
+function shouting(): WakeQueue {
+  const all: ((noticeId: string) => Promise<void>)[] = [];
+  return {
+    add: (noticeId) => {
+      for (const look of all) void look(noticeId);
+    },
+    start: (look) => void all.push(look),
+    close: async () => undefined,
+  };
 }
 
 const CALLS = 40;
@@ -47,6 +60,7 @@ describeWithPeer('redis-server', 'nodes that share what there is to tell', () =>
       deliverer: telling.deliverer,
       close: async () => {
         await telling.close();
+        await wakes.close();
         await store.close();
         await link.close();
       },
@@ -55,58 +69,66 @@ describeWithPeer('redis-server', 'nodes that share what there is to tell', () =>
     return started;
   }
 
-  it('tell each event once, and never two of a call at the same time', { timeout: 20_000 }, async () => {
-    const open = new Map<string, number>();
-    let together = 0;
-    receiver = await WebhookReceiver.start((response, received) => {
-      const call = String(received.headers['webhook-id']).replace(/_[cv]\d+$/, '');
-      open.set(call, (open.get(call) ?? 0) + 1);
-      together = Math.max(together, open.get(call) ?? 0);
-      // As long as it takes for the other node to hear of it.
-      setTimeout(() => {
-        open.set(call, (open.get(call) ?? 0) - 1);
-        takes(response, received);
-      }, 15);
-    });
-    prefixes += 1;
-    const settings = { settings: { timeoutMs: 5000, maxPerHost: 20, lookMs: 1000 } };
-    const here = await node(`w${prefixes}`, settings);
-    const there = await node(`w${prefixes}`, settings);
-    const ids: string[] = [];
-    await Promise.all(
-      Array.from({ length: CALLS }, async () => {
-        const { call, noticeId } = await acceptedNotice(here.store);
-        ids.push(noticeId);
-        // Both hear of everything, as two nodes that check and carry the same call would.
-        const tell = (): void => {
-          for (const one of [here, there]) one.deliverer.wake(call.id);
-        };
-        tell();
-        const { ringing, answered, ended } = courseOf(call);
-        await here.store.saveCall(ringing);
-        tell();
-        await here.store.saveCall(answered);
-        tell();
-        await here.store.finishCall(ended, true, ended.endedAt ?? 0);
-        tell();
-      }),
-    );
-    const over = { open: 0, dead: 0, oldestOpenAt: null };
-    await eventually(async () => expect(await there.store.notices.counts()).toEqual(over), {
-      timeoutMs: 15_000,
-    });
-    const told = receiver.received.map(({ headers }) => String(headers['webhook-id']));
-    expect(told).toHaveLength(EVENTS * CALLS);
-    expect(told.length).toBe(new Set(told).size);
-    expect(together).toBe(1);
-    for (const id of ids) {
-      const order = told.filter((one) => one.startsWith(`evt_${id.slice(4)}_c`));
-      expect(order).toEqual(order.map((_, index) => `evt_${id.slice(4)}_c${index}`));
-    }
-    const done = [here, there].map(({ deliverer }) => deliverer.counts.delivered);
-    expect(done[0]).toBeGreaterThan(0);
-    expect(done[1]).toBeGreaterThan(0);
-  });
+  it.each([
+    ['hear of it by the queue', undefined],
+    ['both hear of it at once', shouting],
+  ])(
+    'tell each event once, and never two of a call at the same time: they %s',
+    { timeout: 20_000 },
+    async (_how, queueOf) => {
+      const open = new Map<string, number>();
+      let together = 0;
+      receiver = await WebhookReceiver.start((response, received) => {
+        const call = String(received.headers['webhook-id']).replace(/_[cv]\d+$/, '');
+        open.set(call, (open.get(call) ?? 0) + 1);
+        together = Math.max(together, open.get(call) ?? 0);
+        // As long as it takes for the other node to hear of it.
+        setTimeout(() => {
+          open.set(call, (open.get(call) ?? 0) - 1);
+          takes(response, received);
+        }, 15);
+      });
+      prefixes += 1;
+      const settings = { settings: { timeoutMs: 5000, maxPerHost: 20, lookMs: 1000 } };
+      const queue = queueOf === undefined ? {} : { queue: queueOf() };
+      const here = await node(`w${prefixes}`, { ...settings, ...queue });
+      const there = await node(`w${prefixes}`, { ...settings, ...queue });
+      const ids: string[] = [];
+      await Promise.all(
+        Array.from({ length: CALLS }, async () => {
+          const { call, noticeId } = await acceptedNotice(here.store);
+          ids.push(noticeId);
+          // Both hear of everything, as two nodes that check and carry the same call would.
+          const tell = (): void => {
+            for (const one of [here, there]) one.deliverer.wake(call.id);
+          };
+          tell();
+          const { ringing, answered, ended } = courseOf(call);
+          await here.store.saveCall(ringing);
+          tell();
+          await here.store.saveCall(answered);
+          tell();
+          await here.store.finishCall(ended, true, ended.endedAt ?? 0);
+          tell();
+        }),
+      );
+      const over = { open: 0, dead: 0, oldestOpenAt: null };
+      await eventually(async () => expect(await there.store.notices.counts()).toEqual(over), {
+        timeoutMs: 15_000,
+      });
+      const told = receiver.received.map(({ headers }) => String(headers['webhook-id']));
+      expect(told).toHaveLength(EVENTS * CALLS);
+      expect(told.length).toBe(new Set(told).size);
+      expect(together).toBe(1);
+      for (const id of ids) {
+        const order = told.filter((one) => one.startsWith(`evt_${id.slice(4)}_c`));
+        expect(order).toEqual(order.map((_id, index) => `evt_${id.slice(4)}_c${index}`));
+      }
+      const done = [here, there].map(({ deliverer }) => deliverer.counts.delivered);
+      expect(done[0]).toBeGreaterThan(0);
+      expect(done[1]).toBeGreaterThan(0);
+    },
+  );
 
   it('hear of it by a queue that holds ids and nothing else, and without it by looking', {
     timeout: 20_000,
