@@ -1,9 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import type { Job } from 'bullmq';
-import { Queue } from 'bullmq';
+import type { Job, Queue } from 'bullmq';
 import type { RedisClient, RedisScript } from '../redis/script.ts';
 import { runScript } from '../redis/script.ts';
 import type { TrunkLimits } from '../trunk/capacity.ts';
+import { LastingQueue } from './lasting-queue.ts';
 
 /** What a job says of the call that waits: no code, no number. */
 export interface CallJob {
@@ -50,19 +49,14 @@ export interface TrunkJobsOptions {
 const MOST_LEFT = 10_000;
 /** The limiter of BullMQ counts in windows of about this: timers come late, which costs less of a longer one. */
 const WINDOW_MS = 100;
-/** What BullMQ tells of its jobs is kept for boards only. */
-const EVENTS_KEPT = 200;
-const ANEW_MS = 300;
 const SECOND_MS = 1000;
 /** So often Redis is reminded of the limits. */
 const KEEP_MS = 2000;
 
 /** The BullMQ queue of one trunk: its name, its limits, and jobs as they are added and removed. */
 export class TrunkJobs {
-  readonly #options: TrunkJobsOptions;
   readonly #client: RedisClient;
-  #queue: Queue<CallJob>;
-  #closed = false;
+  readonly #queue: LastingQueue<CallJob>;
   /** To be removed, as soon as that can be done. */
   readonly #left = new Set<string>();
   readonly #removals = new Set<Promise<void>>();
@@ -71,13 +65,17 @@ export class TrunkJobs {
   #cps: number | undefined;
 
   constructor(options: TrunkJobsOptions) {
-    this.#options = options;
     this.#client = options.client;
-    this.#queue = this.#newQueue();
+    const { trunkId, prefix, connection } = options;
+    this.#queue = new LastingQueue({
+      name: `trunk-${trunkId}`,
+      connection,
+      prefix: `{${prefix}-q-${trunkId}}`,
+    });
   }
 
   get queue(): Queue<CallJob> {
-    return this.#queue;
+    return this.#queue.current;
   }
 
   /** To add one that is there already changes nothing. */
@@ -195,29 +193,8 @@ export class TrunkJobs {
     return { inUse: active + again, waiting };
   }
 
-  async close(): Promise<void> {
-    this.#closed = true;
-    await this.queue.getBackend().close(true);
-    await this.queue.close();
-  }
-
-  /** One that was disturbed while it connected for the first time stays useless: another one takes its place. */
-  #newQueue(): Queue<CallJob> {
-    const { trunkId, prefix, connection } = this.#options;
-    const queue = new Queue<CallJob>(`trunk-${trunkId}`, {
-      connection,
-      prefix: `{${prefix}-q-${trunkId}}`,
-      streams: { events: { maxLen: EVENTS_KEPT } },
-      skipVersionCheck: true,
-    });
-    queue.on('error', () => undefined);
-    queue.waitUntilReady().catch(async () => {
-      await sleep(ANEW_MS, undefined, { ref: false });
-      if (this.#closed) return;
-      queue.close().catch(() => undefined);
-      this.#queue = this.#newQueue();
-    });
-    return queue;
+  close(): Promise<void> {
+    return this.#queue.close();
   }
 }
 

@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Queue, Worker } from 'bullmq';
+import type { Queue } from 'bullmq';
+import { Worker } from 'bullmq';
 import type { QueueConnections } from '../redis/connection.ts';
 import type { WakeQueue } from '../webhooks/wake-queue.ts';
 import { bounded } from './bounded.ts';
+import { LastingQueue } from './lasting-queue.ts';
 
 /** What a job says of what is to be told: no code, no number, no address. */
 export interface NoticeJob {
@@ -13,8 +15,6 @@ export interface NoticeJob {
 const NAME = 'webhooks';
 /** Notices that are looked up at a time; telling them takes no job. */
 const AT_ONCE = 50;
-/** What BullMQ tells of its jobs is kept for boards only. */
-const EVENTS_KEPT = 200;
 const ANEW_MS = 300;
 const CLOSE_MS = 500;
 
@@ -25,7 +25,7 @@ const CLOSE_MS = 500;
 export class QueuedWakes implements WakeQueue {
   readonly #connections: QueueConnections;
   readonly #prefix: string;
-  #queue: Queue<NoticeJob>;
+  readonly #queue: LastingQueue<NoticeJob>;
   #worker: Worker<NoticeJob> | undefined;
   #closed = false;
 
@@ -33,18 +33,18 @@ export class QueuedWakes implements WakeQueue {
   constructor(connections: QueueConnections, prefix: string) {
     this.#connections = connections;
     this.#prefix = `{${prefix}-q-${NAME}}`;
-    this.#queue = this.#newQueue();
+    this.#queue = new LastingQueue({ name: NAME, connection: connections.queue, prefix: this.#prefix });
   }
 
   /** As a board shows it. */
   get queue(): Queue<NoticeJob> {
-    return this.#queue;
+    return this.#queue.current;
   }
 
   add(noticeId: string): void {
     if (this.#closed) return;
     const options = { jobId: noticeId, attempts: 1, removeOnComplete: true, removeOnFail: true };
-    this.#queue.add('notice', { noticeId }, options).catch(() => undefined);
+    this.queue.add('notice', { noticeId }, options).catch(() => undefined);
   }
 
   start(look: (noticeId: string) => Promise<void>): void {
@@ -70,28 +70,6 @@ export class QueuedWakes implements WakeQueue {
     if (this.#closed) return;
     this.#closed = true;
     if (this.#worker !== undefined) await bounded(this.#worker.close(), CLOSE_MS);
-    const end = async (): Promise<void> => {
-      await this.#queue.getBackend().close(true);
-      await this.#queue.close();
-    };
-    await bounded(end(), CLOSE_MS);
-  }
-
-  /** One that was disturbed while it connected for the first time stays useless: another one takes its place. */
-  #newQueue(): Queue<NoticeJob> {
-    const queue = new Queue<NoticeJob>(NAME, {
-      connection: this.#connections.queue,
-      prefix: this.#prefix,
-      streams: { events: { maxLen: EVENTS_KEPT } },
-      skipVersionCheck: true,
-    });
-    queue.on('error', () => undefined);
-    queue.waitUntilReady().catch(async () => {
-      await sleep(ANEW_MS, undefined, { ref: false });
-      if (this.#closed) return;
-      queue.close().catch(() => undefined);
-      this.#queue = this.#newQueue();
-    });
-    return queue;
+    await bounded(this.#queue.close(), CLOSE_MS);
   }
 }

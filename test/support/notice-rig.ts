@@ -1,7 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { apply, endCall } from '../../src/call/apply.ts';
 import type { Call } from '../../src/call/call.ts';
-import type { Client } from '../../src/clients/client.ts';
 import { GuardedFetch } from '../../src/outbound/guarded-fetch.ts';
 import { Secret } from '../../src/secret.ts';
 import type { Store } from '../../src/store/store.ts';
@@ -9,6 +8,7 @@ import { Deliverer, type WebhookSettings } from '../../src/webhooks/deliverer.ts
 import type { NoticeTarget } from '../../src/webhooks/notice.ts';
 import { createNotice, noticeIdOf } from '../../src/webhooks/notice.ts';
 import { localWakeQueue, type WakeQueue } from '../../src/webhooks/wake-queue.ts';
+import { clientWith } from './client.ts';
 import { acceptedPair } from './records.ts';
 import type { WebhookReceiver } from './webhook-receiver.ts';
 
@@ -33,21 +33,6 @@ export const CLIENTS_OWN: NoticeTarget = {
   events: null,
   fields: {},
 };
-
-export function someClient(change: Partial<Client> = {}): Client {
-  return {
-    id: 'shop',
-    keys: [],
-    scopes: ['verifications', 'webhooks'],
-    countries: null,
-    clis: null,
-    templates: null,
-    callback: null,
-    limits: { perSecond: null, perDay: null },
-    spend: null,
-    ...change,
-  };
-}
 
 export interface DelivererWishes {
   readonly settings?: Partial<WebhookSettings>;
@@ -84,7 +69,7 @@ export function delivererFor(
   };
   const deliverer = new Deliverer({
     store,
-    clients: { get: (id) => (id === 'shop' ? someClient({ callback }) : undefined) },
+    clients: { get: (id) => (id === 'shop' ? clientWith({ callback }) : undefined) },
     outbound,
     queue,
     name: `node.${randomBytes(4).toString('hex')}`,

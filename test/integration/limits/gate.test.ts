@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { Attempt, Call } from '../../../src/call/call.ts';
 import { createCall } from '../../../src/call/call.ts';
 import type { AppError } from '../../../src/errors.ts';
-import { aClient } from '../../support/limits/a-client.ts';
+import { clientWith } from '../../support/client.ts';
 import type { Door } from '../../support/limits/door.ts';
 import { openDoor } from '../../support/limits/door.ts';
 
@@ -43,7 +43,7 @@ describe('the gate', () => {
   });
 
   it('says which limit it is, when to come again, and nothing of others', async () => {
-    door = await openDoor({}, [aClient({ id: 'bank' }), aClient()]);
+    door = await openDoor({}, [clientWith({ id: 'bank' }), clientWith()]);
     for (let i = 0; i < 2; i++) await door.gate.admit({ ...request(), clientId: 'bank' });
     const error = await refusal(door.gate.admit(request()));
     expect(error).toMatchObject({ code: 'limit_reached', status: 429, retryAfterSeconds: 30 });
@@ -57,7 +57,7 @@ describe('the gate', () => {
 
   it('counts a client by itself', async () => {
     const limits = { perSecond: 5, perDay: 12 };
-    door = await openDoor({}, [aClient({ limits }), aClient({ id: 'bank', limits })]);
+    door = await openDoor({}, [clientWith({ limits }), clientWith({ id: 'bank', limits })]);
     let number = 1_000_000;
     const ask = (clientId = 'shop') => door.ask(`+49301${(number += 10_000)}`, { clientId });
     for (let i = 0; i < 5; i++) expect(await ask()).toBe('admitted');
@@ -88,7 +88,7 @@ describe('the gate', () => {
 
   it('refuses destinations before it counts anything', async () => {
     door = await openDoor({ destinations: { countries: ['DE', 'AT'] } }, [
-      aClient({ countries: ['DE'], limits: { perSecond: 1, perDay: null } }),
+      clientWith({ countries: ['DE'], limits: { perSecond: 1, perDay: null } }),
     ]);
     for (const to of ['+449098765432', '+881612345678', '+4315123456', '+33612345678']) {
       expect((await refusal(door.gate.admit(request(to)))).status).toBe(403);
@@ -195,7 +195,7 @@ describe('the gate and what calls cost', () => {
   it('takes as many calls as the cap pays for, and more once it knows what they cost', async () => {
     // Six cents for the minute that a call is taken to last.
     const spend = { currency: 'EUR', microsPerDay: 180_000 };
-    door = await openDoor({ trunks: PRICED, limits }, [aClient({ spend })]);
+    door = await openDoor({ trunks: PRICED, limits }, [clientWith({ spend })]);
     for (let i = 0; i < 3; i++) expect(await door.ask(TO)).toBe('admitted');
     const error = await refusal(door.gate.admit(request()));
     expect(error).toMatchObject({
@@ -231,7 +231,7 @@ describe('the gate and what calls cost', () => {
   it('caps the whole service, each currency by itself', async () => {
     const perDay = { EUR: '0.13', USD: '0.06' };
     door = await openDoor({ trunks: PRICED, limits: { ...limits, spend: { perDay } } }, [
-      aClient({ spend: { currency: 'EUR', microsPerDay: 70_000 } }),
+      clientWith({ spend: { currency: 'EUR', microsPerDay: 70_000 } }),
     ]);
     expect(await door.ask(TO)).toBe('admitted');
     expect(await door.ask(TO)).toBe('spend_limit');

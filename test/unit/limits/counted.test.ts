@@ -5,7 +5,7 @@ import { configFrom } from '../../../src/config.ts';
 import { countedOf, endUserNetwork, provableCounts, spendCounts } from '../../../src/limits/counted.ts';
 import { originOf } from '../../../src/limits/number-origin.ts';
 import { estimatedCost } from '../../../src/limits/spend.ts';
-import { aClient } from '../../support/limits/a-client.ts';
+import { clientWith } from '../../support/client.ts';
 
 const TRUNK = { id: 'carrier', host: 'sip.carrier.example', cli: '+4930123456' };
 const PRESET = configFrom({ trunks: [TRUNK] }).limits;
@@ -22,7 +22,7 @@ const TO = '+4930123456';
 
 describe('what a request counts as', () => {
   it('is nothing where every limit is off', () => {
-    const known = { client: aClient(), origin: originOf(TO), cost: new Map([['EUR', 5]]) };
+    const known = { client: clientWith(), origin: originOf(TO), cost: new Map([['EUR', 5]]) };
     expect(countedOf({ to: TO, endUserAddress: '192.0.2.1' }, known, OFF)).toEqual({
       counts: [],
       pauses: [],
@@ -30,7 +30,7 @@ describe('what a request counts as', () => {
   });
 
   it('is all of it, with the defaults', () => {
-    const client = aClient({ limits: { perSecond: 5, perDay: 1000 } });
+    const client = clientWith({ limits: { perSecond: 5, perDay: 1000 } });
     const known = { client, origin: originOf(TO), cost: FREE };
     const { counts, pauses } = countedOf({ to: TO, endUserAddress: '192.0.2.1' }, known, PRESET);
     expect(counts.map(({ limit, key, windowMs, max }) => [limit, key, windowMs, max])).toEqual([
@@ -123,7 +123,7 @@ describe('what a call may cost', () => {
   });
 
   it('counts against the caps in its currency alone', () => {
-    const client = aClient({ spend: { currency: 'EUR', microsPerDay: 1_000_000 } });
+    const client = clientWith({ spend: { currency: 'EUR', microsPerDay: 1_000_000 } });
     const caps = { spend: { perDay: { EUR: '2.50', USD: '3' }, assumedSeconds: 60 } };
     const cost = new Map([
       ['EUR', 30_000],

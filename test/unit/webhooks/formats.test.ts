@@ -6,7 +6,8 @@ import { nextStep } from '../../../src/webhooks/events.ts';
 import { createNotice, type NoticeTarget } from '../../../src/webhooks/notice.ts';
 import { isWanted, receiverOf, requestOf } from '../../../src/webhooks/receiver.ts';
 import { withQuery } from '../../../src/webhooks/request.ts';
-import { CLIENTS_OWN, courseOf, SECRET, someClient } from '../../support/notice-rig.ts';
+import { clientWith } from '../../support/client.ts';
+import { CLIENTS_OWN, courseOf, SECRET } from '../../support/notice-rig.ts';
 import { acceptedPair, NOW } from '../../support/records.ts';
 
 const { verification, call } = acceptedPair('0123456789abcdef0123456789abcdef');
@@ -72,7 +73,7 @@ describe('our own form', () => {
 });
 
 describe('who is told', () => {
-  const clients = { get: (id: string) => (id === 'shop' ? someClient({ callback }) : undefined) };
+  const clients = { get: (id: string) => (id === 'shop' ? clientWith({ callback }) : undefined) };
 
   it('is the callback of the client as it is now, unless the request named another address', () => {
     expect(receiverOf(noticeTo({}), clients)).toEqual(callback);
@@ -80,7 +81,7 @@ describe('who is told', () => {
     expect(receiverOf(noticeTo(own), clients)).toMatchObject({ ...own, secrets: callback.secrets });
     expect(receiverOf(noticeTo({}, null), clients)).toBeUndefined();
     expect(receiverOf(noticeTo({}, 'bank'), clients)).toBeUndefined();
-    const unsigned = { get: () => someClient({ callback: { ...callback, secrets: [] } }) };
+    const unsigned = { get: () => clientWith({ callback: { ...callback, secrets: [] } }) };
     expect(receiverOf(noticeTo({}), unsigned)).toBeUndefined();
     expect(receiverOf(noticeTo({ format: 'restcomm' }), clients)).toBeUndefined();
   });
