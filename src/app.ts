@@ -164,6 +164,9 @@ export async function startApp(config: Config, { logger, onWire, desk }: Surroun
     );
     const url = urlOf(api.server.address() as AddressInfo);
     logger.info({ url, engine: engine.name, authentication: !clients.open }, 'listening');
+    if (config.destinations.countries.length === 0) {
+      logger.warn('no country is listed in destinations.countries: numbers of the lab alone can be called');
+    }
     let running = config;
     return {
       url,
