@@ -6,7 +6,9 @@ document.cookie = `voice_otp_script=1; path=/try; samesite=strict${location.prot
 document.documentElement.dataset.script = 'on';
 
 follow(document.querySelector('main[data-live]'));
+document.addEventListener('submit', sendOnce);
 document.addEventListener('submit', (event) => void sendQuietly(event));
+addEventListener('pageshow', allowAgain);
 countDown();
 setInterval(countDown, 1000);
 
@@ -52,6 +54,20 @@ function parsed(html) {
 
 function all(element, selector) {
   return Array.from(element.querySelectorAll(selector));
+}
+
+// While the answer is on its way, another click would call again, or use up another attempt.
+function sendOnce(event) {
+  const form = event.target;
+  if (!(form instanceof HTMLFormElement) || 'quiet' in form.dataset) return;
+  if ('sent' in form.dataset) return event.preventDefault();
+  form.dataset.sent = '';
+  // In case no answer comes.
+  setTimeout(allowAgain, 10_000);
+}
+
+function allowAgain() {
+  for (const form of document.querySelectorAll('form[data-sent]')) delete form.dataset.sent;
 }
 
 // Buttons of the lab's phones: the page tells by itself what came of it.

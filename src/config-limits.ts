@@ -40,7 +40,7 @@ export const limits = section({
     droppedDigits: z.int().min(1).max(8).default(4),
     perHour: most.default(50),
   }),
-  endUser: section({ perHour: most.default(60) }),
+  endUser: section({ perHour: most.default(20) }),
   country: section({
     perHour: most.default(null),
     byCountry: z.record(country, z.int().min(0).max(MAX_COUNT).nullable()).default({}),

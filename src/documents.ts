@@ -8,8 +8,8 @@ export interface Documents {
   close(): void;
 }
 
-/** Documents of calls, at the same time; a program that asks for a call waits for them. */
-const MAX_DOCUMENTS = 50;
+/** Documents of calls, at the same time, half of them of one client; a program that asks for a call waits for them. */
+const MAX_DOCUMENTS = 100;
 const TIMEOUT_MS = 5000;
 const MAX_BYTES = 65_536;
 const MAX_REDIRECTS = 3;

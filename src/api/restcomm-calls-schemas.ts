@@ -27,7 +27,8 @@ const url = z
   .string()
   .trim()
   .max(MAX_URL_LENGTH)
-  .regex(HTTP_URL, { error: 'expected an http or https URL without a user name' });
+  .regex(HTTP_URL, { error: 'expected an http or https URL without a user name' })
+  .refine((text) => URL.canParse(text), { error: 'expected an http or https URL' });
 const method = z
   .string()
   .trim()
@@ -63,7 +64,9 @@ export const callForm = named(
       .string()
       .transform((text) => text.split(/[\s,]+/).filter((word) => word !== ''))
       .pipe(z.array(z.enum(EVENTS, { error: `expected words out of ${EVENTS.join(' ')}` })))
-      .transform((events): readonly StatusEvent[] => (events.length === 0 ? ['completed'] : events))
+      .transform((events): readonly StatusEvent[] =>
+        events.length === 0 ? ['completed'] : [...new Set(events)],
+      )
       .default(['completed'])
       .describe('`initiated`, `ringing`, `answered`, `completed`, with blanks or commas between them'),
   }),

@@ -111,7 +111,9 @@ function startRoute(scope: Api, url: string, { calls, ways, rcml }: RestcommCall
       const from = callingNumber(form.From, trunks);
       readTrunkWish({ from }, trunks, () => true);
       const callId = calls.newCallId();
+      const clientId = clientOf(request);
       const playlist = await rcml.playlist({
+        clientId,
         url: form.Url,
         method: form.Method,
         fallback:
@@ -135,7 +137,7 @@ function startRoute(scope: Api, url: string, { calls, ways, rcml }: RestcommCall
           ringTimeoutSeconds: form.Timeout,
           notice: noticeOf(form, accountSid),
         },
-        clientOf(request),
+        clientId,
       );
       return presentCall(request, reply, call, accountSid);
     },

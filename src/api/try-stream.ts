@@ -31,10 +31,12 @@ export interface Watched {
 /** The event streams of pages that are open. */
 export class PartStreams {
   readonly #open = new Set<AbortController>();
+  #closing = false;
 
-  constructor(api: Api) {
+  constructor(api: Pick<Api, 'addHook'>) {
     // Streams have no end of their own that a closing server could wait for.
     api.addHook('preClose', async () => {
+      this.#closing = true;
       for (const stream of this.#open) stream.abort();
     });
   }
@@ -51,8 +53,10 @@ export class PartStreams {
     }
     const end = new AbortController();
     const alarm = new Alarm(end.signal);
-    const unwatch = await watched.watch?.(() => alarm.ring());
     this.#open.add(end);
+    const unwatch = await this.#watch(watched, alarm, end);
+    // Asked on a connection that was open already.
+    if (this.#closing) end.abort();
     const timer = setTimeout(() => end.abort(), MAX_STREAM_MS);
     const stream = Readable.from(frames(watched, alarm), { objectMode: false });
     stream.once('close', () => {
@@ -65,7 +69,18 @@ export class PartStreams {
       .type('text/event-stream; charset=utf-8')
       .header('cache-control', 'no-store')
       .header('x-accel-buffering', 'no')
+      // A closing server would wait for the next request on the connection of a stream that it has just ended.
+      .header('connection', 'close')
       .send(stream);
+  }
+
+  async #watch({ watch }: Watched, alarm: Alarm, end: AbortController): Promise<(() => void) | undefined> {
+    try {
+      return await watch?.(() => alarm.ring());
+    } catch (error) {
+      this.#open.delete(end);
+      throw error;
+    }
   }
 }
 

@@ -79,6 +79,7 @@ export function webhookRoutes(api: Api, ports: WebhookPorts): void {
     },
     handler: async (request) => {
       const { limit, after } = request.query;
+      if (after !== undefined) await requireThere(request, after, notices);
       const page = await notices.dead({
         limit,
         ...(isOperator(request) ? {} : { clientId: clientOf(request) }),
@@ -134,6 +135,20 @@ export function webhookRoutes(api: Api, ports: WebhookPorts): void {
 
 function isOwn(request: FastifyRequest, { clientId }: Notice): boolean {
   return isOperator(request) || clientId === clientOf(request);
+}
+
+/** What was sent again and told has no place in the list, and nothing is known to follow it. @throws AppError invalid_request */
+async function requireThere(
+  request: FastifyRequest,
+  id: string,
+  notices: Pick<NoticeStore, 'get'>,
+): Promise<void> {
+  const notice = await notices.get(id);
+  if (notice === undefined || !isOwn(request, notice)) {
+    throw new AppError('invalid_request', {
+      message: 'after: that webhook is there no more; begin with the first page.',
+    });
+  }
 }
 
 /** Every key is named here; the address, which may hold a password, is the client's own business. */

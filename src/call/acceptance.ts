@@ -52,7 +52,7 @@ export interface Admission {
 
 /** What every request for a call has to pass. */
 export interface AdmissionPort {
-  /** @throws AppError destination_not_allowed, limit_reached, spend_limit, store_unavailable */
+  /** @throws AppError unauthorized, destination_not_allowed, limit_reached, spend_limit, store_unavailable */
   admit(request: AdmissionRequest): Promise<Admission>;
 }
 
@@ -156,6 +156,10 @@ export async function admitted<T>(
     const result = await work();
     counts = !isNothing(result);
     return result;
+  } catch (error) {
+    // It may have been stored all the same, and be dialled later.
+    counts = isUnavailable(error);
+    throw error;
   } finally {
     if (!counts) await admission.giveBack();
   }

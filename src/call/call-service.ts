@@ -11,6 +11,7 @@ import type { AcceptancePorts } from './acceptance.ts';
 import { admitted, earlierReply, familyOfRequest, takeCall, withNotice } from './acceptance.ts';
 import type { Call } from './call.ts';
 import { createCall } from './call.ts';
+import { InTurn } from './in-turn.ts';
 import { readTrunkWish } from './trunk-wish.ts';
 
 /** A call that says something, without a verification. */
@@ -58,6 +59,8 @@ export interface CallServiceOptions extends AcceptancePorts {
 /** Starts calls that say something. */
 export class CallService {
   readonly #options: CallServiceOptions;
+  /** By client and key. */
+  readonly #starting = new InTurn<StartedCall>();
 
   constructor(options: CallServiceOptions) {
     this.#options = options;
@@ -81,6 +84,18 @@ export class CallService {
     request: NewCallRequest,
     clientId: string | null,
     idempotencyKey?: string,
+  ): Promise<StartedCall> {
+    const start = (): Promise<StartedCall> => this.#start(request, clientId, idempotencyKey);
+    // Two at once would both count.
+    return idempotencyKey === undefined
+      ? start()
+      : this.#starting.do(JSON.stringify([clientId, idempotencyKey]), start);
+  }
+
+  async #start(
+    request: NewCallRequest,
+    clientId: string | null,
+    idempotencyKey: string | undefined,
   ): Promise<StartedCall> {
     const { callees, now, newId, prompts, vault, randomBytes, dialer, routing, permits } = this.#options;
     const repeatable =

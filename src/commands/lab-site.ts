@@ -74,6 +74,8 @@ export interface LabSiteOptions {
 }
 
 const DRAIN_MS = 1000;
+/** A lab may run for weeks. */
+const KEPT_CALLS = 100;
 
 export function labCarrierFor(
   host: string,
@@ -90,6 +92,7 @@ export function labCarrierFor(
     codecs: ['PCMU', 'PCMA'],
     username: LAB_USERNAME,
     password: new Secret(LAB_PASSWORD),
+    keptCalls: KEPT_CALLS,
     onFault: (err) => options.logger.error({ err }, 'a fault in the lab carrier'),
     ...(options.onCall === undefined ? {} : { onCall: options.onCall }),
     ...(options.onText === undefined ? {} : { onText: options.onText }),

@@ -32,6 +32,11 @@ export interface LabCarrierOptions {
   readonly t1Ms?: number;
   /** RTP goes here and the phones stay deaf: for load runs with a receiver of their own. */
   readonly mediaSink?: { readonly address: string; readonly port: number };
+  /**
+   * How many calls it keeps; more where more are under way. Each has what its phone heard, some
+   * 200 kB for ten seconds. 5000 unless told.
+   */
+  readonly keptCalls?: number;
   /** What the phone of a number does; `behaviourOf` says it of those that this leaves undefined. */
   readonly behaviours?: (number: string) => Behaviour | undefined;
   readonly onFault: (error: unknown) => void;
@@ -101,7 +106,7 @@ export class LabCarrier {
     return this.#endpoint.tlsPort;
   }
 
-  /** The calls so far, oldest first; the last few thousand. */
+  /** The calls so far, oldest first; the last of them, by `keptCalls`. */
   get calls(): readonly LabCall[] {
     return this.#calls;
   }
@@ -166,12 +171,21 @@ export class LabCarrier {
           srtp,
         });
         const call: LabCall = { number, callId, behaviour, invite: request, phone };
-        this.#calls.push(call);
-        if (this.#calls.length > MAX_KEPT_CALLS) this.#calls.shift();
+        this.#keep(call);
         this.#options.onCall?.(call);
         return phone.run();
       })
       .catch(this.#options.onFault);
+  }
+
+  #keep(call: LabCall): void {
+    this.#calls.push(call);
+    const { keptCalls = MAX_KEPT_CALLS } = this.#options;
+    while (this.#calls.length > keptCalls) {
+      const oldest = this.#calls.findIndex(({ phone }) => phone.record.end !== null);
+      if (oldest < 0) return;
+      this.#calls.splice(oldest, 1);
+    }
   }
 
   /** A text message (RFC 3428), answered by the number as a call is. */

@@ -49,33 +49,33 @@ export interface Known {
 
 /** Everything that a request counts as. */
 export function countedOf(
-  { to, endUserAddress }: Pick<AdmissionRequest, 'to' | 'endUserAddress'>,
+  { endUserAddress }: Pick<AdmissionRequest, 'endUserAddress'>,
   { client, origin, cost }: Known,
   settings: LimitSettings,
 ): Counted {
   const { perMinute, perHour, perDay } = settings.number;
+  const { reached } = origin;
   return {
     counts: [
       ...clientCounts(client),
-      ...limited('number_minute', `number ${to} minute`, MINUTE_MS, perMinute),
-      ...limited('number_hour', `number ${to} hour`, HOUR_MS, perHour),
-      ...limited('number_day', `number ${to} day`, DAY_MS, perDay),
-      ...provableCounts(to, origin, settings),
+      ...limited('number_minute', `number ${reached} minute`, MINUTE_MS, perMinute),
+      ...limited('number_hour', `number ${reached} hour`, HOUR_MS, perHour),
+      ...limited('number_day', `number ${reached} day`, DAY_MS, perDay),
+      ...provableCounts(origin, settings),
       ...endUserCounts(endUserAddress, settings),
       ...spendCounts(client, cost, settings),
     ],
-    pauses: pausesOf(to, settings),
+    pauses: pausesOf(origin, settings),
   };
 }
 
 /** What does not count any more once the number is proven: a legitimate burst proves what it asks for, a pump nothing. */
 export function provableCounts(
-  to: string,
-  { country, callingCode }: NumberOrigin,
+  { country, callingCode, reached }: NumberOrigin,
   { prefix, country: { perHour, byCountry } }: LimitSettings,
 ): readonly NamedCount[] {
-  if (to.startsWith('sip:')) return [];
-  const beginning = to.slice(0, Math.max(2, to.length - prefix.droppedDigits));
+  if (reached.startsWith('sip:')) return [];
+  const beginning = reached.slice(0, Math.max(2, reached.length - prefix.droppedDigits));
   const area = country ?? `+${callingCode}`;
   const most = byCountry[area];
   return [
@@ -108,11 +108,14 @@ export function spendCounts(
   });
 }
 
-export function pausesOf(to: string, { number }: Pick<LimitSettings, 'number'>): readonly GrowingPause[] {
+export function pausesOf(
+  { reached }: NumberOrigin,
+  { number }: Pick<LimitSettings, 'number'>,
+): readonly GrowingPause[] {
   const { pausesSeconds, forgetSeconds } = number;
   if (pausesSeconds.every((seconds) => seconds === 0)) return [];
   const pausesMs = pausesSeconds.map((seconds) => seconds * 1000);
-  return [{ key: `number ${to}`, pausesMs, forgetMs: forgetSeconds * 1000 }];
+  return [{ key: `number ${reached}`, pausesMs, forgetMs: forgetSeconds * 1000 }];
 }
 
 /** What is counted for an end user: an IPv4 address, or the /64 of an IPv6 address, which one subscriber has. */

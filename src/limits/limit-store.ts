@@ -39,13 +39,14 @@ export interface LimitStore {
   /** Takes all of them, or none. @throws AppError store_unavailable */
   take(counts: readonly Count[], pauses: readonly GrowingPause[], now: number): Promise<Taken>;
   /**
-   * Gives back what was taken at `at`, as far as it still counts; never below nothing. Of a pause: it was one time less.
+   * Gives back what was taken at `at`, as far as it still counts; never below nothing. Of a pause: it was one time less,
+   * and if that was the last time, the pause before it is over, as it was then.
    *
    * @throws AppError store_unavailable
    */
   giveBack(
     counts: readonly Omit<Count, 'max'>[],
-    pauseKeys: readonly string[],
+    pauses: readonly Omit<GrowingPause, 'forgetMs'>[],
     at: number,
     now: number,
   ): Promise<void>;

@@ -10,6 +10,8 @@ export interface NumberOrigin {
   readonly callingCode: string;
   /** Null: an ordinary number, or one that the plan does not know. */
   readonly type: NumberType | null;
+  /** What a network hears of it: of a number with digits too many, what it is without them. */
+  readonly reached: string;
 }
 
 const TYPES: Readonly<Partial<Record<NonNullable<LibraryType>, NumberType>>> = {
@@ -29,21 +31,27 @@ const OVERDIALLED = 5;
 /** @param to E.164 with plus */
 export function originOf(to: string): NumberOrigin {
   const parsed = parse(to);
-  if (parsed === undefined) return { country: null, callingCode: '', type: null };
+  if (parsed === undefined) return { country: null, callingCode: '', type: null, reached: to };
   return {
     country: parsed.country ?? null,
     callingCode: parsed.countryCallingCode,
-    type: typeOf(to, parsed),
+    ...reachedBy(to, parsed),
   };
 }
 
-/** Of a number that is too long, what it is without its last digits: it is put through as such. */
-function typeOf(to: string, whole: PhoneNumber): NumberType | null {
-  for (let dropped = 0; dropped <= OVERDIALLED; dropped++) {
-    const type = dropped === 0 ? whole.getType() : parse(to.slice(0, -dropped))?.getType();
-    if (type !== undefined) return TYPES[type] ?? null;
+/** A number that the plan does not know is itself, unless the plan knows it without its last digits, or its first zeros. */
+function reachedBy(to: string, whole: PhoneNumber): Pick<NumberOrigin, 'type' | 'reached'> {
+  const code = `+${whole.countryCallingCode}`;
+  const withoutZeros = code + to.slice(code.length).replace(/^0+/, '');
+  for (const digits of withoutZeros === to ? [to] : [to, withoutZeros]) {
+    for (let dropped = 0; dropped <= OVERDIALLED; dropped++) {
+      const known = parse(digits.slice(0, digits.length - dropped));
+      const type = known?.getType();
+      if (known !== undefined && type !== undefined)
+        return { type: TYPES[type] ?? null, reached: known.number };
+    }
   }
-  return null;
+  return { type: null, reached: to };
 }
 
 function parse(number: string): PhoneNumber | undefined {

@@ -82,8 +82,22 @@ export function pausesAt(
 export function pauseLeft(pauses: Pauses | undefined, { pausesMs }: GrowingPause, now: number): number {
   if (pauses === undefined) return 0;
   const { times, lastAt } = pauses;
-  const pauseMs = pausesMs[Math.min(times, pausesMs.length) - 1] ?? 0;
+  const pauseMs = pauseAfter(times, pausesMs);
   return lastAt - now > pauseMs ? 0 : Math.max(0, lastAt + pauseMs - now);
+}
+
+/** Without one that began at `at`. The pause before it was over then, and is: what came to nothing begins none anew. */
+export function withoutPause(
+  { times, lastAt }: Pauses,
+  { pausesMs }: Pick<GrowingPause, 'pausesMs'>,
+  at: number,
+): Pauses | undefined {
+  if (times <= 1) return undefined;
+  return { times: times - 1, lastAt: lastAt === at ? at - pauseAfter(times - 1, pausesMs) : lastAt };
+}
+
+function pauseAfter(times: number, pausesMs: readonly number[]): number {
+  return pausesMs[Math.min(times, pausesMs.length) - 1] ?? 0;
 }
 
 /** `<latest>:<amounts>`, without zeros at the end. */

@@ -56,6 +56,8 @@ const FIRST_BODY_BYTES = 65_536;
  * of a network has over a thousand, and 20 ms of sound at 8 bits 160.
  */
 const [FREE_PIECES, LEAST_PIECE_BYTES] = [500, 100];
+/** Answers that say that one will come (1xx), before the one that does: a server sends none, or a few. */
+const MOST_HINTS = 200;
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 const OWN_HEADERS: ReadonlySet<string> = new Set([
   ...['host', 'connection', 'keep-alive', 'proxy-connection', 'upgrade', 'te', 'trailer', 'expect'],
@@ -185,7 +187,12 @@ export class GuardedFetch {
     });
     try {
       const path = target.url.pathname + target.url.search;
-      const response = await client.request({ method, path, headers, body, signal });
+      let hints = 0;
+      const onInfo = (): void => {
+        if (++hints > MOST_HINTS)
+          throw new OutboundError('failed', `${nameOf(target)} gave hints and no answer`);
+      };
+      const response = await client.request({ method, path, headers, body, signal, onInfo });
       const location = REDIRECTS.has(response.statusCode) ? response.headers.location : undefined;
       if (location !== undefined) return { redirect: this.#redirected(target, location) };
       return deaf ? await answered(target, response) : await this.#read(target, response);

@@ -53,7 +53,7 @@ function textPart({ id, number, from, text }: DeskText): Part {
   return part(
     `text-${id}`,
     html`<header><span class="mono">${readableNumber(number)}</span><span class="state over">Text message</span></header>
-<p class="from">From <span class="mono">${from ?? 'nobody'}</span></p><p class="bubble">${text}</p>`,
+<p class="from">From <span class="mono">${from === null ? 'nobody' : readableNumber(from)}</span></p><p class="bubble">${text}</p>`,
     { into: 'phones' },
   );
 }

@@ -37,7 +37,7 @@ export function startPage(surface: Surface, form: StartForm, numbers: readonly L
     main: html`<div class="columns">
 <section class="card" aria-labelledby="title">
 <h1 id="title">Verify a phone number</h1>
-<p class="lead">Prove that a number can be reached: by a spoken code, or by the call itself.</p>
+<p class="lead">Prove that a number can be reached: by a code, or by the call itself.</p>
 ${form.complaint === undefined ? '' : html`<p class="notice bad" role="alert" id="complaint">${form.complaint.text}</p>`}
 ${startForm(form)}
 </section>

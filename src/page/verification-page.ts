@@ -114,7 +114,7 @@ function proof(situation: Situation): Html {
 ${channel === 'flash' ? '' : codeForm(situation)}
 ${channel === 'flash' || channel === 'auto' ? callerForm(situation) : ''}
 ${channel === 'flash' && seesCaller ? html`<p class="hint">The lab reads the number from the phone, as an application on it would: nothing is to be typed.</p>` : ''}
-<p class="terms"><span><b>${left}</b> ${left === 1 ? 'attempt' : 'attempts'} left</span><span>Valid for <time data-until="${until}">${minutes} ${minutes === 1 ? 'minute' : 'minutes'}</time></span></p>
+<p class="terms"><span><b>${left}</b> ${left === 1 ? 'try' : 'tries'} left</span><span>Valid for <time data-until="${until}">${minutes} ${minutes === 1 ? 'minute' : 'minutes'}</time></span></p>
 <form method="post" action="/try/${verification.id}/cancel" class="foot"><input type="hidden" name="_csrf" value="${situation.token}"><a href="/try">Another number</a><button class="button subtle" id="cancel">Cancel</button></form>`;
 }
 

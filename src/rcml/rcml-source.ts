@@ -17,6 +17,8 @@ export interface RcmlRequest extends RcmlAddress {
   readonly fallback?: RcmlAddress | undefined;
   /** What the server is told of the call: in the query of a GET, as the form of a POST. */
   readonly fields: Readonly<Record<string, string>>;
+  /** Whose call it is; null, and left out: nobody's in particular. */
+  readonly clientId?: string | null;
 }
 
 /** Asks an address that a client named, and only where that does no harm. */
@@ -36,7 +38,10 @@ export interface RcmlSourceOptions {
   readonly fetch: RcmlFetch;
   /** For all documents of a call, the fallback's too. */
   readonly timeoutMs: number;
-  /** Calls whose documents are fetched at the same time; what is more is refused. */
+  /**
+   * Calls whose documents are fetched at the same time, half of them of one client; what is more is refused. So no client
+   * whose documents are slow has all others refused.
+   */
   readonly maxConcurrent: number;
 }
 
@@ -52,7 +57,8 @@ const NOTHING: readonly PlaylistItem[] = [{ pauseMs: 100 }];
 /** Fetches what a call is to say, as RCML. */
 export class RcmlSource {
   readonly #options: RcmlSourceOptions;
-  #running = 0;
+  /** A client for each call. */
+  readonly #running: (string | null)[] = [];
 
   constructor(options: RcmlSourceOptions) {
     this.#options = options;
@@ -63,15 +69,16 @@ export class RcmlSource {
    *
    * @throws AppError invalid_request where nothing can be made of them, and of the fallback; too_many_requests
    */
-  async playlist({ fallback, fields, ...first }: RcmlRequest): Promise<Playlist> {
+  async playlist({ fallback, fields, clientId = null, ...first }: RcmlRequest): Promise<Playlist> {
     const { timeoutMs, maxConcurrent } = this.#options;
-    if (this.#running >= maxConcurrent) {
+    const own = this.#running.filter((of) => of === clientId).length;
+    if (this.#running.length >= maxConcurrent || own >= Math.ceil(maxConcurrent / 2)) {
       throw new AppError('too_many_requests', {
         message: 'Too many documents are being fetched.',
         retryAfterSeconds: RETRY_SECONDS,
       });
     }
-    this.#running += 1;
+    this.#running.push(clientId);
     try {
       const end = AbortSignal.timeout(timeoutMs);
       if (fallback === undefined) return await this.#told('Url', first, fields, end);
@@ -85,7 +92,7 @@ export class RcmlSource {
         });
       });
     } finally {
-      this.#running -= 1;
+      this.#running.splice(this.#running.indexOf(clientId), 1);
     }
   }
 

@@ -14,7 +14,13 @@ const MAX_LENGTH = 65_536;
 const MAX_DEPTH = 8;
 const [TEXT, CDATA, ATTRIBUTES] = ['#text', '#cdata', ':@'] as const;
 /** XML 1.0 §4.6: those that need no declaration. */
-const PREDEFINED: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
+const PREDEFINED: ReadonlyMap<string, string> = new Map([
+  ['amp', '&'],
+  ['lt', '<'],
+  ['gt', '>'],
+  ['quot', '"'],
+  ['apos', "'"],
+]);
 const LAST_CODE_POINT = 0x10ffff;
 
 /** What the parser gives with `preserveOrder`: one key is the name or a kind of text, the other one holds attributes. */
@@ -87,7 +93,7 @@ function nodeOf(node: ParsedNode): XmlElement | string {
 /** @throws RcmlError for a reference to anything that is not predefined, and for a bare `&` */
 function unescaped(text: string): string {
   return text.replaceAll(/&(?:([^;&\s]{1,10});)?/g, (_whole, name: string | undefined) => {
-    const known = name === undefined ? undefined : (PREDEFINED[name] ?? characterOf(name));
+    const known = name === undefined ? undefined : (PREDEFINED.get(name) ?? characterOf(name));
     if (known === undefined) throw new RcmlError('it refers to an entity that XML does not predefine');
     return known;
   });

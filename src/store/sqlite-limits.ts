@@ -11,6 +11,7 @@ import {
   slotsOf,
   slotsText,
   waitFor,
+  withoutPause,
 } from '../limits/slots.ts';
 import type { SqliteDatabase } from './sqlite-database.ts';
 
@@ -20,8 +21,7 @@ const UPDATE_SLOTS = 'UPDATE limit_counts SET slots = ? WHERE key = ?';
 const SELECT_PAUSES = 'SELECT times, last_at FROM limit_pauses WHERE key = ?';
 const STORE_PAUSES =
   'INSERT OR REPLACE INTO limit_pauses (key, times, last_at, expires_at) VALUES (?, ?, ?, ?)';
-const ONE_LESS = 'UPDATE limit_pauses SET times = times - 1 WHERE key = ?';
-const NONE_LEFT = 'DELETE FROM limit_pauses WHERE key = ? AND times <= 0';
+const UPDATE_PAUSES = 'UPDATE limit_pauses SET times = ?, last_at = ? WHERE key = ?';
 const FORGET = 'DELETE FROM limit_pauses WHERE key = ?';
 
 /** How rows that count no more are deleted; each takes a time and a number of rows. */
@@ -65,7 +65,7 @@ export class SqliteLimits implements LimitStore {
 
   giveBack(
     counts: readonly Omit<Count, 'max'>[],
-    pauseKeys: readonly string[],
+    pauses: readonly Omit<GrowingPause, 'forgetMs'>[],
     at: number,
     now: number,
   ): Promise<void> {
@@ -76,9 +76,11 @@ export class SqliteLimits implements LimitStore {
         const after = minus(slotsAt(known, slotAt(now, windowMs)), slotAt(at, windowMs), amount);
         this.#database.run(UPDATE_SLOTS, slotsText(after), key);
       }
-      for (const key of pauseKeys) {
-        this.#database.run(ONE_LESS, key);
-        this.#database.run(NONE_LEFT, key);
+      for (const pause of pauses) {
+        const known = this.#pauses(pause.key);
+        const before = known === undefined ? undefined : withoutPause(known, pause, at);
+        if (before === undefined) this.#database.run(FORGET, pause.key);
+        else this.#database.run(UPDATE_PAUSES, before.times, before.lastAt, pause.key);
       }
     });
   }

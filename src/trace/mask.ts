@@ -35,10 +35,14 @@ const PROOFS = new Set(['authentication-info', 'proxy-authentication-info']);
 /** Digits with the separators that people write between them; no IPv4 address. */
 const LONG_RUN = /(?<![\d.])(?!\d{1,3}(?:\.\d{1,3}){3}(?!\d))(?:\+|%2b)?\d(?:[-.()\s]?\d){4,}/gi;
 
-/** Digits and capitals alone, as many as a code has; `Q.850` is the protocol of a Reason header (RFC 3326). */
-const LIKE_A_CODE = /(?<![\p{L}\p{N}])(?!Q\.850\b)[A-Z\d](?:[-.\s]?[A-Z\d]){3,}(?![\p{L}\p{N}])/gu;
+/**
+ * Digits and capitals, as many as a code has: alone with separators between them, or without any wherever they stand,
+ * since a text may have no space around its code. `Q.850` is the protocol of a Reason header (RFC 3326).
+ */
+const LIKE_A_CODE =
+  /(?<![\p{L}\p{N}])(?!Q\.850\b)[A-Z\d](?:[-.\s]?[A-Z\d]){3,}(?![\p{L}\p{N}])|\d(?:[-.\s]?\d){3,}|[A-Z\d]{4,}/gu;
 
-/** The same, long enough for a telephone number: shorter ones are times and ports where parameters and attributes stand. */
+/** As `LONG_RUN`, long enough for a telephone number: shorter ones are times and ports where parameters and attributes stand. */
 const NUMBER = /(?<![\d.])(?!\d{1,3}(?:\.\d{1,3}){3}(?!\d))(?:\+|%2b)?\d(?:[-.()\s]?\d){6,}/gi;
 
 /** Parameters of addresses and of Via that are made up by machines, and are needed to follow a dialog. */
@@ -104,10 +108,13 @@ function isOfText(lines: readonly string[]): boolean {
   );
 }
 
-/** What a far end says of a text message in its own words, without what may be a code that it repeats. */
+/**
+ * What a far end says of a text message in its own words, without what may be a code that it repeats. From and To are as
+ * we wrote them; a Contact is the far end's, and nobody follows it.
+ */
 function withoutCode(line: string, first: boolean): string {
   const name = first ? '' : (/^([^\s:]+)[ \t]*:/.exec(line)?.[1] ?? '').toLowerCase();
-  if (STRUCTURED.has(name) || ADDRESSES.has(name)) return line;
+  if (STRUCTURED.has(name) || ['from', 'f', 'to', 't'].includes(name)) return line;
   const start = first ? 'SIP/2.0 200'.length : name.length;
   return line.slice(0, start) + line.slice(start).replace(LIKE_A_CODE, HIDDEN);
 }

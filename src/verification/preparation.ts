@@ -150,7 +150,7 @@ function wishesOf(channel: Channel, choice: FlashChoice | undefined): Partial<Ca
 
 /** @throws AppError invalid_request, unknown_carrier, cli_not_allowed, template_not_allowed */
 function trunkWish(
-  { from, carrierId, template }: StartRequest,
+  { from, carrierId, template, gate, flash }: StartRequest,
   clientId: string | null,
   channel: Channel,
   { routing, permits }: PreparationPorts,
@@ -161,14 +161,13 @@ function trunkWish(
       message: 'from and carrierId go with voice and sms: the number of a flash call is one of a pool.',
     });
   }
-  if (template !== undefined) {
-    if (channel === 'flash') {
-      throw new AppError('invalid_request', {
-        message: 'template does not go with a flash call: it says no code.',
-      });
-    }
-    if (!permits.template(clientId, template)) throw new AppError('template_not_allowed');
+  if (template !== undefined && channel === 'flash') {
+    throw new AppError('invalid_request', {
+      message: 'template does not go with a flash call: it says no code.',
+    });
   }
+  const words = [template, gate?.prompt, flash?.fallbackText].filter((text) => text !== undefined);
+  if (!words.every((text) => permits.template(clientId, text))) throw new AppError('template_not_allowed');
   return readTrunkWish({ from, carrierId }, routing.trunks, (cli) => permits.cli(clientId, cli));
 }
 

@@ -9,6 +9,7 @@ import {
   withNotice,
 } from '../call/acceptance.ts';
 import { createCall } from '../call/call.ts';
+import { InTurn } from '../call/in-turn.ts';
 import { AppError } from '../errors.ts';
 import type { Secret } from '../secret.ts';
 import { familyOfKey } from '../store/family.ts';
@@ -76,8 +77,8 @@ export interface Submission {
 /** Starts, checks and ends verifications. Someone else's verification is `not_found`, as if it were not there. */
 export class VerificationService {
   readonly #options: VerificationServiceOptions;
-  /** By client and key, the last of the requests that are being answered. */
-  readonly #starting = new Map<string, Promise<Started>>();
+  /** By client and key. */
+  readonly #starting = new InTurn<Started>();
 
   constructor(options: VerificationServiceOptions) {
     this.#options = options;
@@ -95,17 +96,11 @@ export class VerificationService {
    *   store_unavailable
    */
   async start(request: StartRequest, clientId: string | null, idempotencyKey?: string): Promise<Started> {
-    if (idempotencyKey === undefined) return this.#start(request, clientId, undefined);
-    // One after the other: two at once would each take a calling number.
-    const name = JSON.stringify([clientId, idempotencyKey]);
-    const before = this.#starting.get(name)?.catch(() => undefined) ?? Promise.resolve();
-    const answer = before.then(() => this.#start(request, clientId, idempotencyKey));
-    this.#starting.set(name, answer);
-    try {
-      return await answer;
-    } finally {
-      if (this.#starting.get(name) === answer) this.#starting.delete(name);
-    }
+    const start = (): Promise<Started> => this.#start(request, clientId, idempotencyKey);
+    // Two at once would both count, and each take a calling number.
+    return idempotencyKey === undefined
+      ? start()
+      : this.#starting.do(JSON.stringify([clientId, idempotencyKey]), start);
   }
 
   async #start(
@@ -225,7 +220,9 @@ export class VerificationService {
     if (ended === undefined) {
       throw new AppError('not_found');
     }
-    if (status === 'pending') this.#options.onFinal?.(ended);
+    // One that was checked in the meantime was told of by the check.
+    const checked = ended.status === 'approved' || ended.status === 'max_checks_reached';
+    if (status === 'pending' && !checked) this.#options.onFinal?.(ended);
     return viewOf(ended);
   }
 

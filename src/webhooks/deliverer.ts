@@ -129,7 +129,9 @@ export class Deliverer {
     const { store, now, settings, log } = this.#options;
     let found = 0;
     try {
-      const ids = await store.notices.due(now(), PAGE);
+      // What waits in a line is still due, and longer than others: it must not fill the page again and again.
+      const due = await store.notices.due(now(), PAGE + this.#known.size);
+      const ids = due.filter((id) => !this.#known.has(id)).slice(0, PAGE);
       found = ids.length;
       await Promise.all(ids.map((id) => this.#consider(id, true)));
     } catch (err) {

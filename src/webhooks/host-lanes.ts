@@ -18,6 +18,8 @@ interface Lane {
 
 /** From so many failures in a row on a host has one request at a time: more of them would only keep others waiting. */
 const FEW_FAILURES = 3;
+/** Of all places, for hosts whose last request failed: where many of them stall at once, others still have the rest. */
+const FAILING_SHARE = 0.5;
 /** Hosts: clients may name any number of them. */
 const MOST_REMEMBERED = 1000;
 
@@ -30,6 +32,8 @@ export class HostLanes {
   /** In the order of their turns. */
   readonly #lanes = new Map<string, Lane>();
   readonly #works = new Set<Promise<void>>();
+  /** Of these, how many are for hosts that had failed before. */
+  #doubtful = 0;
   #closed = false;
 
   constructor(options: HostLanesOptions) {
@@ -66,9 +70,12 @@ export class HostLanes {
       this.#lanes.delete(host);
       this.#lanes.set(host, lane);
       lane.running += 1;
+      const doubts = lane.failures > 0 ? 1 : 0;
+      this.#doubtful += doubts;
       const work: Promise<void> = this.#options.work(id).then((came) => {
         this.#works.delete(work);
         lane.running -= 1;
+        this.#doubtful -= doubts;
         if (came !== undefined) lane.failures = came === 'taken' ? 0 : lane.failures + 1;
         const isIdle = lane.running === 0 && lane.waiting.length === 0;
         if (isIdle && (lane.failures === 0 || this.#lanes.size > MOST_REMEMBERED)) this.#lanes.delete(host);
@@ -81,7 +88,9 @@ export class HostLanes {
   #next(): string | undefined {
     const { most, mostOfHost } = this.#options;
     if (this.#works.size >= most) return undefined;
+    const trustsOnly = this.#doubtful >= Math.max(1, most * FAILING_SHARE);
     for (const [host, { waiting, running, failures }] of this.#lanes) {
+      if (trustsOnly && failures > 0) continue;
       if (waiting.length > 0 && running < (failures >= FEW_FAILURES ? 1 : mostOfHost)) return host;
     }
     return undefined;

@@ -159,12 +159,29 @@ export function limitTests(store: () => Store, beside: () => Promise<Store>): vo
 
   it('gives a pause back: it was one time less', async () => {
     for (const at of [NOW, NOW, NOW + 30_000]) expect(await take([], at, [pause()])).toEqual(TAKEN);
-    await store().limits.giveBack([], [pause().key, 'number unknown'], NOW + 30_000, NOW + 30_000);
+    const given = [pause(), pause({ key: 'number unknown' })];
+    await store().limits.giveBack([], given, NOW + 30_000, NOW + 30_000);
     expect(await take([], NOW + 60_000, [pause()])).toEqual(TAKEN);
     expect(await take([], NOW + 60_000, [pause()])).toMatchObject({ retryAfterMs: 60_000 });
-    for (let i = 0; i < 4; i++) await store().limits.giveBack([], [pause().key], NOW, NOW + 60_000);
+    for (let i = 0; i < 4; i++) await store().limits.giveBack([], [pause()], NOW, NOW + 60_000);
     for (let i = 0; i < 2; i++) expect(await take([], NOW + 60_000, [pause()])).toEqual(TAKEN);
     expect(await take([], NOW + 60_000, [pause()])).toMatchObject({ retryAfterMs: 30_000 });
+  });
+
+  it('has nobody wait for what was given back, and for all else as before', async () => {
+    for (const at of [NOW, NOW]) expect(await take([], at, [pause()])).toEqual(TAKEN);
+    // The pause of 30 s is over: one that comes to nothing does not begin it anew.
+    for (let i = 0; i < 5; i++) {
+      const at = NOW + 30_000 + i;
+      expect(await take([], at, [pause()])).toEqual(TAKEN);
+      await store().limits.giveBack([], [pause()], at, at + 1);
+    }
+    const last = NOW + 30_005;
+    expect(await take([], last, [pause()])).toEqual(TAKEN);
+    expect(await take([], last, [pause()])).toMatchObject({ retryAfterMs: 60_000 });
+    // What was given back is not the last that there was: that one counts on.
+    await store().limits.giveBack([], [pause()], NOW + 30_004, last);
+    expect(await take([], last + 1, [pause()])).toMatchObject({ retryAfterMs: 29_999 });
   });
 
   it('holds on to counts where the clock goes back a little, and goes back with it where it goes far', async () => {

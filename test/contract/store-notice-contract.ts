@@ -103,6 +103,12 @@ export function noticeTests(store: () => Store, beside: () => Promise<Store>): v
     expect(await notices.claim('ntc_none', 'me', NOW + 9, NOW + 99)).toBeUndefined();
   });
 
+  it('are due as many as are asked for, where a family has more of them than others', async () => {
+    const names = Array.from({ length: 40 }, (_, index) => `${index}`.padStart(30, '0').concat('a7'));
+    for (const name of names) await accepted(name);
+    expect(await store().notices.due(NOW, 1000)).toHaveLength(names.length);
+  });
+
   it('are claimed by one of many at once', async () => {
     const other = await beside();
     const names = ['a', 'b', 'c'];

@@ -90,9 +90,11 @@ end
 return {}`;
 
 const GIVE_BACK = `
--- Gives back what was counted at a time, as far as it still counts.
+-- Gives back what was counted at a time, as far as it still counts. Where that was the last of a pause, the one before is
+-- over, as it was then.
 -- KEYS: first what is counted, then pauses, as above
--- ARGV: 1 when it was taken, 2 now, 3 how many keys are counts, then for each count: window in ms, amount
+-- ARGV: 1 when it was taken, 2 now, 3 how many keys are counts, then for each count: window in ms, amount; then for each
+--       pause: how many lengths follow, these, in ms
 -- Answers nothing.
 ${LUA_SLOTS}
 local at, now, counts = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -106,14 +108,19 @@ for key = 1, counts do
     redis.call('SET', KEYS[key], slots_text(latest, amounts), 'KEEPTTL')
   end
 end
+local place = 4 + 2 * counts
 for key = counts + 1, #KEYS do
-  local text = redis.call('GET', KEYS[key])
+  local lengths, text = tonumber(ARGV[place]), redis.call('GET', KEYS[key])
   if text then
     local colon = string.find(text, ':', 1, true)
-    local times = tonumber(string.sub(text, 1, colon - 1)) - 1
+    local times, last = tonumber(string.sub(text, 1, colon - 1)) - 1, tonumber(string.sub(text, colon + 1))
     if times < 1 then redis.call('DEL', KEYS[key])
-    else redis.call('SET', KEYS[key], whole(times) .. string.sub(text, colon), 'KEEPTTL') end
+    else
+      if last == at then last = at - tonumber(ARGV[place + math.min(times, lengths)]) end
+      redis.call('SET', KEYS[key], whole(times) .. ':' .. whole(last), 'KEEPTTL')
+    end
   end
+  place = place + 1 + lengths
 end`;
 
 /** The script for so many keys: a client has to know how many there are. */

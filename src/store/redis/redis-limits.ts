@@ -45,17 +45,17 @@ export class RedisLimits implements LimitStore {
 
   giveBack(
     counts: readonly Omit<Count, 'max'>[],
-    pauseKeys: readonly string[],
+    pauses: readonly Omit<GrowingPause, 'forgetMs'>[],
     at: number,
     now: number,
   ): Promise<void> {
     return this.#ask(async () => {
-      const keys = this.#named(
-        counts,
-        pauseKeys.map((key) => ({ key })),
-      );
+      const keys = this.#named(counts, pauses);
       if (keys.length === 0) return;
-      const args = counts.flatMap(({ windowMs, amount }) => [windowMs, amount]);
+      const args = [
+        ...counts.flatMap(({ windowMs, amount }) => [windowMs, amount]),
+        ...pauses.flatMap(({ pausesMs }) => [pausesMs.length, ...pausesMs]),
+      ];
       await runScript(this.#client, giveLimitsBack(keys.length), keys, [at, now, counts.length, ...args]);
     });
   }

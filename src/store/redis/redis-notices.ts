@@ -27,8 +27,8 @@ export interface RedisNoticesOptions {
 type Place = Pick<Notice, 'id' | 'createdAt'>;
 
 const MAX_A_PAGE = 500;
-/** Due ones that are read of each family: there are 256 of them. */
-const MOST_OF_FAMILY = 32;
+/** Due ones that are read of each family, of which there are 256: so many, or a share of what is asked for. */
+const [MOST_OF_FAMILY, FAMILY_SHARE] = [32, 1 / 16];
 
 /** Notices in Redis: each in the family of its call. */
 export class RedisNotices implements NoticeStore {
@@ -50,7 +50,7 @@ export class RedisNotices implements NoticeStore {
 
   due(now: number, limit: number): Promise<readonly string[]> {
     return this.#guard(async () => {
-      const most = Math.min(limit, MOST_OF_FAMILY);
+      const most = Math.min(limit, Math.max(MOST_OF_FAMILY, Math.ceil(limit * FAMILY_SHARE)));
       const found = await this.#ofFamilies(async (family) => {
         const set = this.#keys.dueNotices(family);
         return entriesOf(await this.#client.zrangebyscore(set, '-inf', now, 'WITHSCORES', 'LIMIT', 0, most));

@@ -186,6 +186,8 @@ describe('POST …/Calls', () => {
     [{ Url: `http://user:${CODE}@rcml.shop.example/` }, 'invalid_request'],
     [{ Method: 'PUT' }, 'invalid_request'],
     [{ StatusCallback: 'nowhere' }, 'invalid_request'],
+    [{ StatusCallback: 'http://[shop.example/' }, 'invalid_request'],
+    [{ StatusCallback: 'http://shop.example:99999/' }, 'invalid_request'],
     [{ StatusCallback: URL, StatusCallbackEvent: 'ringing, barked' }, 'invalid_request'],
   ])('refuses %j as %s', async (change, code) => {
     const json = await client.call(change);

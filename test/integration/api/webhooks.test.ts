@@ -3,7 +3,7 @@ import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createKey } from '../../../src/clients/keys.ts';
 import { eventually } from '../../support/eventually.ts';
-import { acceptedNotice, SECRET } from '../../support/notice-rig.ts';
+import { acceptedNotice, courseOf, SECRET } from '../../support/notice-rig.ts';
 import { answers, stalls, takes, WebhookReceiver } from '../../support/webhook-receiver.ts';
 import type { Service } from './service.ts';
 import { startService } from './service.ts';
@@ -97,6 +97,30 @@ describe('dead letters', () => {
     expect((await ask('shop', 'POST', again)).statusCode).toBe(404);
     expect((await ask('boss', 'POST', `/v1/webhooks/${ids[1]}/redeliver`)).statusCode).toBe(202);
     expect(await listed('shop')).toEqual([ids[2]]);
+  });
+
+  it('are not said to be all where the one that a page begins after is there no more', async () => {
+    receiver.behaviour = answers(410);
+    const page = async (query: string) => {
+      const reply = await ask('shop', 'GET', `/v1/webhooks/dead?limit=1${query}`);
+      return { status: reply.statusCode, ...reply.json<{ webhooks: { id: string }[]; next: string }>() };
+    };
+    const { store } = service;
+    const older = await acceptedNotice(store);
+    await eventually(async () => expect((await store.notices.get(older.noticeId))?.state).toBe('dead'));
+    const { call, noticeId } = await acceptedNotice(store);
+    await eventually(async () => expect((await store.notices.get(noticeId))?.state).toBe('dead'));
+    expect((await page('')).next).toBe(noticeId);
+    // All of it is told, and it goes.
+    await store.finishCall(courseOf(call).ended, true, Date.now());
+    receiver.behaviour = takes;
+    expect((await ask('shop', 'POST', `/v1/webhooks/${noticeId}/redeliver`)).statusCode).toBe(202);
+    await eventually(async () => expect(await store.notices.get(noticeId)).toBeUndefined());
+    expect(await page(`&after=${noticeId}`)).toMatchObject({
+      status: 400,
+      error: { code: 'invalid_request' },
+    });
+    expect((await page('')).webhooks).toMatchObject([{ id: older.noticeId }]);
   });
 
   it('are for those whose keys open them', async () => {

@@ -57,14 +57,15 @@ describe('the gate', () => {
 
   it('counts a client by itself', async () => {
     const limits = { perSecond: 5, perDay: 12 };
-    door = await openDoor({}, [clientWith({ limits }), clientWith({ id: 'bank', limits })]);
+    const free = clientWith({ id: 'free' });
+    door = await openDoor({}, [clientWith({ limits }), clientWith({ id: 'bank', limits }), free]);
     let number = 1_000_000;
     const ask = (clientId = 'shop') => door.ask(`+49301${(number += 10_000)}`, { clientId });
     for (let i = 0; i < 5; i++) expect(await ask()).toBe('admitted');
     expect(await ask()).toBe('limit_reached');
     expect(door.refusals).toEqual(['client_second']);
     expect(await ask('bank')).toBe('admitted');
-    expect(await ask('unknown')).toBe('admitted');
+    expect(await ask('free')).toBe('admitted');
     for (let i = 0; i < 7; i++) {
       door.pass(1100);
       expect(await ask()).toBe('admitted');
@@ -109,6 +110,31 @@ describe('the gate', () => {
     expect(await door.ask(TO)).toBe('admitted');
     expect(await door.ask(TO)).toBe('admitted');
     expect(await door.ask(TO)).toBe('limit_reached');
+  });
+
+  it('lets the next come at once after one that came to nothing', async () => {
+    door = await openDoor();
+    for (let i = 0; i < 2; i++) expect(await door.ask(TO)).toBe('admitted');
+    door.pass(30_000);
+    // Such as a flash call for which there is no calling number left, and a voice call in its place.
+    await (await door.gate.admit({ ...request(), channel: 'flash' })).giveBack();
+    expect(await door.ask(TO)).toBe('admitted');
+  });
+
+  it('counts a number that is too long as the one that is reached', async () => {
+    door = await openDoor();
+    const answers: string[] = [];
+    for (let digit = 0; digit < 10; digit++) answers.push(await door.ask(`+4915112345678${digit}`));
+    expect(answers.filter((answer) => answer === 'admitted')).toHaveLength(2);
+    await door.gate.proven({ to: '+49151123456780', createdAt: door.now() });
+    expect(await door.ask('+4915112345678')).toBe('admitted');
+  });
+
+  it('admits nobody for a client that is no more', async () => {
+    door = await openDoor({}, [clientWith({ id: 'bank' })]);
+    expect(await door.ask(TO, { clientId: 'gone' })).toBe('unauthorized');
+    expect(await door.ask(TO, { clientId: 'bank' })).toBe('admitted');
+    expect(await door.ask(TO, { clientId: null })).toBe('admitted');
   });
 
   it('forgets the pauses of a number that was proven, and what its prefix and country counted', async () => {
@@ -195,7 +221,7 @@ describe('the gate and what calls cost', () => {
   it('takes as many calls as the cap pays for, and more once it knows what they cost', async () => {
     // Six cents for the minute that a call is taken to last.
     const spend = { currency: 'EUR', microsPerDay: 180_000 };
-    door = await openDoor({ trunks: PRICED, limits }, [clientWith({ spend })]);
+    door = await openDoor({ trunks: PRICED, limits }, [clientWith({ spend }), clientWith({ id: 'bank' })]);
     for (let i = 0; i < 3; i++) expect(await door.ask(TO)).toBe('admitted');
     const error = await refusal(door.gate.admit(request()));
     expect(error).toMatchObject({
@@ -232,6 +258,7 @@ describe('the gate and what calls cost', () => {
     const perDay = { EUR: '0.13', USD: '0.06' };
     door = await openDoor({ trunks: PRICED, limits: { ...limits, spend: { perDay } } }, [
       clientWith({ spend: { currency: 'EUR', microsPerDay: 70_000 } }),
+      clientWith({ id: 'bank' }),
     ]);
     expect(await door.ask(TO)).toBe('admitted');
     expect(await door.ask(TO)).toBe('spend_limit');

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
+import type { GuardedFetch } from '../../../src/outbound/guarded-fetch.ts';
 import { flood } from '../../support/hostile-server.ts';
 import { errorOf, fetcher, noneOpen, serve, serveRaw, text } from './fetch-rig.ts';
 import type { WebServer } from './web-server.ts';
@@ -95,6 +96,21 @@ describe('what is too much', () => {
       flood(socket, 'X-A: b\r\n', 10_000_000);
     });
     expect((await errorOf(fetcher([server]).get('http://a.test/'))).reason).toBe('failed');
+  });
+
+  it.each([
+    ['asks', (guarded: GuardedFetch) => guarded.get('http://a.test/')],
+    ['tells', (guarded: GuardedFetch) => guarded.tell('POST', 'http://a.test/', { body: 'x' })],
+  ] as const)('is work: hints that never end are not read on by whoever %s', async (_what, ask) => {
+    let taken = 0;
+    const server = await serveRaw((socket) => {
+      socket.on('close', () => (taken = socket.bytesWritten));
+      flood(socket, 'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n', 100_000_000);
+    });
+    const error = await errorOf(ask(fetcher([server], { timeoutMs: 2000 })));
+    expect(error.reason).toBe('failed');
+    await noneOpen();
+    expect(taken).toBeLessThan(50_000_000);
   });
 });
 

@@ -111,7 +111,7 @@ describeWithPeer('chromium', 'the page in Chromium', () => {
       await page.getByRole('textbox', { name: /^Code/ }).fill(otherThan(code));
       await page.getByRole('button', { name: 'Check' }).click();
       await page.getByText('That was not right.').waitFor();
-      await page.getByText('4 attempts left').waitFor();
+      await page.getByText('4 tries left').waitFor();
       await page.locator('#rung-0 summary').click();
       await page.getByText('Max-Forwards').first().waitFor();
       await shoot('4-wrong');

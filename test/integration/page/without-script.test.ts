@@ -53,7 +53,7 @@ describe('the page without script', () => {
     const action = `${calling.path}/check`;
     const wrong = await browser.submit(heard, action, { code: otherThan(code) });
     expect(wrong.text).toContain('That was not right.');
-    expect(wrong.text).toContain('<b>4</b> attempts left');
+    expect(wrong.text).toContain('<b>4</b> tries left');
     const right = await browser.submit(wrong, action, { code: ` ${code} ` });
     expect(right.text).toContain('<strong>OK</strong>');
     expect(right.text).not.toContain(action);
@@ -65,12 +65,12 @@ describe('the page without script', () => {
     const complaint = await browser.submit(calling, `${calling.path}/check`, { code: 'twelve' });
     expect(complaint.status).toBe(400);
     expect(complaint.text).toContain('A code has 4 to 10 digits and nothing else.');
-    expect(complaint.text).toContain('<b>5</b> attempts left');
+    expect(complaint.text).toContain('<b>5</b> tries left');
     const canceled = await browser.submit(complaint, `${calling.path}/cancel`);
     expect(canceled.text).toContain('<strong>Not OK</strong><p>It was canceled.');
   });
 
-  it('says not OK when the attempts are used up', async () => {
+  it('says not OK when the tries are used up', async () => {
     let page = await begin(browser, '+442079460180', 'voice');
     const action = `${page.path}/check`;
     for (let i = 0; i < 5; i++) page = await browser.submit(page, action, { code: '1234' });
@@ -99,7 +99,7 @@ describe('the page without script', () => {
     expect(pressed.text).toContain('Keys pressed: <span class="mono">5</span>');
     await browser.submit(pressed, `${phone}/hang-up`);
     const over = await until(browser, calling.path, 'Hung up here');
-    expect(over.text).toContain('<b>5</b> attempts left');
+    expect(over.text).toContain('<b>5</b> tries left');
     const recording = await browser.open(`${phone}/recording.wav`);
     expect(recording.headers.get('content-type')).toBe('audio/wav');
     expect(recording.text.slice(0, 4)).toBe('RIFF');
@@ -200,7 +200,7 @@ describe('who is let in', () => {
       cookie: `voice_otp_try=${mine.path.slice('/try/'.length)}.${'A'.repeat(43)}`,
     });
     expect((await forged.open(mine.path)).status).toBe(404);
-    expect((await browser.open(mine.path)).text).toContain('<b>5</b> attempts left');
+    expect((await browser.open(mine.path)).text).toContain('<b>5</b> tries left');
     for (const page of [mine, theirs]) {
       await (page === mine ? browser : other).submit(page, `${page.path}/cancel`);
     }

@@ -97,4 +97,19 @@ describe('what a call is to say', () => {
     await waiting;
     expect((await one.playlist(request)).items).toEqual([{ tts: 'a' }]);
   });
+
+  it('is asked for although another client has all that it may have under way', async () => {
+    const four = source(4);
+    web.requests.length = 0;
+    const never = { url: `${BASE}/never`, method: 'GET', fields: {}, clientId: 'slow' } as const;
+    const waiting = [refusal(four.playlist(never)), refusal(four.playlist(never))];
+    await eventually(() => expect(web.requests).toHaveLength(2));
+    expect(await refusal(four.playlist(never))).toMatchObject({ code: 'too_many_requests' });
+    const request = { url: `${BASE}/a`, method: 'GET', fields: {} } as const;
+    for (const clientId of ['shop', null]) {
+      expect((await four.playlist({ ...request, clientId })).items).toEqual([{ tts: 'a' }]);
+    }
+    await Promise.all(waiting);
+    expect((await four.playlist({ ...request, clientId: 'slow' })).items).toEqual([{ tts: 'a' }]);
+  });
 });

@@ -208,6 +208,23 @@ describe('a receiver that does not take it', () => {
     expect(a.mostOpen).toBe(4);
   });
 
+  it('that stalls hides nobody from the looks, where many of its kind have long lines', async () => {
+    const a = await receiver(answers(503));
+    const stalling = [await receiver(stalls), await receiver(stalls), await receiver(stalls)];
+    for (const host of ['b', 'c', 'd']) {
+      await Promise.all(
+        Array.from({ length: 210 }, () => acceptedNotice(store, { url: `http://${host}.test/told` })),
+      );
+    }
+    deliverer([a, ...stalling], { settings: { timeoutMs: 8000, longestPauseMs: 8000 } });
+    await eventually(() => expect(stalling.map(({ open }) => open)).toEqual([4, 4, 4]));
+    // All lines are full. Nobody hears of this one but by looking.
+    await acceptedNotice(store, { url: 'http://a.test/told' });
+    await eventually(() => expect(a.received.length).toBeGreaterThan(0));
+    a.behaviour = takes;
+    await eventually(() => expect(a.types().slice(-2)).toEqual(WHOLE_COURSE.slice(0, 2)));
+  });
+
   it('that redirects is not followed, to wherever that leads', async () => {
     const secret = await receiver();
     for (const [status, to] of [

@@ -10,6 +10,7 @@ import { Gate } from '../../../src/limits/gate.ts';
 import { SqliteStore } from '../../../src/store/sqlite.ts';
 import type { Trunk } from '../../../src/trunk/definition.ts';
 import type { Settings } from '../app/site.ts';
+import { clientWith } from '../client.ts';
 import { NOW } from '../records.ts';
 
 const TRUNK = { id: 'carrier', host: 'sip.carrier.example', cli: '+4930123456' };
@@ -32,7 +33,7 @@ export interface Door {
 
 export async function openDoor(
   settings: Partial<Settings> = {},
-  clients: readonly Client[] = [],
+  clients: readonly Client[] = [clientWith()],
 ): Promise<Door> {
   const folder = await mkdtemp(join(tmpdir(), 'voice-otp-limits-'));
   const store = new SqliteStore({ path: join(folder, 'db.sqlite'), synchronous: 'normal' });

@@ -23,7 +23,7 @@ const TO = '+4930123456';
 describe('what a request counts as', () => {
   it('is nothing where every limit is off', () => {
     const known = { client: clientWith(), origin: originOf(TO), cost: new Map([['EUR', 5]]) };
-    expect(countedOf({ to: TO, endUserAddress: '192.0.2.1' }, known, OFF)).toEqual({
+    expect(countedOf({ endUserAddress: '192.0.2.1' }, known, OFF)).toEqual({
       counts: [],
       pauses: [],
     });
@@ -32,7 +32,7 @@ describe('what a request counts as', () => {
   it('is all of it, with the defaults', () => {
     const client = clientWith({ limits: { perSecond: 5, perDay: 1000 } });
     const known = { client, origin: originOf(TO), cost: FREE };
-    const { counts, pauses } = countedOf({ to: TO, endUserAddress: '192.0.2.1' }, known, PRESET);
+    const { counts, pauses } = countedOf({ endUserAddress: '192.0.2.1' }, known, PRESET);
     expect(counts.map(({ limit, key, windowMs, max }) => [limit, key, windowMs, max])).toEqual([
       ['client_second', 'client shop second', 1000, 5],
       ['client_day', 'client shop day', 86_400_000, 1000],
@@ -40,7 +40,7 @@ describe('what a request counts as', () => {
       ['number_hour', 'number +4930123456 hour', 3_600_000, 8],
       ['number_day', 'number +4930123456 day', 86_400_000, 20],
       ['prefix_hour', 'prefix +493012/4', 3_600_000, 50],
-      ['end_user_hour', 'user 192.0.2.1', 3_600_000, 60],
+      ['end_user_hour', 'user 192.0.2.1', 3_600_000, 20],
     ]);
     expect(pauses).toEqual([
       { key: 'number +4930123456', pausesMs: [0, 30_000, 60_000, 120_000, 300_000], forgetMs: 86_400_000 },
@@ -51,27 +51,49 @@ describe('what a request counts as', () => {
   it('of a sip: address is of no country and no prefix', () => {
     const to = 'sip:alice@phones.example';
     const known = { client: undefined, origin: originOf(to), cost: FREE };
-    const { counts } = countedOf({ to, endUserAddress: undefined }, known, PRESET);
+    const { counts } = countedOf({ endUserAddress: undefined }, known, PRESET);
     expect(counts.map(({ limit }) => limit)).toEqual(['number_minute', 'number_hour', 'number_day']);
-    expect(provableCounts(to, originOf(to), PRESET)).toEqual([]);
+    expect(provableCounts(originOf(to), PRESET)).toEqual([]);
   });
 
   it('has the limit of its country, of all of them, or none', () => {
     const country = { perHour: 100, byCountry: { LV: 20, US: null, AT: 0 } };
     const mostOf = (to: string): number | undefined =>
-      provableCounts(to, originOf(to), { ...OFF, country })[0]?.max;
+      provableCounts(originOf(to), { ...OFF, country })[0]?.max;
     expect(mostOf('+37121234567')).toBe(20);
     expect(mostOf('+12125550123')).toBeUndefined();
     expect(mostOf('+4315123456')).toBe(0);
     expect(mostOf(TO)).toBe(100);
-    expect(provableCounts('+881612345678', originOf('+881612345678'), { ...OFF, country })[0]?.key).toBe(
-      'country +881',
-    );
+    expect(provableCounts(originOf('+881612345678'), { ...OFF, country })[0]?.key).toBe('country +881');
+  });
+
+  it('of a number with digits too many is that of the number which is reached', () => {
+    const keysOf = (to: string): readonly string[] => {
+      const { counts, pauses } = countedOf(
+        { endUserAddress: undefined },
+        { client: undefined, origin: originOf(to), cost: FREE },
+        PRESET,
+      );
+      return [...counts, ...pauses].map(({ key }) => key);
+    };
+    // Mobile numbers of this range have eleven digits; the plan lets numbers of its country have up to fifteen.
+    const reached = '+4915112345678';
+    expect(keysOf(reached)).toContain(`number ${reached} hour`);
+    for (const dialled of [`${reached}0`, `${reached}7`, `${reached}77`]) {
+      expect(keysOf(dialled)).toEqual(keysOf(reached));
+    }
+    expect(keysOf('+4915112345679')).not.toEqual(keysOf(reached));
+    // Nor with a zero that is dialled within the country only.
+    for (const dialled of ['+480512345678', '+4800512345678', '+4805123456780']) {
+      expect(keysOf(dialled)).toEqual(keysOf('+48512345678'));
+    }
+    // What is no number of the plan, however much of it is left out, is itself.
+    expect(keysOf('+491510151234')).toContain('number +491510151234 hour');
   });
 
   it('never leaves less of a short number than its country', () => {
     const { prefix } = PRESET;
-    const [count] = provableCounts('+29012', originOf('+29012'), {
+    const [count] = provableCounts(originOf('+29012'), {
       ...PRESET,
       prefix: { ...prefix, droppedDigits: 8 },
     });

@@ -49,6 +49,16 @@ describe('destinations', () => {
     }
   });
 
+  it('at a price are refused with zeros too that are dialled within a country only', () => {
+    // These plans know no number with a zero there, and a network may take it out.
+    for (const number of ['+480701234567', '+4200900123456', '+36090123456', '+46009001234567']) {
+      expect(faultOf(number), number).toBe('Calls to premium-rate numbers are not allowed.');
+    }
+    expect(faultOf('+480512345678')).toBeUndefined();
+    // The zero of an Italian number is part of it.
+    expect(originOf('+390669812345')).toMatchObject({ type: null, reached: '+390669812345' });
+  });
+
   it('at a price are refused, whatever their country', () => {
     for (const number of ['+449098765432', '+33899123456', '+499001123456', '+19002345678', '+41900123456']) {
       expect(faultOf(number), number).toBe('Calls to premium-rate numbers are not allowed.');

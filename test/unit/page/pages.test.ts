@@ -112,12 +112,12 @@ describe('pages', () => {
     expect(page).toContain('role="alert" id="complaint">No number.');
   });
 
-  it('say how many attempts are left, and that the last one was wrong', () => {
-    expect(shown(PENDING)).toContain('<b>5</b> attempts left');
+  it('say how many tries are left, and that the last one was wrong', () => {
+    expect(shown(PENDING)).toContain('<b>5</b> tries left');
     expect(shown(PENDING)).not.toContain('not right');
     const again = shown({ ...PENDING, checks: 4 });
     expect(again).toContain('That was not right.');
-    expect(again).toContain('<b>1</b> attempt left');
+    expect(again).toContain('<b>1</b> try left');
   });
 
   it.each([
@@ -185,6 +185,17 @@ describe('the phones', () => {
     expect(over).toContain('The caller hung up, 2.5 s.');
     expect(over).toContain('/try/lab/phones/p1/recording.wav');
     expect(over).not.toContain('<form');
+  });
+
+  it.each([
+    ['+442079460999', '+44 20 7946 0999'],
+    ['Shop', 'Shop'],
+    [null, 'nobody'],
+  ])('show who sent a text: %s', (from, shown) => {
+    const texts = [{ id: 't1', number: '+442079460200', from, text: 'Hello', at: 1 }];
+    expect(deskParts({ phones: [], texts }, forms)[0]?.content.text).toContain(
+      `From <span class="mono">${shown}</span>`,
+    );
   });
 
   it('are in the order in which they were reached', () => {

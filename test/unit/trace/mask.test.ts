@@ -81,6 +81,24 @@ describe('maskTrace of a text message', () => {
     }
   });
 
+  it.each([
+    ['493817', '您的验证码是493817，请勿泄露'],
+    ['4938', '인증번호4938입니다'],
+    ['4938', 'G-Code4938now'],
+    ['49 38 17', 'code49 38 17x'],
+    ['Q7X2KM', 'kod_Q7X2KMx'],
+  ])('has nothing of a code with no space around it: %s in %s', (code, text) => {
+    const answer = message(`SIP/2.0 606 ${text}`, [
+      ...routing,
+      `Warning: 399 host "${text}"`,
+      `Contact: "${text}" <sip:a@host?body=${encodeURIComponent(text)}>`,
+      `m: ${text}<sip:a@host>`,
+    ]);
+    for (const numbers of ['masked', 'whole'] as const) {
+      expect(maskTrace(answer, 'in', numbers)).not.toContain(code);
+    }
+  });
+
   it('leaves of an ordinary answer what it says', () => {
     const answer = message('SIP/2.0 403 Forbidden', [
       ...routing,

@@ -6,10 +6,12 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Secret } from '../../../src/secret.ts';
 import { SqliteStore } from '../../../src/store/sqlite.ts';
 import type { Trunk } from '../../../src/trunk/definition.ts';
+import type { ClientPermits } from '../../../src/verification/preparation.ts';
 import { VerificationService } from '../../../src/verification/service.ts';
 import type { StartRequest, VerificationSettings } from '../../../src/verification/terms.ts';
 import { DEFAULT_VERIFICATION_SETTINGS } from '../../../src/verification/terms.ts';
 import { Vault } from '../../../src/verification/vault.ts';
+import type { Verification } from '../../../src/verification/verification.ts';
 import { eventually } from '../../support/eventually.ts';
 import { OPEN_ENTRANCE } from '../../support/open-entrance.ts';
 import { NOW, someTrunk } from '../../support/records.ts';
@@ -42,13 +44,17 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-function serviceWith(settings: Partial<VerificationSettings> = {}): VerificationService {
+function serviceWith(
+  settings: Partial<VerificationSettings> = {},
+  onFinal: (verification: Verification) => void = () => {},
+): VerificationService {
   return new VerificationService({
     ...OPEN_ENTRANCE,
     routing: routed(trunks).routing,
     store,
     dialer: switchboard,
     vault,
+    onFinal,
     speechIsAway: () => false,
     resolveLocale: (locale) => (locale.startsWith('en') ? 'en-US' : undefined),
     now: () => now,
@@ -354,10 +360,39 @@ describe('cancel', () => {
     expect(switchboard.hungUp).toEqual([canceled.callId, canceled.callId]);
   });
 
+  it('tells once of an approval that comes while it is being canceled', async () => {
+    const id = await started();
+    const told: string[] = [];
+    const service = serviceWith({}, ({ status }) => void told.push(status));
+    const [checked, canceled] = await Promise.all([
+      service.check(id, { code: CODE }, 'shop'),
+      service.cancel(id, 'shop'),
+    ]);
+    expect([checked.verdict, canceled.status]).toEqual(['approved', 'approved']);
+    expect(told).toEqual(['approved']);
+  });
+
   it('leaves an approved one approved, and hangs up all the same', async () => {
     const id = await started();
     await serviceWith().check(id, { code: CODE }, 'shop');
     expect((await serviceWith().cancel(id, 'shop')).status).toBe('approved');
     expect(switchboard.hungUp).toHaveLength(1);
+  });
+});
+
+describe("a client's own words", () => {
+  const allowed = 'Your code for the shop is {code}.';
+
+  it.each([
+    ['a template', { template: 'Send us {code} and win' }],
+    ['a question before the code', { gate: { prompt: 'Win now: press 1' } }],
+    ['what a flash call says', { channel: 'flash', flash: { fallbackText: 'Call +49 900 1' } }],
+  ] as const)('are those of its list: %s', async (_what, words) => {
+    const service = serviceWith({}, { cli: () => true, template: (_client, text) => text === allowed });
+    await expect(service.start({ to: TO, ...words }, 'shop')).rejects.toMatchObject({
+      code: 'template_not_allowed',
+    });
+    const { verification } = await service.start({ to: TO, template: allowed }, 'shop');
+    expect(verification.template).toBe(allowed);
   });
 });

@@ -55,6 +55,27 @@ describe('lanes of hosts', () => {
     await expectRunning('a7', 'a8', 'a9');
   });
 
+  it('leave half of all places to hosts that do not fail, however many do', async () => {
+    const { lanes, end, expectRunning } = lanesOf({ most: 4, mostOfHost: 1, longestLine: 9 });
+    const failing = ['a', 'b', 'c', 'd'];
+    for (const host of failing) lanes.add(host, `${host}1`);
+    await expectRunning('a1', 'b1', 'c1', 'd1');
+    for (const host of failing) lanes.add(host, `${host}2`);
+    for (const host of failing) end(`${host}1`, 'not_taken');
+    await expectRunning('a2', 'b2');
+    lanes.add('e', 'e1');
+    lanes.add('f', 'f1');
+    await expectRunning('a2', 'b2', 'e1', 'f1');
+    end('a2', 'not_taken');
+    await expectRunning('b2', 'c2', 'e1', 'f1');
+    end('b2');
+    end('c2', 'unknown');
+    await expectRunning('d2', 'e1', 'f1');
+    // One that takes something is as good as any other.
+    lanes.add('b', 'b3');
+    await expectRunning('b3', 'd2', 'e1', 'f1');
+  });
+
   it('have lines of a bounded length, and say what had not begun', async () => {
     const { lanes, end, expectRunning } = lanesOf({ most: 1, mostOfHost: 1, longestLine: 2 });
     expect(['a1', 'a2', 'a3', 'a4'].map((id) => lanes.add('a', id))).toEqual([true, true, true, false]);
