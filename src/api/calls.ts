@@ -103,8 +103,10 @@ export function callRoutes(api: Api, { store, feed, dialer }: CallRouteDependenc
 
 function eventRoute(api: Api, feed: CallFeed): void {
   const open = new Set<AbortController>();
+  let closing = false;
   // Streams have no end of their own that a closing server could wait for.
   api.addHook('preClose', async () => {
+    closing = true;
     for (const stream of open) {
       stream.abort();
     }
@@ -146,11 +148,15 @@ function eventRoute(api: Api, feed: CallFeed): void {
         open.delete(abort);
       });
       const stream: unknown = await callEventStream(feed, call.id, { from, signal: abort.signal });
+      // Asked on a connection that was open already.
+      if (closing) abort.abort();
       return (
         reply
           .header('content-type', 'text/event-stream; charset=utf-8')
           .header('cache-control', 'no-store')
           .header('x-accel-buffering', 'no')
+          // A closing server would wait for the next request on the connection of a stream that it has just ended.
+          .header('connection', 'close')
           // The schema describes the text that the stream becomes.
           .send(stream as string)
       );

@@ -106,39 +106,31 @@ function startRoute(scope: Api, url: string, { calls, ways, rcml }: RestcommCall
       const { accountSid } = request.params;
       const form = request.body;
       const { trunks } = ways.routing;
-      // What the service would refuse is refused before anybody is asked for a document.
       const to = readCallee(withPlus(form.To), ways.callees);
       const from = callingNumber(form.From, trunks);
-      readTrunkWish({ from }, trunks, () => true);
-      const callId = calls.newCallId();
       const clientId = clientOf(request);
-      const playlist = await rcml.playlist({
-        clientId,
-        url: form.Url,
-        method: form.Method,
-        fallback:
-          form.FallbackUrl === undefined ? undefined : { url: form.FallbackUrl, method: form.FallbackMethod },
-        fields: {
-          CallSid: callSidOf(callId),
-          AccountSid: accountSid,
-          From: from,
-          To: to,
-          CallStatus: 'queued',
-          ApiVersion: API_VERSION,
-          Direction: 'outbound-api',
-        },
-      });
-      const { call } = await calls.start(
-        {
-          callId,
-          to,
-          from,
-          playlist,
-          ringTimeoutSeconds: form.Timeout,
-          notice: noticeOf(form, accountSid),
-        },
-        clientId,
-      );
+      const documentOf = (callId: string): ReturnType<typeof rcml.playlist> =>
+        rcml.playlist({
+          clientId,
+          url: form.Url,
+          method: form.Method,
+          fallback:
+            form.FallbackUrl === undefined
+              ? undefined
+              : { url: form.FallbackUrl, method: form.FallbackMethod },
+          fields: {
+            CallSid: callSidOf(callId),
+            AccountSid: accountSid,
+            From: from,
+            To: to,
+            CallStatus: 'queued',
+            ApiVersion: API_VERSION,
+            Direction: 'outbound-api',
+          },
+        });
+      // Nobody is asked for a document of a call that is refused.
+      const wish = { to, from, ringTimeoutSeconds: form.Timeout, notice: noticeOf(form, accountSid) };
+      const call = await calls.startAsking(wish, clientId, documentOf);
       return presentCall(request, reply, call, accountSid);
     },
   });

@@ -101,6 +101,7 @@ export async function buildServer(dependencies: ApiDependencies): Promise<Api> {
   readJsonOnly(api);
   installErrorHandler(api, dialectsOf(config));
   noteRequests(api, dependencies.metrics);
+  endConnectionsOnClose(api);
   const { clients: holders } = dependencies;
   const wrongKeys = new WrongKeys(config.wrongKeys, () => performance.now());
   identifyClients(api, { holders, wrongKeys });
@@ -213,6 +214,17 @@ function readJsonOnly(api: Api): void {
       return;
     }
     void parse(request, body, done);
+  });
+}
+
+/** A closing server would wait for the next request on each connection that is kept: what it answers then is the last. */
+function endConnectionsOnClose(api: Api): void {
+  let closing = false;
+  api.addHook('preClose', async () => {
+    closing = true;
+  });
+  api.addHook('onSend', async (_request, reply) => {
+    if (closing) void reply.header('connection', 'close');
   });
 }
 

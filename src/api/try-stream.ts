@@ -65,13 +65,15 @@ export class PartStreams {
       unwatch?.();
       this.#open.delete(end);
     });
-    return reply
-      .type('text/event-stream; charset=utf-8')
-      .header('cache-control', 'no-store')
-      .header('x-accel-buffering', 'no')
-      // A closing server would wait for the next request on the connection of a stream that it has just ended.
-      .header('connection', 'close')
-      .send(stream);
+    return (
+      reply
+        .type('text/event-stream; charset=utf-8')
+        .header('cache-control', 'no-store')
+        .header('x-accel-buffering', 'no')
+        // A closing server would wait for the next request on the connection of a stream that it has just ended.
+        .header('connection', 'close')
+        .send(stream)
+    );
   }
 
   async #watch({ watch }: Watched, alarm: Alarm, end: AbortController): Promise<(() => void) | undefined> {

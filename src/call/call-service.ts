@@ -7,11 +7,12 @@ import { readCallee } from '../verification/callee.ts';
 import type { ClientPermits } from '../verification/preparation.ts';
 import type { Vault } from '../verification/vault.ts';
 import type { NoticeTarget } from '../webhooks/notice.ts';
-import type { AcceptancePorts } from './acceptance.ts';
+import type { AcceptancePorts, AdmissionRequest, RepeatableRequest } from './acceptance.ts';
 import { admitted, earlierReply, familyOfRequest, takeCall, withNotice } from './acceptance.ts';
 import type { Call } from './call.ts';
 import { createCall } from './call.ts';
 import { InTurn } from './in-turn.ts';
+import type { TrunkWish } from './trunk-wish.ts';
 import { readTrunkWish } from './trunk-wish.ts';
 
 /** A call that says something, without a verification. */
@@ -31,8 +32,6 @@ export interface NewCallRequest {
   readonly endUserAddress?: string | undefined;
   /** Who is told what becomes of it, in place of the client's own callback. */
   readonly notice?: NoticeTarget | undefined;
-  /** What it is to be called: from `newCallId`, and not together with an `Idempotency-Key`. */
-  readonly callId?: string | undefined;
 }
 
 export interface StartedCall {
@@ -66,19 +65,14 @@ export class CallService {
     this.#options = options;
   }
 
-  /** An id for a call that somebody has to be told of before it is started. */
-  newCallId(): string {
-    const { newId, randomBytes } = this.#options;
-    return newId('call', randomFamily(randomBytes));
-  }
-
   /**
    * Stores a call and has it placed after that: the promise resolves before anything is fetched, spoken or dialled.
    *
    * @param clientId null where the API runs without keys
    * @param idempotencyKey a repetition with the same request within 24 hours gets the first answer
    * @throws AppError invalid_request, invalid_number, target_not_allowed, unknown_carrier, cli_not_allowed,
-   *   invalid_playlist, unsupported_locale, destination_not_allowed, limit_reached, spend_limit, capacity, engine_unavailable, idempotency_key_reused, store_unavailable
+   *   invalid_playlist, unsupported_locale, destination_not_allowed, limit_reached, spend_limit, capacity,
+   *   engine_unavailable, idempotency_key_reused, store_unavailable
    */
   async start(
     request: NewCallRequest,
@@ -97,7 +91,7 @@ export class CallService {
     clientId: string | null,
     idempotencyKey: string | undefined,
   ): Promise<StartedCall> {
-    const { callees, now, newId, prompts, vault, randomBytes, dialer, routing, permits } = this.#options;
+    const { now, newId, prompts, randomBytes } = this.#options;
     const repeatable =
       idempotencyKey === undefined ? undefined : { clientId, key: idempotencyKey, text: canonical(request) };
     // Before anything is judged: what was taken once keeps its answer, even if it could not be played any more.
@@ -105,10 +99,62 @@ export class CallService {
     if (known !== undefined) {
       return replayOf(known);
     }
+    const { playlist } = request;
+    const admission = this.#admissionOf(request, clientId);
+    await prompts.check(playlist);
+    const id = newId('call', familyOfRequest(repeatable, randomBytes));
+    return admitted(
+      this.#options,
+      admission.request,
+      () => this.#take({ ...request, id, ...admission }, playlist, clientId, repeatable),
+      ({ replayed }) => replayed,
+    );
+  }
+
+  /**
+   * As `start`, for a call of which it is known only by asking somebody what it is to say: asked once the request is let
+   * through, since asking costs something too.
+   *
+   * @param ask gets the id that the call will have
+   * @throws AppError as `start`; what `ask` throws
+   */
+  async startAsking(
+    request: Omit<NewCallRequest, 'playlist'>,
+    clientId: string | null,
+    ask: (callId: string) => Promise<Playlist>,
+  ): Promise<Call> {
+    const { newId, randomBytes, prompts } = this.#options;
+    const admission = this.#admissionOf(request, clientId);
+    const id = newId('call', randomFamily(randomBytes));
+    const { call } = await admitted(
+      this.#options,
+      admission.request,
+      async () => {
+        const playlist = await ask(id);
+        await prompts.check(playlist);
+        return this.#take({ ...request, id, ...admission }, playlist, clientId, undefined);
+      },
+      () => false,
+    );
+    return call;
+  }
+
+  /** @throws AppError invalid_number, target_not_allowed, unknown_carrier, cli_not_allowed */
+  #admissionOf(request: Omit<NewCallRequest, 'playlist'>, clientId: string | null): Admitted {
+    const { callees, routing, permits } = this.#options;
     const to = readCallee(request.to, callees);
     const wish = readTrunkWish(request, routing.trunks, (cli) => permits.cli(clientId, cli));
-    await prompts.check(request.playlist);
-    const id = request.callId ?? newId('call', familyOfRequest(repeatable, randomBytes));
+    const { endUserAddress } = request;
+    return { wish, request: { clientId, to, channel: 'voice', endUserAddress } };
+  }
+
+  async #take(
+    { id, wish, request: { to }, ringTimeoutSeconds, reference, notice: target }: TakenCall,
+    playlist: Playlist,
+    clientId: string | null,
+    repeatable: Omit<RepeatableRequest, 'reply'> | undefined,
+  ): Promise<StartedCall> {
+    const { now, vault, dialer, notices } = this.#options;
     const queued = createCall({
       id,
       node: dialer.token(),
@@ -116,31 +162,34 @@ export class CallService {
       clientId,
       to,
       now: now(),
-      reference: request.reference ?? null,
+      reference: reference ?? null,
       wishes: {
         ...wish,
-        ringTimeoutMs: request.ringTimeoutSeconds === undefined ? null : request.ringTimeoutSeconds * 1000,
+        ringTimeoutMs: ringTimeoutSeconds === undefined ? null : ringTimeoutSeconds * 1000,
       },
-      sealedPlaylist: vault.seal(id, new Secret(JSON.stringify(request.playlist))),
+      sealedPlaylist: vault.seal(id, new Secret(JSON.stringify(playlist))),
     });
-    const { call, notice } = withNotice(queued, this.#options.notices.noticeOf(queued, null, request.notice));
+    const { call, notice } = withNotice(queued, notices.noticeOf(queued, null, target));
     const view: Call = { ...call, sealedPlaylist: null };
-    const { endUserAddress } = request;
-    const earlier = await admitted(
+    const earlier = await takeCall(
       this.#options,
-      { clientId, to, channel: 'voice', endUserAddress },
-      () =>
-        takeCall(
-          this.#options,
-          call,
-          null,
-          repeatable === undefined ? undefined : { ...repeatable, reply: JSON.stringify(view) },
-          notice,
-        ),
-      (reply) => reply !== undefined,
+      call,
+      null,
+      repeatable === undefined ? undefined : { ...repeatable, reply: JSON.stringify(view) },
+      notice,
     );
     return earlier === undefined ? { call: view, replayed: false } : replayOf(earlier);
   }
+}
+
+/** What of a request is settled before it is let through. */
+interface Admitted {
+  readonly wish: TrunkWish;
+  readonly request: AdmissionRequest;
+}
+
+interface TakenCall extends Admitted, Pick<NewCallRequest, 'ringTimeoutSeconds' | 'reference' | 'notice'> {
+  readonly id: string;
 }
 
 function replayOf(reply: string): StartedCall {

@@ -33,12 +33,20 @@ interface Gist {
   readonly engine: string;
   readonly trunks: readonly string[];
   readonly clients: number;
+  /** Numbers of the lab alone can be called. */
+  readonly callsNobody: boolean;
 }
 
-function gistOf({ engine, trunks, api }: Config): Gist {
-  return { engine, trunks: trunks.map(({ id }) => id), clients: api.clients.length };
+function gistOf({ engine, trunks, api, destinations }: Config): Gist {
+  return {
+    engine,
+    trunks: trunks.map(({ id }) => id),
+    clients: api.clients.length,
+    callsNobody: destinations.countries.length === 0,
+  };
 }
 
-function textOf({ engine, trunks, clients }: Gist): string {
-  return `can be used: engine ${engine}, trunks ${trunks.join(', ')}, ${clients} API clients`;
+function textOf({ engine, trunks, clients, callsNobody }: Gist): string {
+  const caution = callsNobody ? '; destinations.countries lists no country, so that nobody can be called' : '';
+  return `can be used: engine ${engine}, trunks ${trunks.join(', ')}, ${clients} API clients${caution}`;
 }

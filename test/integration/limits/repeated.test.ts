@@ -59,3 +59,27 @@ describe('a call that is asked for many times at once under one Idempotency-Key'
     expect(answers.map(({ status }) => status)).toEqual(['rejected', 'fulfilled', 'fulfilled']);
   });
 });
+
+describe('a call of which somebody is to be asked what it says', () => {
+  it('has nobody asked where it is refused, and counts only where there was an answer', async () => {
+    door = await openDoor();
+    const calls = callsBehind(door);
+    const asked: string[] = [];
+    const say = async (callId: string) => {
+      asked.push(callId);
+      return REQUEST.playlist;
+    };
+    await expect(calls.startAsking({ to: '+881612345678' }, 'shop', say)).rejects.toMatchObject({
+      code: 'destination_not_allowed',
+    });
+    expect(asked).toEqual([]);
+    const silent = async (): Promise<never> => {
+      throw new Error('no document');
+    };
+    for (let i = 0; i < 5; i++) {
+      await expect(calls.startAsking({ to: REQUEST.to }, 'shop', silent)).rejects.toThrow('no document');
+    }
+    const { id } = await calls.startAsking({ to: REQUEST.to }, 'shop', say);
+    expect(asked).toEqual([id]);
+  });
+});

@@ -47,9 +47,11 @@ afterEach(async () => {
 function serviceWith(
   settings: Partial<VerificationSettings> = {},
   onFinal: (verification: Verification) => void = () => {},
+  permits: ClientPermits = OPEN_ENTRANCE.permits,
 ): VerificationService {
   return new VerificationService({
     ...OPEN_ENTRANCE,
+    permits,
     routing: routed(trunks).routing,
     store,
     dialer: switchboard,
@@ -388,7 +390,10 @@ describe("a client's own words", () => {
     ['a question before the code', { gate: { prompt: 'Win now: press 1' } }],
     ['what a flash call says', { channel: 'flash', flash: { fallbackText: 'Call +49 900 1' } }],
   ] as const)('are those of its list: %s', async (_what, words) => {
-    const service = serviceWith({}, { cli: () => true, template: (_client, text) => text === allowed });
+    const service = serviceWith({}, undefined, {
+      cli: () => true,
+      template: (_client, text) => text === allowed,
+    });
     await expect(service.start({ to: TO, ...words }, 'shop')).rejects.toMatchObject({
       code: 'template_not_allowed',
     });
