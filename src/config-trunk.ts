@@ -33,6 +33,8 @@ const flashRange = z
     error: `expected 1 to ${MAX_RANGE} numbers of the same length`,
   });
 
+const currencyCode = z.string().regex(/^[A-Z]{3}$/, { error: 'expected a currency such as `EUR`' });
+
 const servedPrefix = z
   .strictObject({
     prefix: z.string().regex(/^\+(?:[1-9][0-9]{0,14})?$/, {
@@ -49,10 +51,7 @@ const servedPrefix = z
           .default('60/60'),
       })
       .optional(),
-    currency: z
-      .string()
-      .regex(/^[A-Z]{3}$/, { error: 'expected a currency such as `EUR`' })
-      .optional(),
+    currency: currencyCode.optional(),
   })
   .refine(({ price, currency }) => (price === undefined) === (currency === undefined), {
     error: 'expected price and currency, or neither',
@@ -72,6 +71,12 @@ const texts = z.strictObject({
   maxSegments: z.int().min(1).max(8).default(3),
   timeoutMs: milliseconds(500, 32_000).default(15_000),
   only: z.boolean().default(false),
+  price: z
+    .strictObject({
+      amount: z.string().regex(AMOUNT, { error: 'expected a price a message in quotes, such as `"0.045"`' }),
+      currency: currencyCode,
+    })
+    .optional(),
 });
 
 /** One way into the telephone network; `Trunk` says what each key means. */

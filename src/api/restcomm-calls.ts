@@ -3,7 +3,6 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Call } from '../call/call.ts';
 import type { CallService } from '../call/call-service.ts';
 import type { CallFeed } from '../call/feed.ts';
-import { readTrunkWish } from '../call/trunk-wish.ts';
 import { AppError } from '../errors.ts';
 import type { RcmlSource } from '../rcml/rcml-source.ts';
 import type { Store } from '../store/store.ts';

@@ -1,4 +1,4 @@
-import type { Rate } from '../cdr/billing.ts';
+import type { Rate, TextCharge } from '../cdr/billing.ts';
 import type { CallEvent, Leftover, LegEnd, SipResult } from '../engine/engine.ts';
 import type { DeliveryMarks } from '../prompt/delivered.ts';
 import { saidOf } from '../prompt/delivered.ts';
@@ -26,6 +26,8 @@ export interface AttemptContext {
   readonly marks: DeliveryMarks;
   /** See `Attempt`; null where it is not given. */
   readonly rate?: Rate | null;
+  /** Of a text message. */
+  readonly textCharge?: TextCharge;
   readonly route?: RouteReason | null;
 }
 
@@ -152,7 +154,7 @@ function notBeforeLast(call: Call, at: number): number {
 function begin(
   call: Call,
   at: number,
-  { trunkId, channel, cli, rate = null, route = null }: AttemptContext,
+  { trunkId, channel, cli, rate = null, textCharge, route = null }: AttemptContext,
   leftover: Leftover,
 ): Call {
   const attempt: Attempt = {
@@ -177,6 +179,7 @@ function begin(
     delivered: null,
     answeredBy: null,
     rate,
+    ...(textCharge === undefined ? {} : { textCharge }),
     route,
     leftover,
   };

@@ -282,7 +282,7 @@ export class Attempts {
   ): Promise<Outcome> {
     const { log, onLeg, onAttempt } = this.#ports;
     const { trunk, cli } = planned;
-    const context = this.#contextOf(trunk, cli, way, round, speech);
+    const context = this.#contextOf(planned, way, round, speech);
     let end: LegEnd | undefined;
     const over = permit.keep();
     const wire = { sent: () => permit.sent(), over };
@@ -339,14 +339,9 @@ export class Attempts {
     if (node !== null && node !== token()) throw new Superseded();
   }
 
-  #contextOf(
-    trunk: Trunk,
-    cli: string,
-    way: Candidate,
-    { channel }: Round,
-    { prompt }: RoundSpeech,
-  ): AttemptContext {
-    // What is charged is charged by the minute.
+  #contextOf(planned: Planned, way: Candidate, { channel }: Round, { prompt }: RoundSpeech): AttemptContext {
+    const { trunk, cli } = planned;
+    // A prefix has a price by the minute.
     const { price, currency } = channel === 'sms' ? {} : (way.served ?? {});
     return {
       trunkId: trunk.id,
@@ -354,6 +349,7 @@ export class Attempts {
       cli: channel === 'flash' ? this.#shown(cli) : cli,
       marks: prompt?.marks ?? NO_MARKS,
       rate: price === undefined || currency === undefined ? null : { ...price, currency },
+      ...('text' in planned ? { textCharge: planned.charge } : {}),
       route: { ...way },
     };
   }

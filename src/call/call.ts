@@ -1,4 +1,4 @@
-import type { Rate } from '../cdr/billing.ts';
+import type { Rate, TextCharge } from '../cdr/billing.ts';
 import type { CallEvent, Codec, Leftover, MediaStats } from '../engine/engine.ts';
 import type { PromptReport } from '../prompt/prompt-report.ts';
 
@@ -90,6 +90,8 @@ export interface Attempt {
   readonly answeredBy?: 'human' | 'machine' | 'unknown' | null;
   /** What the trunk charges for the number, as it was when the attempt began. Absent in records of version 0.1. */
   readonly rate?: Rate | null;
+  /** The same of a text message. Absent in older records, and in those of calls. */
+  readonly textCharge?: TextCharge;
   /** Why this trunk, as the route said it. Absent in records of version 0.1. */
   readonly route?: RouteReason | null;
   /** What a later process needs to end this leg; null once it is over. */

@@ -1,3 +1,4 @@
+import type { TextCharge } from '../cdr/billing.ts';
 import type {
   Codec,
   DetectionTerms,
@@ -13,13 +14,14 @@ import type {
 } from '../engine/engine.ts';
 import type { Speech } from '../media/speech.ts';
 import type { Secret } from '../secret.ts';
-import { fits } from '../sms/message.ts';
+import { fits, segmentsOf } from '../sms/message.ts';
 import type { Trunk } from '../trunk/definition.ts';
 import {
   dialledNumber,
   hostPort,
   mayShow,
   shownNumber,
+  textPriceOf,
   trunkCredentials,
   trunkNextHop,
   UNSAFE_IN_SIP,
@@ -56,6 +58,7 @@ export interface PlannedText {
   /** Whom the callee sees it come from. */
   readonly cli: string;
   readonly text: TextLeg;
+  readonly charge: TextCharge;
 }
 
 const SIP_ADDRESS = /^sip:[^@]+@(?<host>\[[^\]]+\]|[^:]+)(?::(?<port>\d+))?$/;
@@ -70,13 +73,15 @@ export function planTexts(
   input: Pick<PlanInput, 'callId' | 'to' | 'trunks' | 'wishes'> & { readonly body: Secret },
 ): readonly PlannedText[] {
   const { callId, to, wishes, body } = input;
+  const segments = segmentsOf(body);
   const texts = input.trunks.flatMap((trunk): readonly PlannedText[] => {
     const isAsked = wishes.trunkId === null || trunk.id === wishes.trunkId;
     const { sms } = trunk;
     if (sms === undefined || !isAsked || !fits(body, sms.maxSegments)) return [];
     if (wishes.cli !== null && !mayShow(trunk, wishes.cli)) return [];
     const cli = shownNumber(trunk, wishes.cli ?? trunk.cli);
-    return [{ trunk, cli, text: { callId, ...wayOf(to, trunk, cli), body, timeoutMs: sms.timeoutMs } }];
+    const text = { callId, ...wayOf(to, trunk, cli), body, timeoutMs: sms.timeoutMs };
+    return [{ trunk, cli, text, charge: { segments, price: textPriceOf(trunk, to) } }];
   });
   return to.startsWith('sip:') ? withoutRepeats(texts, ({ text }) => text.nextHop) : texts;
 }

@@ -1,3 +1,4 @@
+import type { TextPrice } from '../trunk/definition.ts';
 import { AMOUNT, INCREMENT } from '../trunk/definition.ts';
 
 /** What a trunk charged for a number when an attempt began. */
@@ -10,13 +11,22 @@ export interface Rate {
   readonly currency: string;
 }
 
+/** What a trunk charged for a text message when its attempt began: how long it was, and nothing of what it said. */
+export interface TextCharge {
+  /** Messages that it was sent as. */
+  readonly segments: number;
+  /** For each of them; null where the trunk had no price. */
+  readonly price: TextPrice | null;
+}
+
 /** How seconds are counted where no trunk says it: each one that began. */
 export const WHOLE_SECONDS = '1/1';
 
 /** Decimals that an amount per minute may have. */
 const AMOUNT_DECIMALS = 9;
+const NANOS_PER_MICRO = 1000n;
 /** Nano-units and sixtieths: an amount per minute times seconds, divided by this, is in micro-units. */
-const MICROS_DIVISOR = 60n * 1000n;
+const MICROS_DIVISOR = 60n * NANOS_PER_MICRO;
 const MICRO_DECIMALS = 6;
 
 /**
@@ -41,10 +51,23 @@ export function billableSeconds(talkMs: number, increment: string): number {
  * @throws RangeError for what is no amount
  */
 export function priceMicros(seconds: number, amount: string): number {
+  return Number((nanosOf(amount) * BigInt(seconds) + MICROS_DIVISOR / 2n) / MICROS_DIVISOR);
+}
+
+/**
+ * What a text message costs that is sent as so many, in millionths of the currency, half a millionth rounded up.
+ *
+ * @param amount for each of them
+ * @throws RangeError for what is no amount
+ */
+export function textPriceMicros(segments: number, amount: string): number {
+  return Number((nanosOf(amount) * BigInt(segments) + NANOS_PER_MICRO / 2n) / NANOS_PER_MICRO);
+}
+
+function nanosOf(amount: string): bigint {
   if (!AMOUNT.test(amount)) throw new RangeError(`not a decimal amount: ${amount}`);
   const [whole = '0', fraction = ''] = amount.split('.');
-  const nanos = BigInt(whole + fraction.padEnd(AMOUNT_DECIMALS, '0'));
-  return Number((nanos * BigInt(seconds) + MICROS_DIVISOR / 2n) / MICROS_DIVISOR);
+  return BigInt(whole + fraction.padEnd(AMOUNT_DECIMALS, '0'));
 }
 
 /** `12300` → `0.012300`. @param micros a whole number, not negative */

@@ -1,8 +1,8 @@
 import type { Attempt, AttemptChannel, Blame, Call, Disposition } from '../call/call.ts';
 import { durations } from '../call/call.ts';
 import type { Codec } from '../engine/engine.ts';
-import type { Rate } from './billing.ts';
-import { billableSeconds, priceMicros, WHOLE_SECONDS } from './billing.ts';
+import type { Rate, TextCharge } from './billing.ts';
+import { billableSeconds, priceMicros, textPriceMicros, WHOLE_SECONDS } from './billing.ts';
 
 /**
  * What is recorded of one attempt. Whole numbers only: times are epoch milliseconds, null where nothing of the kind
@@ -42,7 +42,9 @@ export interface CdrContent {
   readonly billableSeconds: number;
   /** How they were counted: `first/next`. */
   readonly increment: string;
-  /** Per minute, decimal; null where the trunk has no price. */
+  /** Messages that a text was sent as; null of calls. Not in version 1. */
+  readonly segments: number | null;
+  /** Per minute, or per segment of a text, decimal; null where the trunk has no price. */
   readonly rate: string | null;
   /** Millionths of the currency. */
   readonly priceMicros: number | null;
@@ -75,7 +77,7 @@ export interface CdrContent {
 }
 
 /** Version of the format. A later one may have other keys, but `v`, `seq` and `previous` first and as they are here. */
-export const CDR_VERSION = 1;
+export const CDR_VERSION = 2;
 
 /** A row of the ledger, as its `record` text says it. */
 export interface Cdr extends CdrContent {
@@ -123,7 +125,7 @@ function cdrOf(call: Call, attempt: Attempt, number: number): CdrContent {
     pddMs,
     ringMs,
     talkMs,
-    ...charged(talkMs, attempt.rate ?? null),
+    ...(attempt.channel === 'sms' ? textCharged(attempt) : charged(talkMs, attempt.rate ?? null)),
     codec: attempt.codec,
     packetsSent: media?.packetsSent ?? null,
     packetsReceived: media?.packetsReceived ?? null,
@@ -146,7 +148,10 @@ function cdrOf(call: Call, attempt: Attempt, number: number): CdrContent {
   };
 }
 
-type Charge = Pick<CdrContent, 'billableSeconds' | 'increment' | 'rate' | 'priceMicros' | 'currency'>;
+type Charge = Pick<
+  CdrContent,
+  'billableSeconds' | 'increment' | 'segments' | 'rate' | 'priceMicros' | 'currency'
+>;
 
 function charged(talkMs: number | null, rate: Rate | null): Charge {
   const increment = rate?.increment ?? WHOLE_SECONDS;
@@ -154,11 +159,39 @@ function charged(talkMs: number | null, rate: Rate | null): Charge {
   return {
     billableSeconds: seconds,
     increment,
+    segments: null,
     rate: rate?.amount ?? null,
     priceMicros: rate === null ? null : priceMicros(seconds, rate.amount),
     currency: rate?.currency ?? null,
   };
 }
+
+function textCharged(attempt: Attempt): Charge {
+  const { segments, price } = attempt.textCharge ?? UNKNOWN_CHARGE;
+  const taken = mayBeTaken(attempt) ? (segments ?? 0) : 0;
+  return {
+    billableSeconds: 0,
+    increment: WHOLE_SECONDS,
+    segments,
+    rate: price?.amount ?? null,
+    priceMicros: price === null ? null : textPriceMicros(taken, price.amount),
+    currency: price?.currency ?? null,
+  };
+}
+
+/** Of records from before texts had a price. */
+const UNKNOWN_CHARGE: { readonly [key in keyof TextCharge]: null } = { segments: null, price: null };
+
+/**
+ * A text is charged when it is taken. Where nobody heard what became of it, it may have been: its price is the most that
+ * it can be. A 487 is an answer: that one was not taken.
+ */
+function mayBeTaken({ disposition, sipStatus }: Attempt): boolean {
+  if (disposition === 'canceled') return sipStatus === null;
+  return disposition !== null && MAY_BE_TAKEN.includes(disposition);
+}
+
+const MAY_BE_TAKEN: readonly Disposition[] = ['sent', 'trunk_timeout', 'interrupted'];
 
 function reasonTextOf({ timeline }: Call, number: number): string | null {
   const text = timeline.find(({ attempt, type }) => attempt === number && type === 'ended')?.detail[

@@ -55,6 +55,8 @@ const COLUMNS: readonly (readonly [name: string, cell: (cdr: CdrRow) => Cell])[]
   ['v', ({ v }) => v],
   ['previous', ({ previous }) => previous],
   ['hash', ({ hash }) => hash],
+  // Last, so that the others are where they were; records of version 1 have none.
+  ['segments', ({ segments }) => segments ?? null],
 ];
 
 /** The header line of a CSV file, with its line end (RFC 4180). */

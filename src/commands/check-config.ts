@@ -47,6 +47,8 @@ function gistOf({ engine, trunks, api, destinations }: Config): Gist {
 }
 
 function textOf({ engine, trunks, clients, callsNobody }: Gist): string {
-  const caution = callsNobody ? '; destinations.countries lists no country, so that nobody can be called' : '';
+  const caution = callsNobody
+    ? '; destinations.countries lists no country, so that nobody can be called'
+    : '';
   return `can be used: engine ${engine}, trunks ${trunks.join(', ')}, ${clients} API clients${caution}`;
 }

@@ -12,7 +12,7 @@ import type { LimitStore } from './limit-store.ts';
 import { originOf } from './number-origin.ts';
 import type { DestinationSettings, LimitSettings } from './settings.ts';
 import type { Cost } from './spend.ts';
-import { actualCost, estimatedCost } from './spend.ts';
+import { actualCost, estimatedCost, estimatedTextCost } from './spend.ts';
 
 /** Why a request was refused, for whoever counts that. */
 export type Refusal = LimitName | 'destination';
@@ -29,7 +29,6 @@ export interface GateOptions {
   readonly onRefused?: (refusal: Refusal) => void;
 }
 
-const FREE: Cost = new Map();
 /** What has been spent counts, whatever the cap is. */
 const NO_CAP = Number.MAX_SAFE_INTEGER;
 
@@ -127,7 +126,8 @@ export class Gate implements AdmissionPort {
 
   #estimated(to: string, isText: boolean): Cost {
     const { assumedSeconds } = this.#options.settings.limits.spend;
-    return isText ? FREE : estimatedCost(to, this.#priced.trunks, assumedSeconds);
+    const { trunks } = this.#priced;
+    return isText ? estimatedTextCost(to, trunks) : estimatedCost(to, trunks, assumedSeconds);
   }
 
   #refused(limit: LimitName, retryAfterMs: number): AppError {

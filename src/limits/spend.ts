@@ -1,8 +1,8 @@
 import type { Call } from '../call/call.ts';
-import { billableSeconds, priceMicros } from '../cdr/billing.ts';
+import { billableSeconds, priceMicros, textPriceMicros } from '../cdr/billing.ts';
 import { cdrsOf } from '../cdr/cdr.ts';
 import type { Trunk } from '../trunk/definition.ts';
-import { carriesChannel } from '../trunk/definition.ts';
+import { carriesChannel, textPriceOf } from '../trunk/definition.ts';
 import { servedPrefix } from '../trunk/prefix.ts';
 
 /** Millionths by currency (ISO 4217): amounts of several currencies never add up. */
@@ -19,6 +19,21 @@ export function estimatedCost(to: string, trunks: readonly Trunk[], assumedSecon
     if (price === undefined || currency === undefined || !carriesChannel(trunk)) continue;
     const micros = priceMicros(billableSeconds(assumedSeconds * 1000, price.increment), price.amount);
     cost.set(currency, Math.max(cost.get(currency) ?? 0, micros));
+  }
+  return cost;
+}
+
+/**
+ * The same of a text message, as long as each of the trunks would carry: what it says is not known when it is asked for.
+ * Trunks without a price for texts count as free.
+ */
+export function estimatedTextCost(to: string, trunks: readonly Trunk[]): Cost {
+  const cost = new Map<string, number>();
+  for (const trunk of trunks) {
+    const price = textPriceOf(trunk, to);
+    if (trunk.sms === undefined || price === null || servedPrefix(trunk, to) === undefined) continue;
+    const micros = textPriceMicros(trunk.sms.maxSegments, price.amount);
+    cost.set(price.currency, Math.max(cost.get(price.currency) ?? 0, micros));
   }
   return cost;
 }

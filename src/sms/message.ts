@@ -22,7 +22,12 @@ export function messageOf(template: string | null, code: Secret, locale: string)
   return new Secret(parts.join(code.reveal()));
 }
 
-/** How many messages a text is sent as, and whether it fits: `maxSegments` is the trunk's. */
+/** Messages that a text is sent and charged as. */
+export function segmentsOf(text: Secret): number {
+  return measure(text.reveal()).segments;
+}
+
+/** Whether a trunk carries a text: `maxSegments` is the trunk's. */
 export function fits(text: Secret, maxSegments: number): boolean {
   const { segments, bytes } = measure(text.reveal());
   return segments <= maxSegments && bytes <= MAX_BYTES;

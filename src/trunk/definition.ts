@@ -37,6 +37,14 @@ export interface TrunkPrice {
   readonly increment: string;
 }
 
+/** A charge per text message, as networks count them (`measure` in src/sms/measure.ts). */
+export interface TextPrice {
+  /** Decimal, such as `0.045`; see `AMOUNT`. */
+  readonly amount: string;
+  /** ISO 4217, such as `EUR`. */
+  readonly currency: string;
+}
+
 /** What a price's `increment` looks like: seconds that are charged at least, and the steps after them. */
 export const INCREMENT = /^([1-9]\d{0,3})\/([1-9]\d{0,3})$/;
 
@@ -127,6 +135,8 @@ export interface TrunkTexts {
   readonly timeoutMs: number;
   /** It carries no calls. */
   readonly only: boolean;
+  /** For each message that a text is sent as, whatever its number. Without it, nothing is known of the price. */
+  readonly price?: TextPrice | undefined;
 }
 
 /** What is registered with a trunk (RFC 3261 §10). Challenges are answered with the trunk's credentials. */
@@ -174,6 +184,11 @@ export function mayShow(trunk: Trunk, cli: string): boolean {
 /** Whether a trunk carries calls, or text messages. */
 export function carriesChannel({ sms }: Trunk, channel: 'voice' | 'flash' | 'sms' = 'voice'): boolean {
   return channel === 'sms' ? sms !== undefined : sms?.only !== true;
+}
+
+/** What a text message costs by a trunk that carries some; null where it has no price. A `sip:` address goes its own way. */
+export function textPriceOf({ sms }: Trunk, to: string): TextPrice | null {
+  return to.startsWith('sip:') ? null : (sms?.price ?? null);
 }
 
 export function trunkCredentials(trunk: Trunk): DigestCredentials | undefined {

@@ -28,7 +28,7 @@ export function cdrTests(store: () => Store, beside: () => Promise<Store>): void
     const rows = await written();
     const [first, second] = cdrsOf(endedCall('a'));
     const hash = (await store().cdrs.page({ after: 0, upTo: 1 }, 1))[0]?.hash;
-    const head = { v: 1, recordedAt: NOW + 70_000 };
+    const head = { v: 2, recordedAt: NOW + 70_000 };
     expect(rows).toEqual([
       { ...head, seq: 1, previous: GENESIS.hash, ...first },
       { ...head, seq: 2, previous: hash, ...second },

@@ -39,13 +39,24 @@ describe('the configuration of trunks and records', () => {
         ?.sms;
     expect(textsOf()).toBeUndefined();
     expect(textsOf({})).toEqual({ maxSegments: 3, timeoutMs: 15_000, only: false });
-    const own = { maxSegments: 1, timeoutMs: 500, only: true };
+    const own = {
+      maxSegments: 1,
+      timeoutMs: 500,
+      only: true,
+      price: { amount: '0.045', currency: 'EUR' },
+    };
     expect(textsOf(own)).toEqual(own);
     for (const wrong of [
       { maxSegments: 0 },
       { maxSegments: 9 },
       { timeoutMs: 32_001 },
       { host: 'a.example' },
+      { price: { amount: '0.045' } },
+      { price: { amount: 0.045, currency: 'EUR' } },
+      { price: { amount: '-0.045', currency: 'EUR' } },
+      { price: { amount: '0.0450000001', currency: 'EUR' } },
+      { price: { amount: '0.045', currency: 'Euro' } },
+      { price: { amount: '0.045', increment: '60/60', currency: 'EUR' } },
       true,
     ])
       expect(() => textsOf(wrong)).toThrow(ConfigError);

@@ -111,7 +111,7 @@ describe('GET /v1/cdrs', () => {
   ])('%s with Accept: %s is %s', async (url, accept, type) => {
     const reply = await get(url, { accept });
     expect(reply.headers['content-type']).toBe(`${type}; charset=utf-8`);
-    expect(reply.body.startsWith('{"v":1,"seq":1,')).toBe(type !== 'text/csv');
+    expect(reply.body.startsWith('{"v":2,"seq":1,')).toBe(type !== 'text/csv');
   });
 
   it('has no cell in which a spreadsheet would find a formula', async () => {

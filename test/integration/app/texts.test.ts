@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Cdr } from '../../../src/cdr/cdr.ts';
 import type { LabText } from '../../../src/lab/carrier.ts';
 import { parseCSeq } from '../../../src/sip/header.ts';
 import { header, parseMessage } from '../../../src/sip/message.ts';
@@ -6,6 +7,7 @@ import { LAB_TRUNK, type Site, startSite } from '../../support/app/site.ts';
 import { eventually } from '../../support/eventually.ts';
 
 const SMS = { timeoutMs: 1000 };
+const PRICE = { amount: '0.045', currency: 'EUR' };
 
 let site: Site;
 let numbers = 0;
@@ -39,7 +41,7 @@ beforeAll(async () => {
   site = await startSite({
     settings: { destinations: { countries: 'all' } },
     trunks: (port) => [
-      { ...LAB_TRUNK, port, sms: SMS, allowedClis: ['Shop'], priority: 1 },
+      { ...LAB_TRUNK, port, sms: { ...SMS, price: PRICE }, allowedClis: ['Shop'], priority: 1 },
       { ...LAB_TRUNK, id: 'second', port, sms: { ...SMS, only: true }, cli: 'Second', priority: 2 },
       { ...LAB_TRUNK, id: 'calls', port, priority: 3 },
     ],
@@ -116,6 +118,32 @@ describe.concurrent('a code as a text message', () => {
       { trunkId: 'second', cli: 'Second', disposition: 'trunk_timeout' },
     ]);
     expect((await site.client.verification(id)).status).toBe('pending');
+  });
+
+  it('is recorded with what it costs, by the message that networks count', async () => {
+    const to = number('200');
+    // 72 characters that are in UCS-2 alone.
+    const template = `{code} ${'ж'.repeat(67)}`;
+    const { callId } = await site.client.start({ to, channel: 'sms', code: '4938', template });
+    await site.client.ended(callId);
+    const { text } = await site.client.ask('GET', '/v1/cdrs');
+    const records = text
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Cdr);
+    expect(records.filter((record) => record.callId === callId)).toMatchObject([
+      {
+        channel: 'sms',
+        trunkId: 'lab',
+        disposition: 'sent',
+        segments: 2,
+        rate: PRICE.amount,
+        priceMicros: 90_000,
+        currency: PRICE.currency,
+      },
+    ]);
+    expect(text).not.toContain('жж');
+    expect((await site.client.ask('GET', '/v1/cdrs/verify')).body).toMatchObject({ valid: true });
   });
 
   it('is refused by a trunk that carries none', async () => {

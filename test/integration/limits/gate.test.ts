@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Attempt, Call } from '../../../src/call/call.ts';
+import type { Attempt, Call, Disposition } from '../../../src/call/call.ts';
 import { createCall } from '../../../src/call/call.ts';
 import type { AppError } from '../../../src/errors.ts';
 import { clientWith } from '../../support/client.ts';
@@ -176,17 +176,16 @@ describe('the gate', () => {
   });
 });
 
-const PRICED = [
-  {
-    id: 'carrier',
-    host: 'sip.carrier.example',
-    cli: '+4930123456',
-    prefixes: [
-      { prefix: '+49', price: { amount: '0.06', increment: '1/1' }, currency: 'EUR' },
-      { prefix: '+1', price: { amount: '0.06', increment: '1/1' }, currency: 'USD' },
-    ],
-  },
-];
+const CARRIER = {
+  id: 'carrier',
+  host: 'sip.carrier.example',
+  cli: '+4930123456',
+  prefixes: [
+    { prefix: '+49', price: { amount: '0.06', increment: '1/1' }, currency: 'EUR' },
+    { prefix: '+1', price: { amount: '0.06', increment: '1/1' }, currency: 'USD' },
+  ],
+};
+const PRICED = [CARRIER];
 
 /** One that talked for so long, and has ended. */
 function ended(door_: Door, talkMs: number | null, change: Partial<Call> = {}): Call {
@@ -215,6 +214,15 @@ function ended(door_: Door, talkMs: number | null, change: Partial<Call> = {}): 
   return { ...call, state: 'ended', endedAt: at + (talkMs ?? 0), attempts: [attempt], ...change };
 }
 
+/** A text that was sent as one message, and is over. */
+function endedText(door_: Door, disposition: Disposition, sipStatus: number): Call {
+  const call = ended(door_, null);
+  const textCharge = { segments: 1, price: { amount: '0.045', currency: 'EUR' } };
+  const change = { channel: 'sms', rate: null, ringingAt: null, disposition, sipStatus, textCharge } as const;
+  const attempts = call.attempts.map((attempt) => ({ ...attempt, ...change }));
+  return { ...call, wishes: { ...call.wishes, sms: true }, attempts };
+}
+
 describe('the gate and what calls cost', () => {
   const limits = { number: QUIET, prefix: { perHour: null } };
 
@@ -236,7 +244,8 @@ describe('the gate and what calls cost', () => {
     expect(await door.ask(TO)).toBe('admitted');
     expect(await door.ask(TO)).toBe('spend_limit');
     expect(await door.ask(TO, { clientId: 'bank' })).toBe('admitted');
-    expect(await door.ask(TO, { channel: 'sms' as never })).toBe('admitted');
+    // By no trunk, as far as is known for nothing.
+    expect(await door.ask(TO, { channel: 'sms' })).toBe('admitted');
     expect(await door.ask('+12125550123')).toBe('admitted');
   });
 
@@ -271,15 +280,46 @@ describe('the gate and what calls cost', () => {
     expect(await door.ask('+4315123456')).toBe('admitted');
   });
 
+  it('stops texts at the cap, and gives back what they did not cost', async () => {
+    // Thirteen and a half cents for the three messages that a text may be sent as.
+    const spend = { currency: 'EUR', microsPerDay: 270_000 };
+    const price = { amount: '0.045', currency: 'EUR' };
+    const trunks = [{ ...CARRIER, sms: { price } }];
+    door = await openDoor({ trunks, limits }, [clientWith({ spend })]);
+    const ask = () => door.ask(TO, { channel: 'sms' });
+    expect([await ask(), await ask(), await ask()]).toEqual(['admitted', 'admitted', 'spend_limit']);
+    expect(door.refusals).toEqual(['client_spend']);
+    // One was refused by its carrier and cost nothing: there is room for one more.
+    await door.gate.settled(endedText(door, 'invalid_number', 404));
+    expect([await ask(), await ask()]).toEqual(['admitted', 'spend_limit']);
+    // Two were sent as one message each: nine cents are spent, and thirteen and a half under way.
+    await door.gate.settled(endedText(door, 'sent', 200));
+    expect(await ask()).toBe('spend_limit');
+    await door.gate.settled(endedText(door, 'sent', 200));
+    expect([await ask(), await ask()]).toEqual(['admitted', 'spend_limit']);
+    await door.gate.settled(endedText(door, 'trunk_timeout', 408));
+    expect([await ask(), await ask()]).toEqual(['admitted', 'spend_limit']);
+  });
+
+  it('caps what the whole service spends on texts and calls together', async () => {
+    const price = { amount: '0.045', currency: 'EUR' };
+    const trunks = [{ ...CARRIER, sms: { price, maxSegments: 1 } }];
+    door = await openDoor({ trunks, limits: { ...limits, spend: { perDay: { EUR: '0.15' } } } });
+    expect(await door.ask(TO)).toBe('admitted');
+    expect(await door.ask(TO, { channel: 'sms' })).toBe('admitted');
+    expect(await door.ask(TO, { channel: 'sms' })).toBe('admitted');
+    expect(await door.ask(TO, { channel: 'sms' })).toBe('spend_limit');
+    expect(door.refusals).toEqual(['service_spend']);
+  });
+
   it('keeps an estimate where the prices have changed since, or the process began later', async () => {
     door = await openDoor({ trunks: PRICED, limits: { ...limits, spend: { perDay: { EUR: '0.06' } } } });
     const createdAt = door.now();
     expect(await door.ask(TO)).toBe('admitted');
     door.pass(1000);
-    const [carrier] = PRICED;
     door.replaceTrunks([
       {
-        ...(carrier as (typeof PRICED)[number]),
+        ...CARRIER,
         prefixes: [{ prefix: '+49', price: { amount: '0.01' }, currency: 'EUR' }],
       },
     ]);

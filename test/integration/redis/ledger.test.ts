@@ -54,8 +54,8 @@ describeWithPeer('redis-server', 'the ledger in Redis', () => {
     expect(rows).toEqual(await ledger.page(ALL, 10));
     const cdrs = await written();
     expect(cdrs).toMatchObject([
-      { v: 1, seq: 1, previous: GENESIS.hash, ...cdrsOf(endedCall('a'))[0] },
-      { v: 1, seq: 2, previous: rows[0]?.hash, ...cdrsOf(endedCall('a'))[1] },
+      { v: 2, seq: 1, previous: GENESIS.hash, ...cdrsOf(endedCall('a'))[0] },
+      { v: 2, seq: 2, previous: rows[0]?.hash, ...cdrsOf(endedCall('a'))[1] },
     ]);
     for (const { recordedAt } of cdrs) {
       expect(recordedAt).toBeGreaterThanOrEqual(seconds * 1000);

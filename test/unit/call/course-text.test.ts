@@ -181,10 +181,28 @@ describe('a text message', () => {
         disposition: 'sent',
         talkMs: null,
         billableSeconds: 0,
+        segments: 1,
         priceMicros: null,
         rate: null,
       },
     ]);
+  });
+
+  it('costs what its trunk charges for each message that it is sent as', async () => {
+    const price = { amount: '0.045', currency: 'EUR' };
+    const trunks = [
+      someTrunk({ host: 'beta.example', sms: { ...SMS, price: { amount: '0.03', currency: 'USD' } } }),
+      someTrunk({ id: 'gamma', host: 'gamma.example', sms: { ...SMS, price } }),
+    ];
+    const template = `{code} ${'x'.repeat(160)}`;
+    const scripts = { 'beta.example': [TRYING, refused(503)], 'gamma.example': SENT };
+    const { call } = await text(scripts, { trunks, change: { template } });
+    expect(call.attempts).toMatchObject([{}, { textCharge: { segments: 2, price } }]);
+    expect(cdrsOf(call)).toMatchObject([
+      { disposition: 'trunk_failure', segments: 2, rate: '0.03', priceMicros: 0, currency: 'USD' },
+      { disposition: 'sent', segments: 2, rate: '0.045', priceMicros: 90_000, currency: 'EUR' },
+    ]);
+    expect(JSON.stringify(call)).not.toMatch(/xxx/);
   });
 
   it('counts as an INVITE of its trunk, and takes a channel only as long as it is under way', async () => {

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { billableSeconds, formatMicros, priceMicros } from '../../../src/cdr/billing.ts';
+import { billableSeconds, formatMicros, priceMicros, textPriceMicros } from '../../../src/cdr/billing.ts';
 
 describe('billableSeconds', () => {
   it.each<readonly [string, readonly (readonly [talkMs: number, seconds: number])[]]>([
@@ -111,6 +111,34 @@ describe('priceMicros', () => {
 
   it.each(['', '-1', '1,5', '.5', '1.', '1e3', '0.0000000001'])('refuses %j', (amount) => {
     expect(() => priceMicros(60, amount)).toThrow(RangeError);
+  });
+});
+
+describe('textPriceMicros', () => {
+  it.each([
+    [1, '0.045', 45_000],
+    [3, '0.045', 135_000],
+    [3, '0.1', 300_000],
+    [1, '0.0000005', 1],
+    [3, '0.0000005', 2],
+    [1, '0.000000499', 0],
+    [0, '9.99', 0],
+    [8, '999999999.999999999', 8_000_000_000_000_000],
+    [8, '999999999', 7_999_999_992_000_000],
+  ])('%d at %s', (segments, amount, micros) => {
+    expect(textPriceMicros(segments, amount)).toBe(micros);
+  });
+
+  it('is exact where floating point is not', () => {
+    fc.assert(
+      fc.property(fc.nat(999_999_999), fc.integer({ min: 1, max: 8 }), (micros, segments) => {
+        expect(textPriceMicros(segments, formatMicros(micros))).toBe(micros * segments);
+      }),
+    );
+  });
+
+  it.each(['', '-1', '1,5', '1e3'])('refuses %j', (amount) => {
+    expect(() => textPriceMicros(1, amount)).toThrow(RangeError);
   });
 });
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { endCall } from '../../../src/call/apply.ts';
+import type { Attempt } from '../../../src/call/call.ts';
 import { cdrsOf } from '../../../src/cdr/cdr.ts';
 import { answeredCall, endedCall } from '../../support/cdr-calls.ts';
 import { acceptedPair, NOW } from '../../support/records.ts';
@@ -29,6 +30,7 @@ describe('cdrsOf', () => {
       talkMs: null,
       billableSeconds: 0,
       increment: '60/60',
+      segments: null,
       rate: '0.0125',
       priceMicros: 0,
       currency: 'EUR',
@@ -103,6 +105,43 @@ describe('cdrsOf', () => {
       cli: '+44161496••••',
       billableSeconds: 1,
       jitterMicros: null,
+    });
+  });
+
+  describe('of a text message', () => {
+    const CHARGE = { segments: 3, price: { amount: '0.045', currency: 'EUR' } };
+    const [refused] = endedCall('a').attempts as readonly [Attempt, Attempt];
+    const text = (change: Partial<Attempt>) =>
+      cdrsOf({ ...endedCall('a'), attempts: [{ ...refused, channel: 'sms', ...change }] })[0];
+
+    it.each([
+      ['sent', 202, 135_000],
+      // Nobody heard what became of it: it may have been taken.
+      ['trunk_timeout', 408, 135_000],
+      ['interrupted', null, 135_000],
+      ['canceled', null, 135_000],
+      ['canceled', 487, 0],
+      ['trunk_failure', 503, 0],
+      ['invalid_number', 404, 0],
+      ['unreachable', 408, 0],
+      ['trunk_auth', 407, 0],
+      ['failed', null, 0],
+    ] as const)('that ended as %s with %s', (disposition, sipStatus, priceMicros) => {
+      expect(text({ disposition, sipStatus, textCharge: CHARGE })).toMatchObject({
+        segments: 3,
+        rate: '0.045',
+        priceMicros,
+        currency: 'EUR',
+        billableSeconds: 0,
+      });
+    });
+
+    it('by a trunk without a price, and of an older record', () => {
+      const unpriced = { rate: null, priceMicros: null, currency: null };
+      const sent = { disposition: 'sent', sipStatus: 200 } as const;
+      const textCharge = { segments: 2, price: null };
+      expect(text({ ...sent, textCharge })).toMatchObject({ ...unpriced, segments: 2 });
+      expect(text(sent)).toMatchObject({ ...unpriced, segments: null });
     });
   });
 

@@ -43,10 +43,10 @@ describe('a chain', () => {
   it('is what docs say: the hash of a text that holds the hash before', () => {
     const [first, second] = ROWS as unknown as readonly [ChainRow, ChainRow];
     expect(first.record).toMatch(
-      /^\{"v":1,"seq":1,"previous":"0{64}","recordedAt":1000,"callId":"call_0","attempt":1,/,
+      /^\{"v":2,"seq":1,"previous":"0{64}","recordedAt":1000,"callId":"call_0","attempt":1,/,
     );
     expect(first.hash).toBe(sha256(first.record));
-    expect(second.record).toContain(`{"v":1,"seq":2,"previous":"${first.hash}",`);
+    expect(second.record).toContain(`{"v":2,"seq":2,"previous":"${first.hash}",`);
     expect(first.record).not.toMatch(/\n|": |, "/);
   });
 

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { CdrContent } from '../../../src/cdr/cdr.ts';
+import type { Cdr, CdrContent } from '../../../src/cdr/cdr.ts';
 import { cdrsOf } from '../../../src/cdr/cdr.ts';
 import { chained, GENESIS } from '../../../src/cdr/chain.ts';
 import { CSV_HEADER, csvLine } from '../../../src/cdr/csv.ts';
@@ -45,6 +45,14 @@ function rowOf(content: CdrContent, change: Partial<CdrContent> = {}): Readonly<
 }
 
 describe('csvLine', () => {
+  it('has an empty cell for what a record of version 1 does not say', () => {
+    const { record, hash } = chained(ANSWERED, GENESIS, NOW);
+    const { segments: _, ...older } = { ...(JSON.parse(record) as Cdr), v: 1 };
+    const names = cellsOf(CSV_HEADER)[0] ?? [];
+    const cells = cellsOf(csvLine({ record: JSON.stringify(older), hash }))[0] ?? [];
+    expect([names.at(-1), cells.at(-1), cells.length]).toEqual(['segments', '', names.length]);
+  });
+
   it('has a cell for each column, and a column for each key', () => {
     const names = cellsOf(CSV_HEADER)[0] ?? [];
     const keys = Object.keys(JSON.parse(chained(REFUSED, GENESIS, NOW).record) as object);
@@ -65,7 +73,14 @@ describe('csvLine', () => {
       sipReason: '',
       hash: chained(ANSWERED, GENESIS, NOW).hash,
     });
-    expect(rowOf(REFUSED)).toMatchObject({ answeredAt: '', talkMs: '', price: '0.000000', codec: '' });
+    expect(rowOf(ANSWERED, { segments: 2 })).toMatchObject({ segments: '2' });
+    expect(rowOf(REFUSED)).toMatchObject({
+      segments: '',
+      answeredAt: '',
+      talkMs: '',
+      price: '0.000000',
+      codec: '',
+    });
   });
 
   it('quotes what RFC 4180 wants quoted', () => {

@@ -4,7 +4,7 @@ import { microsOf } from '../../../src/cdr/billing.ts';
 import { configFrom } from '../../../src/config.ts';
 import { countedOf, endUserNetwork, provableCounts, spendCounts } from '../../../src/limits/counted.ts';
 import { originOf } from '../../../src/limits/number-origin.ts';
-import { estimatedCost } from '../../../src/limits/spend.ts';
+import { estimatedCost, estimatedTextCost } from '../../../src/limits/spend.ts';
 import { clientWith } from '../../support/client.ts';
 
 const TRUNK = { id: 'carrier', host: 'sip.carrier.example', cli: '+4930123456' };
@@ -142,6 +142,29 @@ describe('what a call may cost', () => {
     ]);
     expect(estimatedCost(TO, trunks, 61).get('EUR')).toBe(60_000);
     expect([...estimatedCost('+33612345678', trunks, 1)]).toEqual([['USD', 20_000]]);
+  });
+
+  it('of a text is the dearest of the trunks that carry some to the number, as long as they would', () => {
+    const texts = (id: string, sms: object, prefix = '+49') => ({
+      ...TRUNK,
+      id,
+      sms,
+      prefixes: [{ prefix, price: { amount: '1' }, currency: 'EUR' }],
+    });
+    const price = (amount: string, currency = 'EUR') => ({ amount, currency });
+    const trunks = trunksOf(
+      texts('a', { price: price('0.045') }),
+      texts('b', { price: price('0.05'), maxSegments: 2, only: true }),
+      texts('c', { price: price('0.02', 'USD'), maxSegments: 1 }, '+'),
+      texts('d', { price: price('9') }, '+43'),
+      texts('e', {}),
+      priced('f', '9', 'EUR'),
+    );
+    expect([...estimatedTextCost(TO, trunks)]).toEqual([
+      ['EUR', 135_000],
+      ['USD', 20_000],
+    ]);
+    expect([...estimatedTextCost('sip:anna@pbx.example', trunks)]).toEqual([]);
   });
 
   it('counts against the caps in its currency alone', () => {

@@ -191,10 +191,10 @@ describe('the phones', () => {
     ['+442079460999', '+44 20 7946 0999'],
     ['Shop', 'Shop'],
     [null, 'nobody'],
-  ])('show who sent a text: %s', (from, shown) => {
+  ])('show who sent a text: %s', (from, written) => {
     const texts = [{ id: 't1', number: '+442079460200', from, text: 'Hello', at: 1 }];
     expect(deskParts({ phones: [], texts }, forms)[0]?.content.text).toContain(
-      `From <span class="mono">${shown}</span>`,
+      `From <span class="mono">${written}</span>`,
     );
   });
 
