@@ -8,8 +8,6 @@ const ON_SERVERS = ['test/contract/freeswitch.*.test.ts', 'test/integration/**/f
 const ON_TIME = ['test/contract/embedded.engine.test.ts'];
 /** They place calls by the hundred, and look at the times. */
 const BY_THE_HUNDRED = ['test/interop/sipp*.test.ts'];
-/** Of those, the ones without servers of their own. */
-const EMBEDDED_BY_THE_HUNDRED = ['test/interop/sipp.test.ts', 'test/interop/sipp-flash.test.ts'];
 
 /** These take a minute and more, and mostly wait: whoever begins last, ends last. */
 const LONGEST = [
@@ -55,17 +53,11 @@ export default defineConfig({
         maxWorkers: 3,
         sequence: { groupOrder: 1 },
       }),
-      // Alone, and one file after the other: with FreeSWITCH they need all of it.
+      // Alone, and one file after the other: they need all of it.
       layer('load', 120_000, {
         include: BY_THE_HUNDRED,
-        exclude: EMBEDDED_BY_THE_HUNDRED,
         maxWorkers: 1,
         sequence: { groupOrder: 2 },
-      }),
-      layer('load-embedded', 120_000, {
-        include: EMBEDDED_BY_THE_HUNDRED,
-        maxWorkers: 2,
-        sequence: { groupOrder: 3 },
       }),
     ],
     coverage: { provider: 'v8', include: ['src/**'] },

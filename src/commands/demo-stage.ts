@@ -78,5 +78,6 @@ export function callLine({ disposition, sipStatus, durations }: CallAnswer): str
     ['talk', durations.talkMs],
   ] as const;
   const known = times.filter(([, ms]) => ms !== null).map(([name, ms]) => `${name} ${ms} ms`);
-  return `${disposition}${sipStatus === null ? '' : ` (SIP ${sipStatus})`}; ${known.join(', ')}`;
+  const gist = `${disposition}${sipStatus === null ? '' : ` (SIP ${sipStatus})`}`;
+  return [gist, known.join(', ')].filter((part) => part !== '').join('; ');
 }

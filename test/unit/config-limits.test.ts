@@ -49,7 +49,10 @@ describe('the sections limits and destinations', () => {
   });
 
   it.each([
-    [{ destinations: { countries: ['UK'] } }, 'destinations.countries.0: expected a country such as `DE`'],
+    [
+      { destinations: { countries: ['UK'] } },
+      'destinations.countries.0: expected a country such as `DE` (ISO 3166-1; the United Kingdom is `GB`)',
+    ],
     [
       { destinations: { countries: 'DE' } },
       'destinations.countries: expected `all`, or a list of countries such as `[DE, AT]`',

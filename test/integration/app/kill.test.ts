@@ -152,15 +152,15 @@ describe.concurrent('kill -9 with calls under way', () => {
       );
     });
     const accepted: Json[] = [];
+    // Each goes on asking until nobody answers.
     const asked = Promise.allSettled(
-      Array.from({ length: 60 }, async (_, i) => {
-        accepted.push(await first.client.start({ to: number(behaviours[i % 4] as string) }));
+      behaviours.map(async (behaviour) => {
+        for (;;) accepted.push(await first.client.start({ to: number(behaviour) }));
       }),
     );
     await eventually(() => expect(accepted.length).toBeGreaterThanOrEqual(3), { intervalMs: 1 });
     await first.kill();
-    const outcomes = await asked;
-    expect(outcomes.some(({ status }) => status === 'rejected')).toBe(true);
+    await asked;
     const dialled = carrier.calls.length;
     const second = await start();
 
@@ -170,11 +170,15 @@ describe.concurrent('kill -9 with calls under way', () => {
         new Set(['ended interrupted']),
       );
     });
-    await eventually(() => {
-      expect(
-        carrier.calls.filter(({ phone }) => phone.record.end === null).map(({ number: to }) => to),
-      ).toEqual([]);
-    });
+    // A phone that answered while nobody was there gets its BYE when it sends its 200 again: after T2, 4 s, at most.
+    await eventually(
+      () => {
+        expect(
+          carrier.calls.filter(({ phone }) => phone.record.end === null).map(({ number: to }) => to),
+        ).toEqual([]);
+      },
+      { timeoutMs: 12_000 },
+    );
     // A call that was stored and not yet dialled is not dialled by the next process.
     expect(carrier.calls.length).toBe(dialled);
     const queued = await second.client.ask<{ calls: unknown[] }>('GET', '/v1/calls?state=queued');

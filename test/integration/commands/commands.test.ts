@@ -250,13 +250,17 @@ describe('trunks and routes', () => {
 describe('check-config and key', () => {
   it('say whether a file can be used, also in the shell of an operator', async () => {
     const good = join(folder, 'good.yaml');
-    await writeFile(good, 'trunks: [{ id: a, host: a.example, cli: "+4930123456" }]\n');
+    const trunks = 'trunks: [{ id: a, host: a.example, cli: "+4930123456" }]\n';
+    await writeFile(good, `${trunks}destinations: { countries: [DE] }\n`);
     const ran = await runProcess(['check-config', good], { env });
     expect(ran).toEqual({
       code: 0,
       stdout: '  ✔ can be used: engine embedded, trunks a, 0 API clients\n',
       stderr: '',
     });
+    const mute = join(folder, 'mute.yaml');
+    await writeFile(mute, trunks);
+    expect((await run('check-config', mute)).text).toContain('destinations.countries lists no country');
     const bad = join(folder, 'bad.yaml');
     await writeFile(bad, 'trunks: [{ id: a, host: a.example }]\n');
     const { code, text } = await run('check-config', bad, '--json');

@@ -1,10 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
-
-const MAIN = fileURLToPath(new URL('../../../src/main.ts', import.meta.url));
-const TSX = import.meta.resolve('tsx');
+import { programArguments } from '../../support/program.ts';
 
 /** A command that ran as a process of its own, its output in pipes. */
 export interface ProcessRun {
@@ -28,7 +25,7 @@ export async function runProcess(
   args: readonly string[],
   { env = {}, node = [], input = '', onOutput }: ProcessOptions = {},
 ): Promise<ProcessRun> {
-  const child = spawn(process.execPath, [...node, '--import', TSX, MAIN, ...args], {
+  const child = spawn(process.execPath, [...node, ...programArguments(), ...args], {
     stdio: 'pipe',
     env: { ...process.env, ...env },
   });

@@ -78,11 +78,13 @@ it('a process that is killed between acceptance and delivery loses nothing and r
   const ids = first.lines().slice(0, CALLS);
   // The second is killed in the middle of it.
   receiver.received.splice(0);
-  receiver.behaviour = takes;
+  receiver.behaviour = (response, received) => {
+    if (receiver.received.length <= 25) takes(response, received);
+  };
   const second = start(0);
-  await eventually(() => expect(receiver.received.length).toBeGreaterThan(20), { timeoutMs: 15_000 });
+  await eventually(() => expect(receiver.received.length).toBeGreaterThan(25), { timeoutMs: 15_000 });
   await kill(second.child);
-  expect(receiver.received.length).toBeLessThan(CALLS * WHOLE_WAY.length);
+  receiver.behaviour = takes;
   start(0);
   const store = new SqliteStore({ path, synchronous: 'normal' });
   try {
@@ -90,9 +92,8 @@ it('a process that is killed between acceptance and delivery loses nothing and r
       async () => {
         const told = eventsOf(receiver.received);
         for (const [index, id] of ids.entries()) {
-          expect(told.get(id)?.length ?? 0).toBeGreaterThanOrEqual(
-            (index % 2 === 0 ? WHOLE_WAY : HALF_WAY).length,
-          );
+          // Some come more than once.
+          expect(new Set(told.get(id)).size).toBe((index % 2 === 0 ? WHOLE_WAY : HALF_WAY).length);
         }
       },
       { timeoutMs: 15_000 },

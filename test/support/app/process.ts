@@ -5,12 +5,10 @@ import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { programArguments } from '../program.ts';
 import { Client } from './client.ts';
 import type { Settings } from './site.ts';
 
-const MAIN = fileURLToPath(new URL('../../../src/main.ts', import.meta.url));
-const TSX = import.meta.resolve('tsx');
 const START_TIMEOUT_MS = 20_000;
 
 export interface Exit {
@@ -38,8 +36,7 @@ export interface CommandOptions {
 }
 
 export function startCommand(args: readonly string[], options: CommandOptions = {}): Command {
-  const imports = [TSX, ...(options.preload ?? [])].flatMap((module) => ['--import', module]);
-  const child = spawn(process.execPath, [...imports, MAIN, ...args], {
+  const child = spawn(process.execPath, [...programArguments(options.preload), ...args], {
     stdio: ['ignore', options.output ?? 'pipe', 'pipe'],
     env: { ...process.env, ...options.env },
   });
