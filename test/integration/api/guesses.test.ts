@@ -4,7 +4,7 @@ import type { Service } from './service.ts';
 import { startService } from './service.ts';
 
 /** All of them: `GUESSES=100000`. */
-const GUESSES = Number(process.env['GUESSES'] ?? 4_000);
+const GUESSES = Number(process.env['GUESSES'] ?? 10_000);
 /** Requests that are under way at the same time. */
 const AT_ONCE = 500;
 const CHECKS = 4;

@@ -160,7 +160,8 @@ describe.concurrent('kill -9 with calls under way', () => {
     );
     await eventually(() => expect(accepted.length).toBeGreaterThanOrEqual(3), { intervalMs: 1 });
     await first.kill();
-    await asked;
+    const outcomes = await asked;
+    expect(outcomes.map(({ status }) => status)).toEqual(behaviours.map(() => 'rejected'));
     const dialled = carrier.calls.length;
     const second = await start();
 
