@@ -12,6 +12,7 @@ import { limitCommands } from './command-time.ts';
 import { diagnosis } from './diagnosis.ts';
 import type { RedisClient } from './script.ts';
 import { placeOf, type RedisTerms } from './terms.ts';
+import { letFail } from './unattended.ts';
 
 export interface RedisLinkOptions {
   readonly terms: RedisTerms;
@@ -139,6 +140,7 @@ export class RedisLink {
 
   #keep<Client extends RedisClient>(purpose: string, client: Client): Client {
     this.#opened.set(purpose, client);
+    if (client instanceof Redis) letFail(client);
     const remember = (error: unknown): void => {
       this.#lastError = error;
     };

@@ -1,6 +1,7 @@
 import { createConnection, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
-import { AbstractConnector, type SentinelConnectionOptions, SentinelConnector } from 'ioredis';
+import { AbstractConnector, type Redis, type SentinelConnectionOptions, SentinelConnector } from 'ioredis';
+import { letFail } from './unattended.ts';
 
 type ErrorEmitter = Parameters<SentinelConnector['connect']>[0];
 
@@ -42,9 +43,9 @@ export class MasterConnector extends SentinelConnector {
   constructor(options: unknown) {
     super(options as SentinelConnectionOptions);
     // How it asks a sentinel is its own affair by its types only.
-    const own = this as unknown as { connectToSentinel: (at: unknown, more?: object) => unknown };
+    const own = this as unknown as { connectToSentinel: (at: unknown, more?: object) => Redis };
     const ask = own.connectToSentinel.bind(this);
-    own.connectToSentinel = (at, more) => ask(at, { ...more, Connector: ServerConnector });
+    own.connectToSentinel = (at, more) => letFail(ask(at, { ...more, Connector: ServerConnector }));
   }
 
   override async connect(emitter: ErrorEmitter): Promise<Socket> {

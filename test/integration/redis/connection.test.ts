@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import type { RedisLink } from '../../../src/redis/connection.ts';
 import { type RedisScript, runScript } from '../../../src/redis/script.ts';
@@ -224,6 +225,29 @@ describeWithPeer('redis-server', 'behind a network', () => {
     await eventually(() => expect(events).toContain('ready'), { timeoutMs: 10_000 });
     await eventually(async () => expect(await publish('again')).toBe(1));
     await eventually(() => expect(heard).toEqual(['first', 'again']));
+  });
+
+  it('a subscription that is being made again while the link is closed fails for nobody', async () => {
+    const rejections: unknown[] = [];
+    const hear = (reason: unknown) => rejections.push(reason);
+    process.on('unhandledRejection', hear);
+    try {
+      const subscriber = link.subscriber();
+      await subscriber.subscribe('news');
+      const closed = new Promise<void>((resolve) => {
+        subscriber.once('ready', () => {
+          // It has just asked for it.
+          relay.lose();
+          resolve(link.close());
+        });
+      });
+      relay.cut();
+      await closed;
+      await sleep(0);
+      expect(rejections).toEqual([]);
+    } finally {
+      process.off('unhandledRejection', hear);
+    }
   });
 
   it('a link waits for a server that comes later', async () => {
