@@ -6,6 +6,8 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 const ON_SERVERS = ['test/contract/freeswitch.*.test.ts', 'test/integration/**/freeswitch*.test.ts'];
 /** It looks at times too, and takes as long as those. */
 const ON_TIME = ['test/contract/embedded.engine.test.ts'];
+/** It recognises speech, and waits for nothing. */
+const ONLY_COMPUTES = ['test/contract/sound-sets.test.ts'];
 /** They place calls by the hundred, and look at the times. */
 const BY_THE_HUNDRED = ['test/interop/sipp*.test.ts'];
 
@@ -32,15 +34,27 @@ class LongestFirst extends BaseSequencer {
 const WAITING = Math.max(4, Math.floor(availableParallelism() / 2));
 
 const layer = (name: string, testTimeout: number, more: object = {}) => ({
-  test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout, hookTimeout: 30_000, ...more },
+  test: {
+    name,
+    include: [`test/${name}/**/*.test.ts`],
+    testTimeout,
+    hookTimeout: 30_000,
+    // A process loads our code once, not once a file: half of the time of short files was that.
+    isolate: false,
+    ...more,
+  },
 });
 
 export default defineConfig({
   test: {
     sequence: { sequencer: LongestFirst },
     projects: [
-      layer('unit', 10_000, { maxWorkers: WAITING }),
-      layer('contract', 60_000, { exclude: [...ON_SERVERS, ...ON_TIME], maxWorkers: WAITING }),
+      // They only compute: .ci/run has them run at the lowest priority beside tests that mostly wait.
+      layer('unit', 60_000, { include: ['test/unit/**/*.test.ts', ...ONLY_COMPUTES], maxWorkers: WAITING }),
+      layer('contract', 60_000, {
+        exclude: [...ON_SERVERS, ...ON_TIME, ...ONLY_COMPUTES],
+        maxWorkers: WAITING,
+      }),
       layer('integration', 60_000, { exclude: ON_SERVERS, maxWorkers: WAITING }),
       // After those: servers need some of the processor, and mostly wait.
       layer('servers', 60_000, {

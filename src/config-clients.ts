@@ -34,11 +34,9 @@ const clientKey = z.strictObject({
   expiresAt: moment.optional(),
 });
 
-const country = z
-  .string()
-  .refine((code) => isSupportedCountry(code), {
-    error: 'expected a country such as `DE` (ISO 3166-1; the United Kingdom is `GB`)',
-  });
+const country = z.string().refine((code) => isSupportedCountry(code), {
+  error: 'expected a country such as `DE` (ISO 3166-1; the United Kingdom is `GB`)',
+});
 
 /** As trunks have them. */
 const cli = z.string().regex(/^\+?[A-Za-z0-9_.-]{1,64}$/, {

@@ -7,11 +7,9 @@ const MAX_COUNT = 1_000_000_000;
 const DAY_SECONDS = 86_400;
 const MAX_COUNTRIES = 300;
 
-const country = z
-  .string()
-  .refine((code): boolean => isSupportedCountry(code), {
-    error: 'expected a country such as `DE` (ISO 3166-1; the United Kingdom is `GB`)',
-  });
+const country = z.string().refine((code): boolean => isSupportedCountry(code), {
+  error: 'expected a country such as `DE` (ISO 3166-1; the United Kingdom is `GB`)',
+});
 const currency = z.string().regex(/^[A-Z]{3}$/, { error: 'expected a currency such as `EUR`' });
 const amount = z.string().regex(/^[0-9]{1,9}(?:\.[0-9]{1,6})?$/, {
   error: 'expected an amount in quotes, such as `"250.00"`',

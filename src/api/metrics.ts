@@ -1,9 +1,10 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { collectDefaultMetrics, Registry } from 'prom-client';
 import { z } from 'zod';
 import type { Call, Disposition } from '../call/call.ts';
 import { durations, mayProve } from '../call/call.ts';
 import type { HepCounters } from '../trace/hep-exporter.ts';
 import type { VerificationStatus } from '../verification/verification.ts';
+import { Meters } from './meters.ts';
 import { errorAnswers } from './schemas.ts';
 import type { Api } from './server.ts';
 import type { WebhookState } from './webhook-metrics.ts';
@@ -68,79 +69,61 @@ export function createMetrics(sources: MetricsSources): ApiMetrics {
   const { activeCalls, speech = () => [], flashPauses = () => [] } = sources;
   const { captured = () => undefined, cluster = () => undefined, webhooks = async () => undefined } = sources;
   const registry = new Registry();
-  const registers = [registry];
+  const meters = new Meters(registry);
   collectDefaultMetrics({ register: registry });
 
-  const started = new Counter({
-    name: 'voice_otp_verifications_started_total',
-    help: 'Verifications accepted.',
-    registers,
-  });
-  const ended = new Counter({
-    name: 'voice_otp_verifications_ended_total',
-    help: 'Verifications that became final, by status. Nothing happens when one expires: those are not counted.',
-    labelNames: ['status'] as const,
-    registers,
-  });
-  const calls = new Counter({
-    name: 'voice_otp_calls_total',
-    help: 'Calls that ended, by disposition.',
-    labelNames: ['disposition'] as const,
-    registers,
-  });
-  const refused = new Counter({
-    name: 'voice_otp_requests_refused_total',
-    help: 'Verifications and calls that were refused, by limit; `destination`: numbers that may not be called.',
-    labelNames: ['limit'] as const,
-    registers,
-  });
-  const active = new Gauge({ name: 'voice_otp_active_calls', help: 'Calls under way.', registers });
-  const postDialDelay = new Histogram({
-    name: 'voice_otp_post_dial_delay_seconds',
-    help: 'From the INVITE to the first ringing, early media or answer.',
-    buckets: [0.1, 0.25, 0.5, 1, 2, 3, 4, 6, 8, 12, 20],
-    registers,
-  });
-  const requests = new Histogram({
-    name: 'voice_otp_http_request_duration_seconds',
-    help: 'Time to answer an HTTP request, by route; event streams count until they end.',
-    labelNames: ['method', 'route', 'status'] as const,
-    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
-    registers,
-  });
+  const started = meters.counter('voice_otp_verifications_started_total', 'Verifications accepted.');
+  const ended = meters.counter(
+    'voice_otp_verifications_ended_total',
+    'Verifications that became final, by status. Nothing happens when one expires: those are not counted.',
+    ['status'],
+  );
+  const calls = meters.counter('voice_otp_calls_total', 'Calls that ended, by disposition.', ['disposition']);
+  const refused = meters.counter(
+    'voice_otp_requests_refused_total',
+    'Verifications and calls that were refused, by limit; `destination`: numbers that may not be called.',
+    ['limit'],
+  );
+  const active = meters.gauge('voice_otp_active_calls', 'Calls under way.');
+  const postDialDelay = meters.histogram(
+    'voice_otp_post_dial_delay_seconds',
+    'From the INVITE to the first ringing, early media or answer.',
+    [0.1, 0.25, 0.5, 1, 2, 3, 4, 6, 8, 12, 20],
+  );
+  const requests = meters.histogram(
+    'voice_otp_http_request_duration_seconds',
+    'Time to answer an HTTP request, by route; event streams count until they end.',
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
+    ['method', 'route', 'status'],
+  );
 
-  const prompts = new Counter({
-    name: 'voice_otp_prompts_total',
-    help: 'Prompts of calls that ended, by what was said instead of what was asked for.',
-    labelNames: ['fallback'] as const,
-    registers,
-  });
-  const healthy = new Gauge({
-    name: 'voice_otp_tts_healthy',
-    help: '1: this provider of speech is asked. 0: it failed several times in a row and is left alone.',
-    labelNames: ['provider'] as const,
-    registers,
-  });
-  const clips = new Counter({
-    name: 'voice_otp_tts_clips_total',
-    help: 'Pieces of speech, by provider and by where they came from.',
-    labelNames: ['provider', 'source'] as const,
-    registers,
-  });
-  const pauses = new Gauge({
-    name: 'voice_otp_flash_paused_ratio',
-    help: 'Prefixes to which flash calls pause, with the share of them that was answered.',
-    labelNames: ['prefix'] as const,
-    registers,
-  });
-  const messages = new Counter({
-    name: 'voice_otp_hep_messages_total',
-    help: 'SIP messages for the capture server, by what became of them; nobody says whether what was sent arrived.',
-    labelNames: ['result'] as const,
-    registers,
-  });
-  const noteCluster = clusterGauges(registers, cluster);
-  const noteWebhooks = webhookMetrics(registers, webhooks);
+  const prompts = meters.counter(
+    'voice_otp_prompts_total',
+    'Prompts of calls that ended, by what was said instead of what was asked for.',
+    ['fallback'],
+  );
+  const healthy = meters.gauge(
+    'voice_otp_tts_healthy',
+    '1: this provider of speech is asked. 0: it failed several times in a row and is left alone.',
+    ['provider'],
+  );
+  const clips = meters.counter(
+    'voice_otp_tts_clips_total',
+    'Pieces of speech, by provider and by where they came from.',
+    ['provider', 'source'],
+  );
+  const pauses = meters.gauge(
+    'voice_otp_flash_paused_ratio',
+    'Prefixes to which flash calls pause, with the share of them that was answered.',
+    ['prefix'],
+  );
+  const messages = meters.counter(
+    'voice_otp_hep_messages_total',
+    'SIP messages for the capture server, by what became of them; nobody says whether what was sent arrived.',
+    ['result'],
+  );
+  const noteCluster = clusterGauges(meters, cluster);
+  const noteWebhooks = webhookMetrics(meters, webhooks);
   const noteCaptured = (): void => {
     messages.reset();
     for (const [result, count] of Object.entries(captured() ?? {})) messages.inc({ result }, count);
@@ -193,22 +176,19 @@ export function createMetrics(sources: MetricsSources): ApiMetrics {
   };
 }
 
-function clusterGauges(registers: Registry[], cluster: () => ClusterState | undefined): () => void {
-  const nodes = new Gauge({
-    name: 'voice_otp_nodes',
-    help: 'Processes that share the store and may carry calls, as this one sees it; 0 where it is shared with nobody.',
-    registers,
-  });
-  const spooled = new Gauge({
-    name: 'voice_otp_spooled_calls',
-    help: 'Ends of calls that wait on the disk of this machine for the store.',
-    registers,
-  });
-  const trusted = new Gauge({
-    name: 'voice_otp_node_trusted',
-    help: '0: this process was not heard of for so long that others may carry its calls; it dials nothing meanwhile.',
-    registers,
-  });
+function clusterGauges(meters: Meters, cluster: () => ClusterState | undefined): () => void {
+  const nodes = meters.gauge(
+    'voice_otp_nodes',
+    'Processes that share the store and may carry calls, as this one sees it; 0 where it is shared with nobody.',
+  );
+  const spooled = meters.gauge(
+    'voice_otp_spooled_calls',
+    'Ends of calls that wait on the disk of this machine for the store.',
+  );
+  const trusted = meters.gauge(
+    'voice_otp_node_trusted',
+    '0: this process was not heard of for so long that others may carry its calls; it dials nothing meanwhile.',
+  );
   return () => {
     const state = cluster() ?? { nodes: 0, spooled: 0, trusted: true };
     nodes.set(state.nodes);

@@ -1,5 +1,4 @@
-import type { Registry } from 'prom-client';
-import { Counter, Gauge } from 'prom-client';
+import type { Meters } from './meters.ts';
 
 /** What clients are told, and what not yet. */
 export interface WebhookState {
@@ -16,31 +15,24 @@ export interface WebhookState {
 
 /** @returns what notes the state before a page is read */
 export function webhookMetrics(
-  registers: Registry[],
+  meters: Meters,
   state: () => Promise<WebhookState | undefined>,
 ): () => Promise<void> {
-  const events = new Counter({
-    name: 'voice_otp_webhook_events_total',
-    help: 'Events of callbacks: delivered, and attempts that failed.',
-    labelNames: ['result'] as const,
-    registers,
-  });
-  const dead = new Counter({
-    name: 'voice_otp_webhooks_dead_total',
-    help: 'Calls whose callbacks were given up.',
-    registers,
-  });
-  const kept = new Gauge({
-    name: 'voice_otp_webhooks',
-    help: 'Calls whose callbacks are not all delivered, in the store that all nodes share: open, or given up.',
-    labelNames: ['state'] as const,
-    registers,
-  });
-  const oldest = new Gauge({
-    name: 'voice_otp_webhook_oldest_seconds',
-    help: 'Age of the oldest call whose callbacks are not all delivered, calls under way included; 0: there is none.',
-    registers,
-  });
+  const events = meters.counter(
+    'voice_otp_webhook_events_total',
+    'Events of callbacks: delivered, and attempts that failed.',
+    ['result'],
+  );
+  const dead = meters.counter('voice_otp_webhooks_dead_total', 'Calls whose callbacks were given up.');
+  const kept = meters.gauge(
+    'voice_otp_webhooks',
+    'Calls whose callbacks are not all delivered, in the store that all nodes share: open, or given up.',
+    ['state'],
+  );
+  const oldest = meters.gauge(
+    'voice_otp_webhook_oldest_seconds',
+    'Age of the oldest call whose callbacks are not all delivered, calls under way included; 0: there is none.',
+  );
   return async () => {
     // A page without them is better than none, where the store is away.
     const known = await state().catch(() => undefined);

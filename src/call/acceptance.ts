@@ -7,6 +7,8 @@ import type { Call } from './call.ts';
 import { isUnavailable } from './persistence.ts';
 
 const IDEMPOTENCY_RETENTION_MS = 24 * 60 * 60 * 1000;
+/** What is under way elsewhere is looked for so often, and after such a pause each time. */
+const [LOOKS, LOOK_MS] = [40, 50];
 /** What a client is told to wait when all lines are in use: about a quarter of a call. */
 const CAPACITY_RETRY_SECONDS = 5;
 /** And when no call could be carried at all: about what a server of ours needs to start again. */
@@ -54,6 +56,11 @@ export interface Admission {
 export interface AdmissionPort {
   /** @throws AppError unauthorized, destination_not_allowed, limit_reached, spend_limit, store_unavailable */
   admit(request: AdmissionRequest): Promise<Admission>;
+  /**
+   * As `admit`, for a request that may come again before it is answered: of those with the same word one is let through,
+   * whichever process is asked, and until `giveBack`, or for ten seconds, the others count as nothing and are not refused.
+   */
+  admitOnce(request: AdmissionRequest, word: string): Promise<Admission | 'under_way'>;
 }
 
 /** Who is told of a call. */
@@ -138,19 +145,31 @@ export async function takeCall(
   }
 }
 
+/** A request of which another one may be under way, and what that one was answered. */
+export interface Repeat<T> {
+  /** See `admitOnce`. */
+  readonly word: string;
+  /** Undefined as long as there is no answer. */
+  readonly earlier: () => Promise<T | undefined>;
+}
+
 /**
- * Does what a request asks for once it is let through; where it fails, or came to nothing new, it does not count.
+ * Does what a request asks for once it is let through; where it fails, or came to nothing new, it does not count. While
+ * the same request is under way, at whatever process, its answer is waited for, for some seconds.
  *
  * @param isNothing whether the result says so
- * @throws AppError as `AdmissionPort.admit`; what `work` throws
+ * @throws AppError as `AdmissionPort.admit`; what `work` and `earlier` throw
  */
 export async function admitted<T>(
   { gate }: Pick<AcceptancePorts, 'gate'>,
   request: AdmissionRequest,
   work: () => Promise<T>,
   isNothing: (result: T) => boolean,
+  repeat?: Repeat<T>,
 ): Promise<T> {
-  const admission = await gate.admit(request);
+  const entry =
+    repeat === undefined ? { admission: await gate.admit(request) } : await enter(gate, request, repeat);
+  if ('earlier' in entry) return entry.earlier;
   let counts = false;
   try {
     const result = await work();
@@ -161,8 +180,43 @@ export async function admitted<T>(
     counts = isUnavailable(error);
     throw error;
   } finally {
-    if (!counts) await admission.giveBack();
+    if (!counts) await entry.admission.giveBack();
   }
+}
+
+async function enter<T>(
+  gate: AdmissionPort,
+  request: AdmissionRequest,
+  { word, earlier }: Repeat<T>,
+): Promise<{ readonly admission: Admission } | { readonly earlier: T }> {
+  for (let look = 0; look < LOOKS; look += 1) {
+    const admission = await gate.admitOnce(request, word);
+    if (admission !== 'under_way') return { admission };
+    const known = await earlier();
+    if (known !== undefined) return { earlier: known };
+    await new Promise((resolve) => {
+      setTimeout(resolve, LOOK_MS);
+    });
+  }
+  // Whoever has it stands still, or is no more. Should it be stored twice, the store tells it.
+  return { admission: await gate.admit(request) };
+}
+
+/** The word of a request for `admitOnce`: it is that of its key, whatever is asked for. Undefined where it has none. */
+export function repeatOf<T>(
+  ports: Pick<AcceptancePorts, 'store' | 'vault'>,
+  request: Omit<RepeatableRequest, 'reply'> | undefined,
+  now: () => number,
+  replay: (reply: string) => T | Promise<T>,
+): Repeat<T> | undefined {
+  if (request === undefined) return undefined;
+  return {
+    word: ports.vault.fingerprint(requestKey(request.clientId, request.key)),
+    earlier: async () => {
+      const known = await earlierReply(ports, request, now());
+      return known === undefined ? undefined : replay(known);
+    },
+  };
 }
 
 /**

@@ -8,7 +8,7 @@ import type { ClientPermits } from '../verification/preparation.ts';
 import type { Vault } from '../verification/vault.ts';
 import type { NoticeTarget } from '../webhooks/notice.ts';
 import type { AcceptancePorts, AdmissionRequest, RepeatableRequest } from './acceptance.ts';
-import { admitted, earlierReply, familyOfRequest, takeCall, withNotice } from './acceptance.ts';
+import { admitted, earlierReply, familyOfRequest, repeatOf, takeCall, withNotice } from './acceptance.ts';
 import type { Call } from './call.ts';
 import { createCall } from './call.ts';
 import { InTurn } from './in-turn.ts';
@@ -108,6 +108,7 @@ export class CallService {
       admission.request,
       () => this.#take({ ...request, id, ...admission }, playlist, clientId, repeatable),
       ({ replayed }) => replayed,
+      repeatOf(this.#options, repeatable, now, replayOf),
     );
   }
 

@@ -139,6 +139,8 @@ const TICK_MS = 250;
 function screenFollower(screen: Screen): Follower {
   const startAt = Date.now();
   let state = 'queued';
+  // Times of the service are told from its first event on: its clock may be another.
+  let firstAt: number | undefined;
   const ticking = setInterval(() => {
     screen.live(`            ${state}, ${((Date.now() - startAt) / 1000).toFixed(1)} s`);
   }, TICK_MS);
@@ -147,7 +149,8 @@ function screenFollower(screen: Screen): Follower {
     entry: ({ at, type, detail }) => {
       state = type;
       const details = Object.entries(detail).map(([key, value]) => `${key}=${value}`);
-      screen.line(`${String(Date.parse(at) - startAt).padStart(6)} ms  ${[type, ...details].join(' ')}`);
+      firstAt ??= Date.parse(at);
+      screen.line(`${String(Date.parse(at) - firstAt).padStart(6)} ms  ${[type, ...details].join(' ')}`);
     },
     end: ({ id, disposition, sipStatus, verificationId }, succeeded) => {
       clearInterval(ticking);

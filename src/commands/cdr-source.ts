@@ -14,7 +14,7 @@ export const SOURCE_OPTIONS = {
   ...SERVICE_OPTIONS,
 } as const;
 
-export const SOURCE_NOTE = `Without --store and --config a running service is asked; its key needs \`operator: true\`. ${SERVICE_NOTE}`;
+export const SOURCE_NOTE = `Without --store and --config a running service is asked; its key needs the scope \`operator\`. ${SERVICE_NOTE}`;
 
 export const RANGE_OPTIONS = {
   from: {

@@ -17,6 +17,7 @@ const NAME = 'webhooks';
 const AT_ONCE = 50;
 const ANEW_MS = 300;
 const CLOSE_MS = 500;
+const SETTLE_MS = 5;
 
 /**
  * Notices that some node is to look at, as a BullMQ queue. The job of a notice has its id: however often it is added, it
@@ -27,6 +28,8 @@ export class QueuedWakes implements WakeQueue {
   readonly #prefix: string;
   readonly #queue: LastingQueue<NoticeJob>;
   #worker: Worker<NoticeJob> | undefined;
+  /** Jobs that were picked up and of which BullMQ has not said what became of them. */
+  readonly #underWay = new Set<string>();
   #closed = false;
 
   /** @param prefix what the names of all keys begin with */
@@ -59,6 +62,9 @@ export class QueuedWakes implements WakeQueue {
     });
     this.#worker = worker;
     worker.on('error', () => undefined);
+    worker.on('active', ({ id = '' }) => this.#underWay.add(id));
+    worker.on('completed', ({ id = '' }) => this.#underWay.delete(id));
+    worker.on('failed', (job) => this.#underWay.delete(job?.id ?? ''));
     worker.waitUntilReady().catch(async () => {
       await sleep(ANEW_MS, undefined, { ref: false });
       worker.close(true).catch(() => undefined);
@@ -69,7 +75,15 @@ export class QueuedWakes implements WakeQueue {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    if (this.#worker !== undefined) await bounded(this.#worker.close(), CLOSE_MS);
+    if (this.#worker !== undefined) await this.#closeWorker(this.#worker);
     await bounded(this.#queue.close(), CLOSE_MS);
+  }
+
+  /** Unless it is forced, BullMQ waits for a Redis that is away, and its timers for ever: the process would not end. */
+  async #closeWorker(worker: Worker<NoticeJob>): Promise<void> {
+    await worker.pause(true);
+    const end = performance.now() + CLOSE_MS;
+    while (this.#underWay.size > 0 && performance.now() < end) await sleep(SETTLE_MS);
+    await bounded(worker.close(true), CLOSE_MS);
   }
 }

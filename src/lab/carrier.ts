@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Codec, SrtpPolicy } from '../engine/engine.ts';
 import type { Secret } from '../secret.ts';
-import { type Challenge, verifyAnswer } from '../sip/digest.ts';
 import { SipEndpoint } from '../sip/endpoint.ts';
 import { header, type SipRequest } from '../sip/message.ts';
 import { responseTo } from '../sip/response.ts';
@@ -13,6 +12,7 @@ import type { WireMessage } from '../sip/transport.ts';
 import { parseUri } from '../sip/uri.ts';
 import { type Behaviour, behaviourOf, textAnswerOf } from './behaviour.ts';
 import { shownCaller } from './caller-id.ts';
+import { challengeValue, isAnswered } from './digest-challenge.ts';
 import { Phone } from './phone.ts';
 import { LabRegistrar } from './registrar.ts';
 
@@ -67,7 +67,6 @@ export interface LabCall {
   readonly phone: Phone;
 }
 
-const REALM = 'lab.example';
 const MAX_KEPT_CALLS = 5000;
 const MAX_KEPT_TEXTS = 5000;
 
@@ -219,7 +218,7 @@ export class LabCarrier {
     const nonce = randomBytes(12).toString('hex');
     this.#nonces.set(header(handle.request, 'Call-ID') ?? '', nonce);
     const name = status === 401 ? 'WWW-Authenticate' : 'Proxy-Authenticate';
-    const value = `Digest realm="${REALM}", nonce="${nonce}", algorithm=${algorithm}, qop="auth"`;
+    const value = challengeValue({ nonce, algorithm });
     handle.respond(responseTo(handle.request, status, { toTag: 'lab', headers: [[name, value]] }));
   }
 
@@ -228,22 +227,7 @@ export class LabCarrier {
     const nonce = this.#nonces.get(callId);
     const value = header(request, status === 401 ? 'Authorization' : 'Proxy-Authorization');
     if (nonce === undefined || value === undefined) return false;
-    const challenge: Challenge = {
-      realm: REALM,
-      nonce,
-      algorithm,
-      qop: 'auth',
-      opaque: undefined,
-      stale: false,
-    };
-    const { username, password } = this.#options;
-    const right = verifyAnswer(value, challenge, {
-      method: request.method,
-      uri: request.uri,
-      body: request.body,
-      username,
-      password,
-    });
+    const right = isAnswered({ nonce, algorithm }, value, request, this.#options);
     if (right) this.#nonces.delete(callId);
     return right;
   }

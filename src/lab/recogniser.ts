@@ -1,5 +1,5 @@
 import type { Pcm } from '../media/pcm.ts';
-import { Fft } from './fft.ts';
+import { MatchedFilter } from './matched-filter.ts';
 import { speechBand } from './speech-band.ts';
 
 const SAMPLE_RATE = 8000;
@@ -75,13 +75,6 @@ interface Template {
   readonly wave: Float64Array;
 }
 
-/** Two templates that share an inverse transform: the real part of the result is the first one's correlation. */
-interface Pair {
-  readonly templates: readonly Template[];
-  readonly re: Float64Array;
-  readonly im: Float64Array;
-}
-
 interface Peak {
   readonly template: Template;
   /** First sample of the template in the padded signal. */
@@ -92,8 +85,7 @@ interface Peak {
 /** Tells which clips of a sound set are in a recording, from the audio alone, by normalised cross-correlation. */
 export class Recogniser {
   readonly #longest: number;
-  readonly #fft: Fft;
-  readonly #pairs: readonly Pair[];
+  readonly #filters: readonly MatchedFilter<Template>[];
 
   /**
    * @param clips the clips by name, at 8 kHz; names of one digit are digits, all others phrases.
@@ -103,12 +95,7 @@ export class Recogniser {
     if (clips.size === 0) throw new RangeError('there are no clips to recognise');
     const templates = [...clips].map(([clip, pcm]) => toTemplate(clip, pcm));
     this.#longest = Math.max(...templates.map((template) => template.wave.length));
-    this.#fft = new Fft(2 ** Math.ceil(Math.log2(3 * this.#longest)));
-    this.#pairs = templates.flatMap((template, i) => {
-      const second = templates[i + 1];
-      if (i % 2 === 1) return [];
-      return [toPair(second === undefined ? [template] : [template, second], this.#fft)];
-    });
+    this.#filters = MatchedFilter.of(templates);
   }
 
   /** @throws {RangeError} where the recording is not at 8 kHz. */
@@ -137,26 +124,10 @@ export class Recogniser {
     };
   }
 
-  /** Correlates block by block (overlap-save), so that the size of the transform does not grow with the recording. */
   #peaks(signal: Float64Array): Peak[] {
-    const energy = runningEnergy(signal);
-    const { size } = this.#fft;
-    const step = size - this.#longest;
-    const finder = new PeakFinder(energy);
-    const spectrum = { re: new Float64Array(size), im: new Float64Array(size) };
-    const product = { re: new Float64Array(size), im: new Float64Array(size) };
-    for (let start = 0; start + this.#longest <= signal.length; start += step) {
-      spectrum.re.fill(0);
-      spectrum.im.fill(0);
-      spectrum.re.set(signal.subarray(start, start + size));
-      this.#fft.forward(spectrum.re, spectrum.im);
-      for (const pair of this.#pairs) {
-        multiply(spectrum, pair, product);
-        this.#fft.inverse(product.re, product.im);
-        for (const [i, template] of pair.templates.entries()) {
-          finder.scan(template, i === 0 ? product.re : product.im, start, step);
-        }
-      }
+    const finder = new PeakFinder(runningEnergy(signal));
+    for (const filter of this.#filters) {
+      filter.correlate(signal, (...correlation) => finder.scan(...correlation));
     }
     return finder.peaks;
   }
@@ -196,33 +167,6 @@ function toTemplate(clip: string, pcm: Pcm): Template {
   const norm = Math.sqrt(energyOf(wave));
   if (norm === 0) throw new RangeError(`clip ${clip} is silent`);
   return { clip, before, clipLength: pcm.samples.length, wave: wave.map((value) => value / norm) };
-}
-
-/** The spectra by which a signal's spectrum is multiplied: conjugated, which makes a convolution a correlation. */
-function toPair(templates: readonly Template[], fft: Fft): Pair {
-  const re = new Float64Array(fft.size);
-  const im = new Float64Array(fft.size);
-  // conj(A) + i·conj(B) is the conjugate of A − i·B, the spectrum of a − i·b.
-  re.set(templates[0]?.wave ?? []);
-  im.set(templates[1]?.wave.map((value) => -value) ?? []);
-  fft.forward(re, im);
-  return { templates, re, im: im.map((value) => -value) };
-}
-
-interface Complex {
-  readonly re: Float64Array;
-  readonly im: Float64Array;
-}
-
-function multiply(a: Complex, b: Complex, product: Complex): void {
-  for (let i = 0; i < product.re.length; i++) {
-    const reA = a.re[i] ?? 0;
-    const imA = a.im[i] ?? 0;
-    const reB = b.re[i] ?? 0;
-    const imB = b.im[i] ?? 0;
-    product.re[i] = reA * reB - imA * imB;
-    product.im[i] = reA * imB + imA * reB;
-  }
 }
 
 /** At index i the energy of all samples before i. */

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import type { Secret } from '../secret.ts';
-import { type Challenge, verifyAnswer } from '../sip/digest.ts';
 import { parseCSeq, parseNameAddress, parseNumber } from '../sip/header.ts';
 import { header, headerList, type SipHeader, type SipRequest, type SipResponse } from '../sip/message.ts';
 import { responseTo } from '../sip/response.ts';
+import { challengeValue, isAnswered } from './digest-challenge.ts';
 
 export interface LabRegistrarOptions {
   readonly username: string;
@@ -21,7 +21,6 @@ export interface LabBinding {
   readonly cseq: number;
 }
 
-const REALM = 'lab.example';
 /** What a REGISTER gets that asks for no time (RFC 3261 §10.2.1.1 leaves it to the registrar). */
 const DEFAULT_SECONDS = 3600;
 const MAX_NONCES = 1000;
@@ -113,16 +112,8 @@ export class LabRegistrar {
     if (value === undefined) return this.#challenge(request, this.algorithm, false);
     const nonce = /\bnonce="([^"]*)"/.exec(value)?.[1] ?? '';
     const uses = this.#nonces.get(nonce);
-    const challenge = challengeOf(nonce, this.algorithm);
-    const { username, password } = this.#options;
-    const right = verifyAnswer(value, challenge, {
-      method: request.method,
-      uri: request.uri,
-      body: request.body,
-      username,
-      password,
-    });
-    if (!right) return this.#challenge(request, this.algorithm, false);
+    if (!isAnswered({ nonce, algorithm: this.algorithm }, value, request, this.#options))
+      return this.#challenge(request, this.algorithm, false);
     if (uses === undefined || uses >= this.usesOfNonce) return this.#challenge(request, this.algorithm, true);
     this.#nonces.set(nonce, uses + 1);
     return undefined;
@@ -132,16 +123,11 @@ export class LabRegistrar {
     const nonce = randomBytes(12).toString('hex');
     if (this.#nonces.size >= MAX_NONCES) this.#nonces.clear();
     this.#nonces.set(nonce, 0);
-    const more = stale ? ', stale=true' : '';
-    const value = `Digest realm="${REALM}", nonce="${nonce}", algorithm=${algorithm}, qop="auth"${more}`;
+    const value = challengeValue({ nonce, algorithm }, stale);
     return this.#respond(request, 401, [['WWW-Authenticate', value]]);
   }
 }
 
 function aorOf(request: SipRequest): string {
   return parseNameAddress(header(request, 'To') ?? '')?.uri ?? '';
-}
-
-function challengeOf(nonce: string, algorithm: string): Challenge {
-  return { realm: REALM, nonce, algorithm, qop: 'auth', opaque: undefined, stale: false };
 }

@@ -5,10 +5,10 @@ import type { Clients } from '../clients/client.ts';
 import { AppError } from '../errors.ts';
 import type { Trunk } from '../trunk/definition.ts';
 import type { Verification } from '../verification/verification.ts';
-import type { LimitName } from './counted.ts';
+import type { Counted, LimitName, NamedCount } from './counted.ts';
 import { countedOf, endUserNetwork, LIMITS, pausesOf, provableCounts, spendCounts } from './counted.ts';
 import { destinationFault } from './destination.ts';
-import type { LimitStore } from './limit-store.ts';
+import type { Count, GrowingPause, LimitStore, Taken } from './limit-store.ts';
 import { originOf } from './number-origin.ts';
 import type { DestinationSettings, LimitSettings } from './settings.ts';
 import type { Cost } from './spend.ts';
@@ -29,6 +29,8 @@ export interface GateOptions {
   readonly onRefused?: (refusal: Refusal) => void;
 }
 
+/** How long a request is under way at most, from where it is counted to where its answer is stored. */
+const UNDER_WAY_MS = 10_000;
 /** What has been spent counts, whatever the cap is. */
 const NO_CAP = Number.MAX_SAFE_INTEGER;
 
@@ -50,33 +52,25 @@ export class Gate implements AdmissionPort {
 
   /** @throws AppError unauthorized, invalid_request, destination_not_allowed, limit_reached, spend_limit, store_unavailable */
   async admit(request: AdmissionRequest): Promise<Admission> {
-    const { limits, clients, settings, onRefused } = this.#options;
-    const { clientId, to, channel, endUserAddress } = request;
-    if (endUserAddress !== undefined && endUserNetwork(endUserAddress) === undefined) {
-      throw new AppError('invalid_request', { message: 'endUserAddress is an IP address.' });
-    }
-    const client = clientId === null ? undefined : clients.get(clientId);
-    // It was taken out of the configuration since its key was looked at: nobody knows any more what it may do.
-    if (clientId !== null && client === undefined) throw new AppError('unauthorized');
-    const origin = originOf(to);
-    const fault = destinationFault(to, origin, settings.destinations, client?.countries ?? null);
-    if (fault !== undefined) {
-      onRefused?.('destination');
-      throw new AppError('destination_not_allowed', { message: fault });
-    }
-    const now = this.#now();
-    const cost = this.#estimated(to, channel === 'sms');
-    const { counts, pauses } = countedOf(request, { client, origin, cost }, settings.limits);
-    const taken = await limits.take(counts, pauses, now);
-    if (taken.kind === 'refused') {
-      throw this.#refused(
-        counts.find(({ key }) => key === taken.key)?.limit ?? 'number_pause',
-        taken.retryAfterMs,
-      );
-    }
-    return {
-      giveBack: () => this.#quietly(() => limits.giveBack(counts, pauses, now, this.#options.now())),
-    };
+    const { counts, pauses, now } = this.#counted(request);
+    const taken = await this.#options.limits.take(counts, pauses, now);
+    if (taken.kind === 'refused') throw this.#refused(counts, taken);
+    return this.#admission(counts, pauses, now);
+  }
+
+  /** As `admit`. The word is counted along with everything else: there is no moment between the two. */
+  async admitOnce(request: AdmissionRequest, word: string): Promise<Admission | 'under_way'> {
+    const { limits } = this.#options;
+    const { counts, pauses, now } = this.#counted(request);
+    if (counts.length + pauses.length === 0) return this.#admission(counts, pauses, now);
+    const mark = { key: `request ${word}`, windowMs: UNDER_WAY_MS, max: 1, amount: 1 };
+    const taken = await limits.take([mark, ...counts], pauses, now);
+    if (taken.kind === 'taken') return this.#admission([mark, ...counts], pauses, now);
+    if (taken.key === mark.key) return 'under_way';
+    // Something else has to be waited for longer, and may be full by this very request.
+    if ((await limits.take([mark], [], now)).kind === 'refused') return 'under_way';
+    await this.#quietly(() => limits.giveBack([mark], [], now, now));
+    throw this.#refused(counts, taken);
   }
 
   /**
@@ -116,6 +110,32 @@ export class Gate implements AdmissionPort {
     });
   }
 
+  /** What a request counts as, and when. @throws AppError unauthorized, invalid_request, destination_not_allowed */
+  #counted(request: AdmissionRequest): Counted & { readonly now: number } {
+    const { clients, settings, onRefused } = this.#options;
+    const { clientId, to, channel, endUserAddress } = request;
+    if (endUserAddress !== undefined && endUserNetwork(endUserAddress) === undefined) {
+      throw new AppError('invalid_request', { message: 'endUserAddress is an IP address.' });
+    }
+    const client = clientId === null ? undefined : clients.get(clientId);
+    // It was taken out of the configuration since its key was looked at: nobody knows any more what it may do.
+    if (clientId !== null && client === undefined) throw new AppError('unauthorized');
+    const origin = originOf(to);
+    const fault = destinationFault(to, origin, settings.destinations, client?.countries ?? null);
+    if (fault !== undefined) {
+      onRefused?.('destination');
+      throw new AppError('destination_not_allowed', { message: fault });
+    }
+    const now = this.#now();
+    const cost = this.#estimated(to, channel === 'sms');
+    return { ...countedOf(request, { client, origin, cost }, settings.limits), now };
+  }
+
+  #admission(counts: readonly Count[], pauses: readonly GrowingPause[], at: number): Admission {
+    const { limits, now } = this.#options;
+    return { giveBack: () => this.#quietly(() => limits.giveBack(counts, pauses, at, now())) };
+  }
+
   /** Looks at the prices too: those that have changed are new from now on. */
   #now(): number {
     const { routing, now } = this.#options;
@@ -130,7 +150,11 @@ export class Gate implements AdmissionPort {
     return isText ? estimatedTextCost(to, trunks) : estimatedCost(to, trunks, assumedSeconds);
   }
 
-  #refused(limit: LimitName, retryAfterMs: number): AppError {
+  #refused(
+    counts: readonly NamedCount[],
+    { key, retryAfterMs }: Extract<Taken, { kind: 'refused' }>,
+  ): AppError {
+    const limit = counts.find((one) => one.key === key)?.limit ?? 'number_pause';
     this.#options.onRefused?.(limit);
     const isSpend = limit === 'client_spend' || limit === 'service_spend';
     return new AppError(isSpend ? 'spend_limit' : 'limit_reached', {

@@ -1,4 +1,5 @@
 /** The requests around an INVITE, as data. */
+import { type Dialog, requestIn } from './dialog.ts';
 import { parseCSeq } from './header.ts';
 import { header, type SipHeader, type SipRequest } from './message.ts';
 import type { Peer } from './transport.ts';
@@ -58,6 +59,15 @@ export function cancelRequest(invite: SipRequest): SipRequest {
     headers: [...invite.headers.filter(([name]) => keep.has(name)), ['CSeq', `${number} CANCEL`]],
     body: '',
   };
+}
+
+/** The ACK of a 2xx in the dialog that it made, without its Via. §22.1 and §13.2.2.4: it carries the credentials of the INVITE. */
+export function ackRequest(invite: SipRequest, dialog: Dialog): SipRequest {
+  const headers = invite.headers.filter(
+    ([name]) => name === 'Authorization' || name === 'Proxy-Authorization',
+  );
+  const [, ack] = requestIn(dialog, 'ACK', { ackFor: dialog.localCSeq, headers });
+  return ack;
 }
 
 /** An INVITE that left, or may leave: enough to cancel it in a later process. JSON, without credentials. */

@@ -1,18 +1,19 @@
 import { randomBytes } from 'node:crypto';
 import type { Authorization } from './authorization.ts';
 import type { ClientHandle, ClientListener } from './client-transactions.ts';
-import { type Dialog, dialogOfUac, receiveIn, requestIn } from './dialog.ts';
+import { type Dialog, dialogOfUac, requestIn } from './dialog.ts';
+import { EarlyDialogs } from './early-dialogs.ts';
 import type { SipEndpoint } from './endpoint.ts';
-import { parseCSeq, parseNumber, parseSessionExpires, tagOf } from './header.ts';
+import { parseCSeq, parseSessionExpires, tagOf } from './header.ts';
 import {
+  ackRequest,
   cancelRequest,
   type InviteParts,
   inviteRequest,
   type SentInvite,
   sentInvite,
 } from './invite-request.ts';
-import { hasToken, header, headerList, type SipRequest, type SipResponse } from './message.ts';
-import { responseTo } from './response.ts';
+import { header, headerList, type SipRequest, type SipResponse } from './message.ts';
 import type { ServerHandle } from './server-transactions.ts';
 import { peerFor } from './session.ts';
 import { TimerSet } from './timer-set.ts';
@@ -62,9 +63,6 @@ export interface InviteOptions extends InviteParts {
 /** How often an INVITE may leave again for a challenge, a stale nonce and a 422. */
 const MAX_RETRIES = 4;
 
-/** Phones that one INVITE may ring at the same time, as far as each is kept apart: more are no call but a flood. */
-const MAX_FORKS = 64;
-
 interface Outgoing {
   readonly request: SipRequest;
   readonly peer: Peer;
@@ -79,7 +77,7 @@ const NOBODY: ClientListener = { response: () => {}, timeout: () => {}, transpor
  */
 export class Invite {
   readonly #options: InviteOptions;
-  readonly #early = new Map<string, { dialog: Dialog; rseq: number; sdp: string }>();
+  readonly #early: EarlyDialogs;
   readonly #timers = new TimerSet<'canceled'>();
   readonly #branch = randomBytes(12).toString('hex');
   #peers: Peer[];
@@ -101,6 +99,7 @@ export class Invite {
 
   constructor(options: InviteOptions) {
     this.#options = options;
+    this.#early = new EarlyDialogs(options.contact);
     this.#peers = [...options.peers];
   }
 
@@ -136,9 +135,8 @@ export class Invite {
   send(): void {
     const [peer] = this.#peers;
     if (peer === undefined) return;
-    const { endpoint, localAddress, authorization } = this.#options;
-    const bare = inviteRequest(this.#options, this.#cseq, this.#sessionInterval);
-    const request = { ...bare, headers: [...bare.headers, ...(authorization?.headersFor(bare) ?? [])] };
+    const { endpoint, localAddress } = this.#options;
+    const request = this.#signed(inviteRequest(this.#options, this.#cseq, this.#sessionInterval));
     const via = this.#via(peer, this.#cseq);
     this.#handle = endpoint.request(request, peer, localAddress, this.#transactionListener(), { via });
   }
@@ -169,21 +167,7 @@ export class Invite {
 
   /** Whether a request of the peer is for an early dialog of this INVITE; it is answered then (RFC 3311 §5.2). */
   request(handle: ServerHandle): boolean {
-    const early = this.#early.get(tagOf(handle.request, 'From'));
-    const received = early === undefined ? undefined : receiveIn(early.dialog, handle.request);
-    if (early === undefined || received?.kind !== 'in_order') return false;
-    early.dialog = received.dialog;
-    const { method, body } = handle.request;
-    // A new offer before the answer is refused for now (RFC 3311 §5.2): nothing is played before it anyway.
-    if (method === 'UPDATE')
-      handle.respond(
-        responseTo(handle.request, body === '' ? 200 : 491, {
-          headers: [['Contact', this.#options.contact]],
-        }),
-      );
-    else if (method === 'INFO' || method === 'OPTIONS') handle.respond(responseTo(handle.request, 200));
-    else return false;
-    return true;
+    return this.#early.request(handle);
   }
 
   /** A 2xx: the first one, the same again, or one from another fork. */
@@ -264,38 +248,13 @@ export class Invite {
     this.#provisional = true;
     this.#rang ||= response.status === 180;
     if (first && this.#cancelWanted) this.#sendCancel();
-    const dialog = response.status === 100 ? undefined : this.#earlyDialog(response);
-    if (dialog === 'again') return;
-    this.#options.listener.provisional(response, dialog);
-  }
-
-  /** Keeps the early dialog and acknowledges a reliable response; 'again' for one that was seen before (RFC 3262 §4). */
-  #earlyDialog(response: SipResponse): Dialog | undefined | 'again' {
     const invite = this.#handle?.request;
-    const tag = tagOf(response, 'To');
-    const made = invite === undefined || tag === '' ? undefined : dialogOfUac(invite, response);
-    if (made === undefined || (this.#early.size >= MAX_FORKS && !this.#early.has(tag))) return undefined;
-    const early = this.#early.get(tag) ?? { dialog: made, rseq: -1, sdp: '' };
-    this.#early.set(tag, early);
-    const rseq = parseNumber(header(response, 'RSeq'));
-    if (!hasToken(response, 'Require', '100rel') || rseq === undefined) return early.dialog;
-    if (early.rseq !== -1 && rseq !== early.rseq + 1) return 'again';
-    early.rseq = rseq;
-    if (response.body !== '') early.sdp = response.body;
-    void this.#prack(early, rseq);
-    return early.dialog;
-  }
-
-  async #prack(early: { dialog: Dialog }, rseq: number): Promise<void> {
-    const { endpoint, localAddress, authorization } = this.#options;
-    const [dialog, bare] = requestIn(early.dialog, 'PRACK', {
-      headers: [['RAck', `${rseq} ${this.#cseq} INVITE`]],
-    });
-    early.dialog = dialog;
-    const request = { ...bare, headers: [...bare.headers, ...(authorization?.headersFor(bare) ?? [])] };
-    const peer = await this.#peerOf(dialog);
+    const quiet = invite === undefined || response.status === 100;
+    const kept = quiet ? undefined : this.#early.keep(invite, response, this.#cseq);
+    if (kept === 'again') return;
     // Its outcome changes nothing: a lost PRACK is sent again by its transaction, a refused one ends with the INVITE.
-    endpoint.request(request, peer, localAddress, NOBODY);
+    if (kept?.prack !== undefined) void this.#sendIn(kept.dialog, kept.prack);
+    this.#options.listener.provisional(response, kept?.dialog);
   }
 
   #accept(response: SipResponse, tag: string): void {
@@ -307,7 +266,7 @@ export class Invite {
     this.#timers.clear();
     this.#winner = { tag, ack: this.#addressed(dialog, ack) };
     const acked = this.#transmit(this.#winner.ack);
-    const early = this.#early.get(tag);
+    const early = this.#early.of(tag);
     const sdp = response.body === '' ? (early?.sdp ?? '') : response.body;
     // Requests of ours in the early dialog have used up numbers.
     const localCSeq = Math.max(dialog.localCSeq, early?.dialog.localCSeq ?? 0);
@@ -321,25 +280,29 @@ export class Invite {
     const acknowledged = this.#acknowledgement(response);
     if (acknowledged === undefined) return;
     const { dialog, ack } = acknowledged;
-    const { endpoint, localAddress, authorization } = this.#options;
     const outgoing = this.#addressed(dialog, ack);
     this.#dismissed.set(tag, outgoing);
     await this.#transmit(outgoing);
-    const [, bare] = requestIn(dialog, 'BYE');
-    const bye = { ...bare, headers: [...bare.headers, ...(authorization?.headersFor(bare) ?? [])] };
-    endpoint.request(bye, await this.#peerOf(dialog), localAddress, NOBODY);
+    const [, bye] = requestIn(dialog, 'BYE');
+    await this.#sendIn(dialog, bye);
+  }
+
+  async #sendIn(dialog: Dialog, bare: SipRequest): Promise<void> {
+    const { endpoint, localAddress } = this.#options;
+    const request = this.#signed(bare);
+    endpoint.request(request, await this.#peerOf(dialog), localAddress, NOBODY);
+  }
+
+  #signed(request: SipRequest): SipRequest {
+    const credentials = this.#options.authorization?.headersFor(request) ?? [];
+    return { ...request, headers: [...request.headers, ...credentials] };
   }
 
   #acknowledgement(response: SipResponse): { dialog: Dialog; ack: SipRequest } | undefined {
     const invite = this.#handle?.request;
     const dialog = invite === undefined ? undefined : dialogOfUac(invite, response);
     if (invite === undefined || dialog === undefined) return undefined;
-    // §22.1 and §13.2.2.4: the ACK carries the credentials of the INVITE.
-    const headers = invite.headers.filter(
-      ([name]) => name === 'Authorization' || name === 'Proxy-Authorization',
-    );
-    const [, ack] = requestIn(dialog, 'ACK', { ackFor: dialog.localCSeq, headers });
-    return { dialog, ack };
+    return { dialog, ack: ackRequest(invite, dialog) };
   }
 
   #sendCancel(): void {

@@ -5,6 +5,7 @@ import {
   earlierReply,
   familyOfRequest,
   refusalNow,
+  repeatOf,
   takeCall,
   withNotice,
 } from '../call/acceptance.ts';
@@ -124,6 +125,7 @@ export class VerificationService {
       { clientId, to, channel, endUserAddress },
       () => this.#take(request, clientId, repeatable),
       ({ replayed }) => replayed,
+      repeatOf(this.#options, repeatable, this.#options.now, (reply) => this.#replay(reply)),
     );
   }
 

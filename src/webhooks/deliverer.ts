@@ -6,6 +6,7 @@ import { HostLanes } from './host-lanes.ts';
 import { noticeIdOf } from './notice.ts';
 import { hostOf, receiverOf } from './receiver.ts';
 import type { RetryRules } from './retry-pause.ts';
+import { withoutLostTime } from './retry-pause.ts';
 import type { WakeQueue } from './wake-queue.ts';
 
 export interface WebhookSettings extends RetryRules {
@@ -28,11 +29,19 @@ export interface DelivererOptions
   readonly settings: WebhookSettings;
 }
 
+/** A notice that waits for its turn, or has it. */
+interface Known {
+  /** When it began to wait, by the clock that is never set. */
+  readonly since: number;
+  /** Something happened meanwhile. */
+  again: boolean;
+}
+
 /** Notices that are looked for at a time. */
 const PAGE = 500;
 /** Where there are more of them than that, the next look comes so much sooner. */
 const HURRY = 10;
-/** Of one host; what comes on top of that waits in the store. */
+/** Of one client for one host; what comes on top of that waits in the store. */
 const LONGEST_LINE = 200;
 /** What waits there because of a long line is left alone for so long, and up to twice that: others get their turn. */
 const PARK_MS = 20_000;
@@ -54,8 +63,8 @@ export class Deliverer {
   readonly #ports: DeliveryPorts;
   readonly #lanes: HostLanes;
   readonly #reading = pLimit(READ_AT_ONCE);
-  /** Those that wait here or are worked on; true: something happened meanwhile. */
-  readonly #known = new Map<string, boolean>();
+  /** Those that wait here or are worked on. */
+  readonly #known = new Map<string, Known>();
   readonly #told = new Set<Promise<void>>();
   #timer: NodeJS.Timeout | undefined;
   #claims = 0;
@@ -142,19 +151,21 @@ export class Deliverer {
     this.#timer = setTimeout(() => void this.#look(), pauseMs);
   }
 
-  /** Puts a notice into the line of its receiver's host. @param parks whether it is left alone for a while where that is full */
+  /** Puts a notice into the line of its client for its receiver's host. @param parks whether it is left alone for a while where that is full */
   async #consider(id: string, parks: boolean): Promise<void> {
     if (this.#closed) return;
-    if (this.#known.has(id)) {
-      if (!parks) this.#known.set(id, true);
+    const known = this.#known.get(id);
+    if (known !== undefined) {
+      if (!parks) known.again = true;
       return;
     }
-    this.#known.set(id, false);
-    const { store, clients, log } = this.#options;
+    const { store, clients, elapsed, log } = this.#options;
+    this.#known.set(id, { since: elapsed(), again: false });
     try {
       const notice = await this.#reading(() => store.notices.get(id));
       const receiver = notice === undefined ? undefined : receiverOf(notice, clients);
-      if (this.#lanes.add(receiver === undefined ? '' : hostOf(receiver), id)) return;
+      const host = receiver === undefined ? '' : hostOf(receiver);
+      if (this.#lanes.add(host, id, notice?.clientId ?? null)) return;
       this.#known.delete(id);
       if (parks) await this.#park(id);
     } catch (err) {
@@ -167,23 +178,26 @@ export class Deliverer {
     if (this.#closed) return;
     const { store, now, random, settings } = this.#options;
     const by = this.#word();
-    const notice = await store.notices.claim(id, by, now(), now() + settings.timeoutMs);
+    const at = now();
+    const notice = await store.notices.claim(id, by, at, at + settings.timeoutMs);
     if (notice === undefined) return;
-    await store.notices.put({ ...notice, dueAt: Math.round(now() + PARK_MS * (1 + random())) }, by);
+    const dueAt = Math.round(at + PARK_MS * (1 + random()));
+    await store.notices.put({ ...withoutLostTime(notice, at, 0), dueAt }, by);
   }
 
   async #work(id: string): Promise<'taken' | 'not_taken' | undefined> {
-    const { log } = this.#options;
+    const { elapsed, log } = this.#options;
+    const known = this.#known.get(id);
+    const now = elapsed();
     try {
-      return await Delivery.of(id, this.#word(), this.#ports);
+      return await Delivery.of(id, this.#word(), now - (known?.since ?? now), this.#ports);
     } catch (err) {
       const level = isUnavailable(err) ? 'warn' : 'error';
       log[level]({ noticeId: id, err }, 'a callback was not told: it is tried again');
       return undefined;
     } finally {
-      const again = this.#known.get(id) === true;
       this.#known.delete(id);
-      if (again) void this.#consider(id, false);
+      if (known?.again === true) void this.#consider(id, false);
     }
   }
 

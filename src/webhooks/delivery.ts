@@ -11,7 +11,7 @@ import type { Receiver } from './receiver.ts';
 import { isWanted, receiverOf, requestOf } from './receiver.ts';
 import type { NoticeRequest } from './request.ts';
 import type { RetryRules } from './retry-pause.ts';
-import { nextTry, retryAfterMs } from './retry-pause.ts';
+import { nextTry, retryAfterMs, withoutLostTime } from './retry-pause.ts';
 
 /** Asks an address that a client named, and only where that does no harm. */
 export interface Outbound {
@@ -64,6 +64,12 @@ type Outcome =
   | { readonly kind: 'gone'; readonly error: string }
   | { readonly kind: 'failed'; readonly error: string; readonly askedMs?: number | undefined };
 
+/** One by the clock that all share, and by that which is never set. */
+interface Moment {
+  readonly now: number;
+  readonly elapsed: number;
+}
+
 /** Whoever wakes a notice may die before: it is looked at by itself, ever more seldom. */
 const [LOOK_SOONEST_MS, LOOK_LATEST_MS] = [15_000, 300_000];
 /** RFC 9110 §15.5.11: there is no such receiver, and there will be none. */
@@ -76,12 +82,15 @@ export class Delivery {
   #notice: Notice;
   /** When the claim was made or made longer. */
   #claimedAt: number;
+  /** The same moment, when it was made, by both clocks. */
+  readonly #began: Moment;
   #came: 'taken' | 'not_taken' | undefined;
 
-  private constructor(notice: Notice, by: string, claimedAt: number, ports: DeliveryPorts) {
+  private constructor(notice: Notice, by: string, began: Moment, ports: DeliveryPorts) {
     this.#notice = notice;
     this.#by = by;
-    this.#claimedAt = claimedAt;
+    this.#began = began;
+    this.#claimedAt = began.elapsed;
     this.#ports = ports;
   }
 
@@ -89,16 +98,21 @@ export class Delivery {
    * Claims a notice and tells what there is.
    *
    * @param by a word of this claim alone
+   * @param waitedMs how long it has waited here for its turn
    * @returns whether its receiver took what it was told last; undefined: it was told nothing
    * @throws AppError store_unavailable
    */
-  static async of(id: string, by: string, ports: DeliveryPorts): Promise<'taken' | 'not_taken' | undefined> {
-    const claimedAt = ports.elapsed();
-    const now = ports.now();
-    const until = now + ports.timeoutMs + ports.claimSlackMs;
-    const notice = await ports.store.notices.claim(id, by, now, until);
+  static async of(
+    id: string,
+    by: string,
+    waitedMs: number,
+    ports: DeliveryPorts,
+  ): Promise<'taken' | 'not_taken' | undefined> {
+    const began = { elapsed: ports.elapsed(), now: ports.now() };
+    const until = began.now + ports.timeoutMs + ports.claimSlackMs;
+    const notice = await ports.store.notices.claim(id, by, began.now, until);
     if (notice === undefined) return undefined;
-    const delivery = new Delivery(notice, by, claimedAt, ports);
+    const delivery = new Delivery(withoutLostTime(notice, began.now, waitedMs), by, began, ports);
     await delivery.#run();
     return delivery.#came;
   }
@@ -147,9 +161,9 @@ export class Delivery {
   }
 
   async #tell({ event, after }: Extract<Step, { kind: 'tell' }>, receiver: Receiver): Promise<boolean> {
-    const { now } = this.#ports;
-    const startedAt = now();
-    const outcome = await this.#send(requestOf(event, this.#notice, receiver, startedAt));
+    const { now, elapsed } = this.#ports;
+    const startedAt = elapsed();
+    const outcome = await this.#send(requestOf(event, this.#notice, receiver, now()));
     switch (outcome.kind) {
       case 'taken':
         return this.#taken(after);
@@ -158,7 +172,7 @@ export class Delivery {
       case 'gone':
         return this.#die(outcome.error);
       case 'failed':
-        return this.#failed(outcome, startedAt);
+        return this.#failed(outcome, elapsed() - startedAt);
     }
   }
 
@@ -195,13 +209,15 @@ export class Delivery {
     return this.#keepClaim();
   }
 
-  async #failed({ error, askedMs }: Extract<Outcome, { kind: 'failed' }>, startedAt: number): Promise<false> {
-    const { counts, now, random, retries, log } = this.#ports;
+  async #failed({ error, askedMs }: Extract<Outcome, { kind: 'failed' }>, tookMs: number): Promise<false> {
+    const { counts, random, retries, log } = this.#ports;
     const { id, callId } = this.#notice;
     const tries = this.#notice.tries + 1;
-    const triedSince = this.#notice.triedSince ?? startedAt;
+    const now = this.#ports.now();
+    const before = this.#notice.triedSince;
+    const triedSince = Math.round(before === null ? now - tookMs : before + this.#setBy(now));
     this.#notice = { ...this.#notice, tries, triedSince };
-    const at = nextTry({ tries, triedSince, now: now(), random: random(), askedMs }, retries);
+    const at = nextTry({ tries, triedSince, now, random: random(), askedMs }, retries);
     if (at === undefined) {
       counts.failed += 1;
       return this.#die(error);
@@ -240,6 +256,11 @@ export class Delivery {
       dueAt: Math.min(lookAt, expiresAt),
     };
     return (await this.#ports.store.notices.put(this.#notice, this.#by)) === 'again';
+  }
+
+  /** By how much the clock that all share was set since the claim. */
+  #setBy(now: number): number {
+    return now - this.#began.now - (this.#ports.elapsed() - this.#began.elapsed);
   }
 
   /** For the next process. */

@@ -2,7 +2,7 @@ export interface RetryRules {
   /** The first pause, at most; each one after it may be twice as long as the one before. */
   readonly firstPauseMs: number;
   readonly longestPauseMs: number;
-  /** From the first attempt at an event on; after that it is given up. */
+  /** From the first attempt at an event on; after that it is given up. Time in which it could not be tried is no part of it. */
   readonly giveUpMs: number;
 }
 
@@ -16,6 +16,12 @@ export interface Trying {
   readonly random: number;
   /** What the receiver asked for. */
   readonly askedMs?: number | undefined;
+}
+
+/** Of a notice, what says since when its next event is tried, and when that is to be tried again. */
+interface Retried {
+  readonly triedSince: number | null;
+  readonly dueAt: number;
 }
 
 const HTTP_DATE = /^[A-Z][a-z]+, .* GMT$/;
@@ -37,6 +43,19 @@ export function nextTry(
   const own = Math.max(firstPauseMs * LEAST_SHARE, random * bound);
   const asked = Math.min(askedMs, longestPauseMs);
   return Math.min(end, Math.round(now + Math.max(own, asked)));
+}
+
+/**
+ * The same, as if what came between its time and now had not been, but for what was waited for a turn: nobody told anything
+ * meanwhile, or the clock was set ahead. Of neither is a notice given up that was not tried for as long as it is to be.
+ *
+ * @param now when it is taken up, epoch milliseconds
+ * @param waitedMs for its turn, by a clock that is never set
+ */
+export function withoutLostTime<T extends Retried>(retried: T, now: number, waitedMs: number): T {
+  const { triedSince, dueAt } = retried;
+  const lostMs = Math.round(now - dueAt - waitedMs);
+  return triedSince === null || lostMs <= 0 ? retried : { ...retried, triedSince: triedSince + lostMs };
 }
 
 /**

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { Cluster, Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { RedisClient } from '../../src/redis/script.ts';
-import { type CliCall, cliTally, FLASH_CALLS } from '../support/cli-calls.ts';
+import { cliTally, FLASH_CALLS } from '../support/cli-calls.ts';
 import { eventually } from '../support/eventually.ts';
 import { describeWithPeer } from '../support/peers.ts';
 import { acceptedPair } from '../support/records.ts';
@@ -118,21 +118,13 @@ describeWithPeer('redis-server', 'on one redis-server', () => {
         const { verification, call } = acceptedPair(name);
         await store.accept(verification, call, null);
       }
-      const counts = (await processes.together([
-        processes.start('check', where),
-        processes.start('check', where),
-      ])) as Record<string, number>[];
-      const total = (key: string): number => counts.reduce((sum, count) => sum + (count[key] ?? 0), 0);
-      expect({ approved: total('approved'), wrong: total('wrong') }).toEqual({ approved: 1, wrong: 5 });
+      expect(await processes.checkTogether(where)).toEqual({ approved: 1, wrong: 5 });
     });
 
     it('takes the numbers of 10,000 flash calls in two processes as if they were one', {
       timeout: 120_000,
     }, async () => {
-      const halves = (await processes.together([
-        processes.start('take', where, 'even'),
-        processes.start('take', where, 'odd'),
-      ])) as CliCall[][];
+      const halves = await processes.takeTogether(where);
       expect(halves.map((calls) => calls.length)).toEqual([FLASH_CALLS / 2, FLASH_CALLS / 2]);
       const tally = cliTally(halves.flat());
       expect(tally).toMatchObject({ reused: 0, none: 0 });

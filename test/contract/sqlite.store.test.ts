@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import Database from 'libsql';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SqliteStore } from '../../src/store/sqlite.ts';
-import { type CliCall, cliTally, FLASH_CALLS } from '../support/cli-calls.ts';
+import { cliTally, FLASH_CALLS } from '../support/cli-calls.ts';
 import { eventually } from '../support/eventually.ts';
 import { acceptedPair } from '../support/records.ts';
 import { StoreProcesses } from '../support/store-processes.ts';
@@ -67,12 +67,7 @@ describe('SqliteStore', () => {
       const { verification, call } = acceptedPair(name);
       await store.accept(verification, call, null);
     }
-    const counts = (await processes.together([
-      processes.start('check', path),
-      processes.start('check', path),
-    ])) as Record<string, number>[];
-    const total = (key: string): number => counts.reduce((sum, count) => sum + (count[key] ?? 0), 0);
-    expect({ approved: total('approved'), wrong: total('wrong') }).toEqual({ approved: 1, wrong: 5 });
+    expect(await processes.checkTogether(path)).toEqual({ approved: 1, wrong: 5 });
     await store.close();
   });
 
@@ -80,10 +75,7 @@ describe('SqliteStore', () => {
     timeout: 120_000,
   }, async () => {
     await new SqliteStore({ path, synchronous: 'normal' }).close();
-    const halves = (await processes.together([
-      processes.start('take', path, 'even'),
-      processes.start('take', path, 'odd'),
-    ])) as CliCall[][];
+    const halves = await processes.takeTogether(path);
     expect(halves.map((calls) => calls.length)).toEqual([FLASH_CALLS / 2, FLASH_CALLS / 2]);
     const tally = cliTally(halves.flat());
     expect(tally).toMatchObject({ reused: 0, none: 0 });

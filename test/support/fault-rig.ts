@@ -147,6 +147,17 @@ export class FaultRig {
     };
   }
 
+  /** Waits until the engine has said of every FreeSWITCH that it is connected. */
+  async allConnected(): Promise<void> {
+    await eventually(
+      () => {
+        for (const server of this.site.freeswitch)
+          expect(this.changes.findLast((text) => text.includes(`:${server.port}:`))).toMatch(/ connected$/);
+      },
+      { timeoutMs: 15_000 },
+    );
+  }
+
   /** A call that goes well, to see that all is there again. */
   async expectCallWorks(): Promise<void> {
     await eventually(() => expect(this.engine.missing()).toEqual([]), { timeoutMs: 15_000 });

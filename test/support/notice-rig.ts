@@ -93,13 +93,19 @@ export function delivererFor(
 export async function acceptedNotice(
   store: Store,
   target: Partial<NoticeTarget> = {},
-  { ttlSeconds = 600, to = '+4930123456' } = {},
+  { ttlSeconds = 600, to = '+4930123456', clientId = 'shop' } = {},
 ): Promise<{ readonly call: Call; readonly verificationId: string; readonly noticeId: string }> {
   const now = Date.now();
   const name = randomUUID().replaceAll('-', '');
-  const { verification, call } = acceptedPair(name, { createdAt: now, ttlSeconds, to, reference: 'order 7' });
+  const { verification, call } = acceptedPair(name, {
+    createdAt: now,
+    clientId,
+    ttlSeconds,
+    to,
+    reference: 'order 7',
+  });
   const notice = createNotice({
-    clientId: 'shop',
+    clientId,
     callId: call.id,
     verificationId: verification.id,
     target: { ...CLIENTS_OWN, ...target },

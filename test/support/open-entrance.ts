@@ -8,6 +8,9 @@ export const OPEN_ENTRANCE: {
   readonly notices: NoticePort;
 } = {
   permits: { cli: () => true, template: () => true },
-  gate: { admit: async () => ({ giveBack: async () => {} }) },
+  gate: {
+    admit: async () => ({ giveBack: async () => {} }),
+    admitOnce: async () => ({ giveBack: async () => {} }),
+  },
   notices: { noticeOf: () => undefined },
 };

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
+import type { CliCall } from './cli-calls.ts';
 import { eventually } from './eventually.ts';
 
 interface StoreProcess {
@@ -39,6 +40,24 @@ export class StoreProcesses {
     }
     await Promise.all(closed);
     return processes.map(({ lines }) => JSON.parse(lines().at(-1) ?? '') as unknown);
+  }
+
+  /** Two processes check the same codes at once: how often they were right and wrong, both together. */
+  async checkTogether(where: string): Promise<{ readonly approved: number; readonly wrong: number }> {
+    const counts = (await this.together([this.start('check', where), this.start('check', where)])) as Record<
+      string,
+      number
+    >[];
+    const total = (key: string): number => counts.reduce((sum, count) => sum + (count[key] ?? 0), 0);
+    return { approved: total('approved'), wrong: total('wrong') };
+  }
+
+  /** Two processes take numbers at once, each for half of the flash calls. */
+  async takeTogether(where: string): Promise<readonly (readonly CliCall[])[]> {
+    return (await this.together([
+      this.start('take', where, 'even'),
+      this.start('take', where, 'odd'),
+    ])) as CliCall[][];
   }
 
   /** Ends those that still run. */

@@ -14,6 +14,7 @@ import {
   type SrfMessage,
   type SrfRequestOptions,
   type SrfResponse,
+  socketOf,
   type UacListener,
   type UacOptions,
 } from './srf.ts';
@@ -269,6 +270,8 @@ export class DrachtioConnection {
       });
       this.#srf.on('close', () => this.#lose());
       this.#srf.connect({ host, port, secret: secret.reveal(), reconnect: { maxAttempts: 1 } });
+      // Where nobody answers at all, the system would try for minutes, and keep the process.
+      this.#socket = socketOf(this.#agent);
       this.#guard();
     });
   }

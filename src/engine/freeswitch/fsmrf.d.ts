@@ -5,6 +5,16 @@ declare module 'drachtio-srf/lib/sip-parser/message.js' {
   export default SipMessage;
 }
 
+declare module 'drachtio-srf/lib/wire-protocol.js' {
+  import type { Socket } from 'node:net';
+
+  /** One connection to a drachtio server. */
+  export default class WireProtocol {
+    /** Called once for each socket, before it is connected. */
+    installListeners: (this: WireProtocol, socket: Socket) => void;
+  }
+}
+
 declare module 'drachtio-modesl' {
   import type { EventEmitter } from 'node:events';
   import type { Socket } from 'node:net';

@@ -3,30 +3,22 @@ import { SdpError } from '../../media/sdp.ts';
 import type { InviteFailure } from '../../sip/invite.ts';
 import type { SipRequest } from '../../sip/message.ts';
 import { resolveDestination } from '../../sip/resolver.ts';
-import type { Peer } from '../../sip/transport.ts';
 import type { CallEvent, Codec, Leftover, Leg, LegEnd, LegWire, MediaStats } from '../engine.ts';
 import type { CarriedLeg } from '../leg/carry-leg.ts';
 import { within } from '../leg/deadline.ts';
-import { isMute, LegDescription } from '../leg/leg-description.ts';
 import { hungUpByCallee, unanswered } from '../leg/leg-end.ts';
 import { LegProgress } from '../leg/leg-progress.ts';
 import { LegSpeech } from '../leg/leg-speech.ts';
 import type { DrachtioConnection } from './drachtio-connection.ts';
 import { authorizationOf } from './hang-up.ts';
 import { checkLeg, inviteHeaders } from './invite-headers.ts';
-import { endLeftover, invitingLeftover, upLeftover } from './leftover.ts';
-import { LegMedia } from './leg-media.ts';
-import type { ListenFolder } from './listen-folder.ts';
+import { endLeftover } from './leftover.ts';
+import { LegHoldings, type LegSources } from './leg-holdings.ts';
+import type { LegMediaListener } from './leg-media.ts';
 import { type PhoneAnswer, PhoneInvite } from './phone-invite.ts';
 import { PhoneSession } from './phone-session.ts';
-import type { PromptFolder } from './prompt-folder.ts';
-import { choose, type DrachtioServer, type MediaServer } from './servers.ts';
 
-export interface LegSurroundings {
-  readonly drachtioServers: readonly DrachtioServer[];
-  readonly mediaServers: readonly MediaServer[];
-  readonly folder: PromptFolder;
-  readonly listenFolder: ListenFolder;
+export interface LegSurroundings extends LegSources {
   readonly userAgent: string;
   readonly wire: LegWire | undefined;
 }
@@ -34,10 +26,6 @@ export interface LegSurroundings {
 type HungUp = Extract<LegEnd, { kind: 'hung_up' }>;
 type Why = HungUp['why'];
 
-/** How long a call that has to end waits for its drachtio server to come back. */
-const DRACHTIO_PATIENCE_MS = 10_000;
-/** How long after its end a call is remembered whose BYE could not be sent. */
-const BYE_DEBT_MS = 300_000;
 /** drachtio says BYE by itself when our CANCEL crossed the answer; if it does not, we do. */
 const CROSSED_MS = 1000;
 
@@ -45,14 +33,11 @@ const CROSSED_MS = 1000;
 export class LegRun implements CarriedLeg {
   readonly #leg: Leg;
   readonly #around: LegSurroundings;
+  readonly #holdings: LegHoldings;
   readonly #progress: LegProgress;
   readonly #speech: LegSpeech;
   readonly #callId = randomBytes(16).toString('hex');
   readonly #fromTag = randomBytes(8).toString('hex');
-  #server: DrachtioServer | undefined;
-  #via: DrachtioConnection | undefined;
-  #free: (() => void) | undefined;
-  #media: LegMedia | undefined;
   #invite: PhoneInvite | undefined;
   #session: PhoneSession | undefined;
   #building: Promise<void> | undefined;
@@ -68,6 +53,7 @@ export class LegRun implements CarriedLeg {
   constructor(leg: Leg, around: LegSurroundings) {
     this.#leg = leg;
     this.#around = around;
+    this.#holdings = new LegHoldings(leg, around);
     this.#progress = new LegProgress({
       timeouts: leg.timeouts,
       flash: leg.flash,
@@ -80,7 +66,7 @@ export class LegRun implements CarriedLeg {
       detection: leg.detection,
       lingerMs: leg.timeouts.lingerMs,
       progress: this.#progress,
-      say: (what) => this.#media?.say(what),
+      say: (what) => this.#holdings.media?.say(what),
       hangUp: (why) => this.#hangUp(why),
     });
     this.#over = new Promise((resolve) => {
@@ -139,23 +125,17 @@ export class LegRun implements CarriedLeg {
   }
 
   async #build(): Promise<void> {
-    const { leg, drachtioServers } = { leg: this.#leg, ...this.#around };
+    const leg = this.#leg;
     const refused = checkLeg(leg);
     if (refused !== undefined) throw new Error(refused);
-    this.#server = choose(drachtioServers);
-    this.#free = this.#server?.take();
-    const via = this.#server?.standing.current;
-    if (via === undefined) throw new Error('no drachtio server is connected');
-    this.#via = via;
-    const distrust = await via.distrust(leg);
-    if (distrust !== undefined) throw new Error(distrust);
+    const via = await this.#holdings.takeServer();
     const lookUp = resolveDestination(leg.nextHop);
     const peers = await within(leg.timeouts.setupMs, lookUp, 'the look-up of the trunk takes too long');
     if (peers.length === 0) {
       this.#trouble = { kind: 'unreachable', detail: `no address for ${leg.nextHop.host}` };
       return;
     }
-    const offer = await this.#offer(via, peers);
+    const offer = await this.#holdings.openMedia(via, peers, this.#mediaListener());
     const { userAgent } = this.#around;
     const identity = { callId: this.#callId, fromTag: this.#fromTag, userAgent };
     const authorization = authorizationOf(leg.credentials);
@@ -182,29 +162,14 @@ export class LegRun implements CarriedLeg {
     if (via.lost.aborted) this.#onLost();
   }
 
-  /** Opens the media, where any is wanted. */
-  async #offer(via: DrachtioConnection, peers: readonly Peer[]): Promise<string> {
-    const { leg, mediaServers, folder, listenFolder } = { leg: this.#leg, ...this.#around };
-    if (isMute(leg)) {
-      const address = peers.map((peer) => via.sipAddress(peer.address)).find((known) => known !== undefined);
-      if (address === undefined) throw new Error('drachtio has no address that the trunk could reach');
-      return LegDescription.withoutMedia(leg.codecs, address, leg.srtp);
-    }
-    this.#media = await LegMedia.open({
-      leg,
-      servers: mediaServers,
-      folder,
-      listenFolder,
-      via,
-      listener: {
-        onDtmf: (digit, durationMs) => this.#speech.key(digit, durationMs, 'rtp'),
-        onFinished: () => this.#speech.finished(),
-        onFinding: (finding) => this.#speech.finding(finding),
-        onFailed: (detail) => this.#hangUp('aborted', { kind: 'failed', detail }),
-        reinvite: (moved) => this.#session?.reinvite(moved) ?? Promise.reject(new Error('no call is up')),
-      },
-    });
-    return this.#media.description;
+  #mediaListener(): LegMediaListener {
+    return {
+      onDtmf: (digit, durationMs) => this.#speech.key(digit, durationMs, 'rtp'),
+      onFinished: () => this.#speech.finished(),
+      onFinding: (finding) => this.#speech.finding(finding),
+      onFailed: (detail) => this.#hangUp('aborted', { kind: 'failed', detail }),
+      reinvite: (moved) => this.#session?.reinvite(moved) ?? Promise.reject(new Error('no call is up')),
+    };
   }
 
   /** The dialog outlives the connection, and the prompt goes on; an INVITE that nobody hears of any more does not. */
@@ -216,26 +181,14 @@ export class LegRun implements CarriedLeg {
     this.#progress.timers.clear();
     this.#wanted = end;
     const at = this.#progress.now();
-    void endLeftover(this.#inviting(), () => this.#reconnected(), undefined)
+    void endLeftover(this.#inviting(), () => this.#holdings.reconnected(), undefined)
       .catch(() => false)
       .then(() => this.#finish(end, at));
   };
 
-  #reconnected(): Promise<DrachtioConnection | undefined> {
-    return this.#server?.standing.within(DRACHTIO_PATIENCE_MS) ?? Promise.resolve(undefined);
-  }
-
   #inviting(): Leftover {
-    return invitingLeftover({
-      server: this.#server?.standing.name ?? '',
-      callId: this.#callId,
-      requestUri: this.#leg.requestUri,
-      transactionId: this.#invite?.transactionId ?? '',
-      // drachtio's own name for a dialog of ours; it is asked for the transaction only.
-      dialogId: `${this.#callId};from-tag=${this.#fromTag}`,
-      channel: this.#media?.channel ?? null,
-      files: this.#media?.files ?? [],
-    });
+    const transactionId = this.#invite?.transactionId ?? '';
+    return this.#holdings.inviting({ callId: this.#callId, fromTag: this.#fromTag, transactionId });
   }
 
   /** It took too long: the network's fault, unless no INVITE has left so far. */
@@ -257,7 +210,7 @@ export class LegRun implements CarriedLeg {
 
   #failed(failure: InviteFailure): void {
     // The loss of the connection ends the leg in its own way.
-    if (this.#via?.lost.aborted !== true) this.#finish(unanswered(failure, this.#wanted));
+    if (!this.#holdings.isCutOff) this.#finish(unanswered(failure, this.#wanted));
     this.#settle();
   }
 
@@ -282,12 +235,12 @@ export class LegRun implements CarriedLeg {
       leg,
       srfDialog,
       connection,
-      connect: () => this.#reconnected(),
+      connect: () => this.#holdings.reconnected(),
       authorization,
       listener: {
-        offer: (offered) => this.#media?.reoffered(offered),
-        currentOffer: () => this.#media?.description ?? '',
-        answer: (answered) => this.#media?.answered(answered),
+        offer: (offered) => this.#holdings.media?.reoffered(offered),
+        currentOffer: () => this.#holdings.media?.description ?? '',
+        answer: (answered) => this.#holdings.media?.answered(answered),
         bye: (bye) => this.#byeCame(bye),
         key: ({ digit, durationMs }) => this.#speech.key(digit, durationMs, 'info'),
         lost: (why) => this.#finish(lostEnd(why)),
@@ -299,18 +252,13 @@ export class LegRun implements CarriedLeg {
     // Too late for us: nobody is waiting for this answer any more.
     if (this.#ended)
       return void (crossed ? this.#afterCrossing(session) : session.bye().then(() => this.#settle()));
-    const leftover = upLeftover({
-      server: this.#server?.standing.name ?? '',
-      ...leg,
-      channel: this.#media?.channel ?? null,
-      files: this.#media?.files ?? [],
-    });
+    const leftover = this.#holdings.up(leg);
     if (crossed) {
       this.#wanted = lostEnd('crossed_cancel');
       this.#progress.tell({ type: 'answered', codec: null, leftover }, at);
       return this.#afterCrossing(session);
     }
-    if (this.#media === undefined) {
+    if (this.#holdings.media === undefined) {
       this.#progress.tell({ type: 'answered', codec: null, leftover }, at);
       return this.#hangUp('flash_answered');
     }
@@ -322,8 +270,7 @@ export class LegRun implements CarriedLeg {
 
   /** The phone may still be up, and be billed: it gets its BYE when drachtio is back. */
   #sayByeLater(session: PhoneSession): void {
-    if (this.#via?.lost.aborted === true)
-      void session.byeLater(async () => this.#server?.standing.within(BYE_DEBT_MS));
+    if (this.#holdings.isCutOff) void session.byeLater(() => this.#holdings.reconnectedLate());
   }
 
   /** drachtio sends ACK and BYE by itself, and tells. */
@@ -335,7 +282,7 @@ export class LegRun implements CarriedLeg {
 
   #play(sdp: string): { codec: Codec | null; refused?: LegEnd } {
     try {
-      return { codec: this.#media?.start(sdp, this.#speech.begin()) ?? null };
+      return { codec: this.#holdings.media?.start(sdp, this.#speech.begin()) ?? null };
     } catch (error) {
       const detail = error instanceof Error ? error.message : String(error);
       // Whatever it is, the phone is off the hook and must not stay so.
@@ -360,17 +307,17 @@ export class LegRun implements CarriedLeg {
     this.#speech.close();
     this.#progress.timers.clear();
     const at = this.#progress.now();
-    void this.#media?.close();
+    void this.#holdings.media?.close();
     void session.bye().then((result) => {
       if (result === 'silent') this.#sayByeLater(session);
       // The connection was lost meanwhile, and with it the callee's BYE.
-      const byCallee = result === 'over' && this.#via?.lost.aborted === true && end.kind === 'hung_up';
+      const byCallee = result === 'over' && this.#holdings.isCutOff && end.kind === 'hung_up';
       this.#finish(byCallee ? { kind: 'hung_up', by: 'callee', why: 'peer' } : end, at);
     });
   }
 
   #finish(end: LegEnd, at = this.#progress.now()): void {
-    const lost = this.#via?.lost;
+    const lost = this.#holdings.via?.lost;
     if (this.#session !== undefined || !this.#begun || lost === undefined || lost.aborted) this.#settle();
     // An INVITE is still out there; what becomes of it is not told on a connection that is lost.
     else lost.addEventListener('abort', this.#settleOnLoss, { once: true });
@@ -379,7 +326,7 @@ export class LegRun implements CarriedLeg {
     this.#wanted = end;
     this.#speech.close();
     this.#progress.silence();
-    this.#via?.lost.removeEventListener('abort', this.#onLost);
+    this.#holdings.via?.lost.removeEventListener('abort', this.#onLost);
     void this.#closing(end, at);
   }
 
@@ -387,7 +334,7 @@ export class LegRun implements CarriedLeg {
 
   /** The phone's network has nothing of it any more. */
   #settle(): void {
-    this.#via?.lost.removeEventListener('abort', this.#settleOnLoss);
+    this.#holdings.via?.lost.removeEventListener('abort', this.#settleOnLoss);
     if (this.#settled) return;
     this.#settled = true;
     this.#around.wire?.over();
@@ -396,9 +343,8 @@ export class LegRun implements CarriedLeg {
   async #closing(end: LegEnd, at: number): Promise<void> {
     let media: MediaStats | undefined;
     try {
-      media = await this.#media?.close();
+      media = await this.#holdings.release();
     } finally {
-      this.#free?.();
       const heard = this.#session === undefined ? undefined : media;
       this.#progress.ended({ type: 'ended', at, end, ...(heard === undefined ? {} : { media: heard }) });
       this.#markOver();

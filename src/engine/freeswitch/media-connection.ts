@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events';
+import net, { type Server } from 'node:net';
 import MediaServer, { type Endpoint } from 'drachtio-fsmrf/lib/mediaserver.js';
 import type { Connection } from 'drachtio-modesl';
 import { isWildcard } from '../../sip/local-address.ts';
@@ -58,14 +59,18 @@ export class MediaConnection {
       callback.advertisedAddress ??
       (isWildcard(callback.host) ? ownAddress(connection.socket) : callback.host);
     const srf = { createUAC: (uri: string, options: UacRequest) => this.#createUac(uri, options) };
-    this.#mediaServer = new MediaServer(
-      connection,
-      { srf, customEvents: [] },
-      callback.host,
-      callback.port,
-      advertised,
-      undefined,
-      profile,
+    this.#mediaServer = listening(
+      () =>
+        new MediaServer(
+          connection,
+          { srf, customEvents: [] },
+          callback.host,
+          callback.port,
+          advertised,
+          undefined,
+          profile,
+        ),
+      (error) => this.#mediaServer.emit('error', error),
     );
     // fsmrf writes to the console here, and says that it reconnects.
     connection.removeAllListeners('esl::end');
@@ -112,8 +117,10 @@ export class MediaConnection {
   /** Endpoints keep their own connections, and go on. */
   close(): void {
     this.#lost.abort();
+    // fsmrf only ends it, and lets go of it: a FreeSWITCH that hangs would never close it.
+    const { socket } = this.#connection;
     if (this.#mediaServer._server !== undefined) this.#mediaServer.disconnect();
-    this.#connection.socket?.destroy();
+    socket?.destroy();
   }
 
   /**
@@ -238,6 +245,21 @@ export class MediaConnection {
       });
     });
     await within(READY_MS, ready, 'no answer from FreeSWITCH');
+  }
+}
+
+/**
+ * fsmrf makes its server without an `error` listener, and gives it to nobody before it listens: a port that somebody has
+ * just taken, or no file descriptor left, would end the process.
+ */
+function listening(make: () => MediaServer, onError: (error: Error) => void): MediaServer {
+  const { createServer } = net;
+  const heard = (): Server => createServer().on('error', onError);
+  Object.assign(net, { createServer: heard });
+  try {
+    return make();
+  } finally {
+    Object.assign(net, { createServer });
   }
 }
 

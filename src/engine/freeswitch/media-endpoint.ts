@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Endpoint } from 'drachtio-fsmrf/lib/mediaserver.js';
 import { createOffer, type Negotiated } from '../../media/sdp.ts';
@@ -56,6 +57,8 @@ export class MediaEndpoint {
   readonly #options: MediaEndpointOptions;
   readonly #gone = new AbortController();
   readonly #dialog: SrfDialog;
+  /** Of the channel's own connection. */
+  readonly #socket: Socket | null;
   #version = 0;
   #phone: Negotiated | undefined;
   /** FreeSWITCH has taken the phone's description. */
@@ -78,6 +81,7 @@ export class MediaEndpoint {
     // fsmrf lets go of it when the channel ends.
     this.uuid = endpoint.uuid;
     this.#dialog = endpoint.dialog as SrfDialog;
+    this.#socket = endpoint.conn?.socket ?? null;
     const audio = readSdp(endpoint.local.sdp).media.find(({ type }) => type === 'audio');
     this.address = audio?.address ?? '';
     this.port = audio?.port ?? 0;
@@ -89,7 +93,7 @@ export class MediaEndpoint {
     // fsmrf would write it to the console: a socket that FreeSWITCH closes while we write to it is nothing new.
     endpoint.conn?.removeAllListeners('error');
     // Commands are small: Nagle's algorithm would keep each back for 40 ms.
-    endpoint.conn?.socket?.setNoDelay(true);
+    this.#socket?.setNoDelay(true);
     endpoint.on('destroy', () => this.lose('FreeSWITCH ended the channel'));
     endpoint.on('dtmf', ({ dtmf, duration }: { dtmf?: string; duration?: string }) => {
       const durationMs = Math.round(Number(duration ?? 0) / SAMPLES_PER_MS) || 0;
@@ -253,6 +257,8 @@ export class MediaEndpoint {
       await kill(endpoint.uuid).catch(() => undefined);
     }
     this.#gone.abort();
+    // A FreeSWITCH that hangs never closes it, and the process would not end.
+    this.#socket?.destroy();
     // Where FreeSWITCH could not say BYE any more, drachtio still holds the dialog.
     via.drop(this.#dialog);
   }

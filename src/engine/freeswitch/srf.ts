@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import Srf from 'drachtio-srf';
 import SipMessage from 'drachtio-srf/lib/sip-parser/message.js';
+import WireProtocol from 'drachtio-srf/lib/wire-protocol.js';
 
 /**
  * What we use of drachtio-srf, as it behaves at run time. Its own types say otherwise in places: `cbRequest`
@@ -114,6 +115,20 @@ export interface SrfApp {
   ): void;
   removeDialog(dialog: SrfDialog): void;
   readonly _dialogs: ReadonlyMap<string, unknown>;
+}
+
+const sockets = new WeakMap<object, Socket>();
+const installListeners: (this: WireProtocol, socket: Socket) => void =
+  WireProtocol.prototype.installListeners;
+
+WireProtocol.prototype.installListeners = function (socket) {
+  sockets.set(this, socket);
+  installListeners.call(this, socket);
+};
+
+/** The socket of an agent, also while it is not connected yet: drachtio-srf itself tells nobody of it before that. */
+export function socketOf({ wp }: Pick<SrfAgent, 'wp'>): Socket | undefined {
+  return sockets.get(wp);
 }
 
 /** Reads a SIP message as drachtio-srf does. Throws where it cannot. */

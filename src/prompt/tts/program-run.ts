@@ -23,8 +23,8 @@ const SIZE_CHECK_MS = 200;
 
 /**
  * Runs a program to its end, without a shell. It leads a process group of its own, which is ended with it. Resolves
- * when the program is gone and nobody writes to its standard output any more; rejects only where no process can be
- * made at all. What it writes to standard error is dropped: it may hold the text.
+ * when the program is gone and nobody writes to its standard output any more, and where it could not be made at all;
+ * rejects only for what no program can be given. What it writes to standard error is dropped: it may hold the text.
  */
 export function runProgram(call: ProgramCall, signal: AbortSignal): Promise<ProgramEnd> {
   return new Promise((resolve) => {
@@ -36,6 +36,13 @@ export function runProgram(call: ProgramCall, signal: AbortSignal): Promise<Prog
       detached: true,
       shell: false,
     });
+    child.on('error', ({ code }: NodeJS.ErrnoException) => {
+      // Also for a signal that could not be sent, and then the program has yet to end.
+      if (child.pid !== undefined) return;
+      resolve({ how: code === 'ENOENT' ? 'not_found' : 'failed', stdout: Buffer.alloc(0) });
+    });
+    // Where there are no file descriptors it has no streams either.
+    if (child.pid === undefined) return;
     const chunks: Buffer[] = [];
     let length = 0;
     let stopped: 'too_much' | 'aborted' | undefined;
@@ -61,10 +68,6 @@ export function runProgram(call: ProgramCall, signal: AbortSignal): Promise<Prog
       length += chunk.length;
       if (length > call.maxBytes) stop('too_much');
       else chunks.push(chunk);
-    });
-    child.once('error', (error: NodeJS.ErrnoException) => {
-      // Also for a signal that could not be sent, and then the program has yet to end.
-      if (child.pid === undefined) end(error.code === 'ENOENT' ? 'not_found' : 'failed');
     });
     child.once('close', (code) => end(code === 0 ? 'done' : 'failed'));
     // A program that does not read all of its input says so with its exit code, or needs no more.

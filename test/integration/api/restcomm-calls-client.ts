@@ -1,3 +1,5 @@
+import { expect } from 'vitest';
+import { eventually } from '../../support/eventually.ts';
 import type { Service } from './service.ts';
 
 export const HOST = 'rcml.shop.example';
@@ -73,6 +75,15 @@ export class RestcommClient {
 
   async read(sid: string): Promise<Record<string, unknown>> {
     return (await this.ask('GET', `/${sid}.json`)).json();
+  }
+
+  /** Waits until the call is like this. */
+  async becomes(sid: string, expected: object): Promise<Record<string, unknown>> {
+    return eventually(async () => {
+      const now = await this.read(sid);
+      expect(now).toMatchObject(expected);
+      return now;
+    });
   }
 }
 

@@ -1,56 +1,46 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { NotingWeb } from '../../support/app/noting-web.ts';
 import { eventually } from '../../support/eventually.ts';
-import { HOST, RestcommClient } from './restcomm-calls-client.ts';
-import type { Service } from './service.ts';
-import { startService } from './service.ts';
+import { HOST } from './restcomm-calls-client.ts';
+import { CODE, RestcommSite } from './restcomm-calls-site.ts';
 
-const CODE = '482910';
+const site = new RestcommSite();
 
-let web: NotingWeb;
-let service: Service;
-let client: RestcommClient;
-
-beforeAll(async () => {
-  web = await new NotingWeb().start();
-});
-afterAll(() => web.close());
-
+beforeAll(() => site.open());
+afterAll(() => site.remove());
 beforeEach(async () => {
-  web.requests.length = 0;
-  web.pages.clear();
-  const internalHosts = [{ host: HOST, address: '127.0.0.1', port: web.port }];
+  site.renew();
   const trunks = [{ id: 'carrier', host: 'sip.carrier.example', cli: '+447418340465' }];
-  service = await startService({ trunks, speech: { urls: { internalHosts } } });
-  client = new RestcommClient(service, 'shop');
+  await site.start({ trunks });
 });
-afterEach(() => service.close());
+afterEach(() => site.close());
 
 describe('the document', () => {
   it('may redirect, play what is beside it, and say nothing', async () => {
-    web.pages.set('/start.xml', { body: '<Response><Say>a</Say><Redirect>next/2.xml</Redirect></Response>' });
-    web.pages.set('/next/2.xml', {
+    site.web.pages.set('/start.xml', {
+      body: '<Response><Say>a</Say><Redirect>next/2.xml</Redirect></Response>',
+    });
+    site.web.pages.set('/next/2.xml', {
       body: '<Response><Pause/><Redirect method="GET">3.xml?x=1</Redirect></Response>',
     });
-    web.pages.set('/next/3.xml', { body: '<Response><Say loop="2">b</Say></Response>' });
-    const sid = await client.started();
-    expect(web.requests.map(({ method, path }) => [method, path])).toEqual([
+    site.web.pages.set('/next/3.xml', { body: '<Response><Say loop="2">b</Say></Response>' });
+    const sid = await site.client.started();
+    expect(site.web.requests.map(({ method, path }) => [method, path])).toEqual([
       ['POST', '/start.xml'],
       ['POST', '/next/2.xml'],
       ['GET', '/next/3.xml'],
     ]);
-    expect(web.requests.every(({ fields }) => fields['CallSid'] === sid)).toBe(true);
-    expect((await service.playlists())[0]?.items).toEqual([
+    expect(site.web.requests.every(({ fields }) => fields['CallSid'] === sid)).toBe(true);
+    expect((await site.service.playlists())[0]?.items).toEqual([
       { tts: 'a' },
       { pauseMs: 1000 },
       { tts: 'b' },
       { tts: 'b' },
     ]);
-    web.pages.set('/start.xml', { body: '<Response><Hangup/></Response>' });
-    await client.started();
+    site.web.pages.set('/start.xml', { body: '<Response><Hangup/></Response>' });
+    await site.client.started();
     const scripted = await eventually(() => {
-      expect(service.engine.legs).toHaveLength(2);
-      return service.engine.legs[1];
+      expect(site.service.engine.legs).toHaveLength(2);
+      return site.service.engine.legs[1];
     });
     expect(scripted?.leg.prompt).not.toBeNull();
   });
@@ -89,17 +79,17 @@ describe('the document', () => {
       /not public/,
     ],
   ])('that %s is refused', async (_what, page, message) => {
-    web.pages.set('/start.xml', page);
+    site.web.pages.set('/start.xml', page);
     for (const Method of ['GET', 'POST']) {
-      const { status, json } = await client.call({ Method });
+      const { status, json } = await site.client.call({ Method });
       expect([status, json()]).toEqual([
         400,
         { status: 400, code: 'invalid_request', message: expect.stringMatching(message) },
       ]);
       expect(String(json()['message'])).not.toContain(CODE);
     }
-    expect(service.engine.legs).toEqual([]);
-    expect((await client.ask('GET', '.json')).json()['calls']).toEqual([]);
+    expect(site.service.engine.legs).toEqual([]);
+    expect((await site.client.ask('GET', '.json')).json()['calls']).toEqual([]);
   });
 
   it.each([
@@ -112,30 +102,30 @@ describe('the document', () => {
     'http://localhost/',
     'http://metadata.internal/',
   ])('at %s is never asked for', async (Url) => {
-    const { status, json } = await client.call({ Url });
+    const { status, json } = await site.client.call({ Url });
     expect([status, json()['code']]).toEqual([400, 'invalid_request']);
-    expect(web.requests).toEqual([]);
+    expect(site.web.requests).toEqual([]);
   });
 
   it('is that of FallbackUrl where nothing can be made of the first', async () => {
-    web.pages.set('/start.xml', { status: 500 });
-    web.pages.set('/other.xml', { body: '<Response><Say>b</Say></Response>' });
+    site.web.pages.set('/start.xml', { status: 500 });
+    site.web.pages.set('/other.xml', { body: '<Response><Say>b</Say></Response>' });
     const FallbackUrl = `http://${HOST}/other.xml`;
-    await client.started({ FallbackUrl, FallbackMethod: 'GET' });
-    expect(web.requests.map(({ method, path }) => [method, path])).toEqual([
+    await site.client.started({ FallbackUrl, FallbackMethod: 'GET' });
+    expect(site.web.requests.map(({ method, path }) => [method, path])).toEqual([
       ['POST', '/start.xml'],
       ['GET', '/other.xml'],
     ]);
-    expect((await service.playlists())[0]?.items).toEqual([{ tts: 'b' }]);
-    web.pages.set('/other.xml', { body: '<Response>' });
-    const refused = (await client.call({ FallbackUrl })).json();
+    expect((await site.service.playlists())[0]?.items).toEqual([{ tts: 'b' }]);
+    site.web.pages.set('/other.xml', { body: '<Response>' });
+    const refused = (await site.client.call({ FallbackUrl })).json();
     expect(refused['message']).toMatch(/^Url: .*status 500\. FallbackUrl: .*not well-formed XML\.$/);
   });
 
   it('that does not come in time is that of FallbackUrl too', async () => {
-    web.pages.set('/start.xml', 'never');
-    web.pages.set('/other.xml', { body: '<Response><Say>b</Say></Response>' });
-    await client.started({ FallbackUrl: `http://${HOST}/other.xml` });
-    expect((await service.playlists())[0]?.items).toEqual([{ tts: 'b' }]);
+    site.web.pages.set('/start.xml', 'never');
+    site.web.pages.set('/other.xml', { body: '<Response><Say>b</Say></Response>' });
+    await site.client.started({ FallbackUrl: `http://${HOST}/other.xml` });
+    expect((await site.service.playlists())[0]?.items).toEqual([{ tts: 'b' }]);
   });
 });

@@ -14,9 +14,9 @@ import { finishAbandoned } from '../../../src/cdr/sink-abandoned.ts';
 import type { LedgerSpan } from '../../../src/store/cdr-ledger.ts';
 import { FolderInUse } from '../../../src/store/own-folder.ts';
 import { eventually } from '../../support/eventually.ts';
-import { mayMount, mountSmall, unmountSmall } from '../../support/freeswitch-small-disk.ts';
 import { NOW } from '../../support/records.ts';
 import { callRows } from '../../support/sink-rows.ts';
+import { mayMount, mountSmall, unmountSmall } from '../../support/small-disk.ts';
 
 const ROWS = callRows(60);
 const UNAVAILABLE = { code: 'store_unavailable' };

@@ -89,7 +89,7 @@ describe.concurrent('call', () => {
     const { code, stdout, stderr } = await runProcess(['call', ANSWERS, '--say', 'Hello'], { env });
     expect([code, stderr]).toEqual([0, '']);
     expect(stdout).toMatch(
-      /queued.*ringing.*answered.*prompt_finished.*ended.*✔ answered; call call_\w+\n$/s,
+      / 0 ms  queued.*ringing.*answered.*prompt_finished.*ended.*✔ answered; call call_\w+\n$/s,
     );
     expect(stdout).not.toContain('\x1b');
   });

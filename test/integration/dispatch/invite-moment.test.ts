@@ -1,38 +1,22 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import type { Permit } from '../../../src/trunk/capacity.ts';
-import { DispatchNode, permitOf, Site } from '../../support/dispatch-node.ts';
+import { permitOf } from '../../support/dispatch-node.ts';
+import { DispatchNodes } from '../../support/dispatch-nodes.ts';
 import { eventually } from '../../support/eventually.ts';
 import { describeWithPeer } from '../../support/peers.ts';
-import { RedisServer } from '../../support/redis-server.ts';
 
 describeWithPeer('redis-server', 'the moment of an INVITE', () => {
-  let server: RedisServer;
-  let nodes: DispatchNode[] = [];
-  let prefixes = 0;
+  let nodes: DispatchNodes;
 
   beforeAll(async () => {
-    server = await RedisServer.start();
+    nodes = await DispatchNodes.open();
   });
-  afterEach(async () => {
-    await Promise.all(nodes.map((node) => node.close()));
-    nodes = [];
-  });
-  afterAll(() => server.remove());
-
-  function start(count: number, cps: number, options = {}): DispatchNode[] {
-    const site = new Site();
-    prefixes += 1;
-    const trunks = [{ id: 'alpha', cps }];
-    nodes = Array.from(
-      { length: count },
-      () => new DispatchNode(server.port, site, trunks, { prefix: `p${prefixes}`, ...options }),
-    );
-    return nodes;
-  }
+  afterEach(() => nodes.close());
+  afterAll(() => nodes.remove());
 
   async function permits(cps: number, count: number, options = {}): Promise<readonly Permit[]> {
-    const [node] = start(1, cps, options);
+    const [node] = nodes.start(1, { cps }, options);
     const calls = Array.from({ length: count }, async (_, i) =>
       permitOf((await node?.acquire(`call_${i}`)) as never),
     );
@@ -45,7 +29,7 @@ describeWithPeer('redis-server', 'the moment of an INVITE', () => {
   ])(
     'never lets more than $cps leave within a second, however late some of them are',
     async ({ cps, calls }) => {
-      const group = start(3, cps);
+      const group = nodes.start(3, { cps });
       const sent: number[] = [];
       let failed: unknown;
       const carry = async (permit: Permit): Promise<void> => {
@@ -100,7 +84,7 @@ describeWithPeer('redis-server', 'the moment of an INVITE', () => {
     const sentAt = performance.now();
     second?.sent();
     expect((await next) ?? 0).toBeGreaterThanOrEqual(sentAt + 1000);
-    expect((await nodes[0]?.capacity.use())?.[0]).toMatchObject({ invites: 1, inUse: 2 });
+    expect((await nodes.first?.capacity.use())?.[0]).toMatchObject({ invites: 1, inUse: 2 });
   });
 
   it('counts one of which nothing is heard for the time of its lease', async () => {
@@ -134,7 +118,7 @@ describeWithPeer('redis-server', 'the moment of an INVITE', () => {
 
   it('says so where Redis is away', async () => {
     const [permit] = await permits(10, 1);
-    await server.stop();
+    await nodes.server.stop();
     try {
       const { signal } = new AbortController();
       await expect(permit?.moment(signal)).rejects.toMatchObject({ code: 'store_unavailable' });
@@ -143,7 +127,7 @@ describeWithPeer('redis-server', 'the moment of an INVITE', () => {
       permit?.sent();
       permit?.release();
     } finally {
-      await server.again();
+      await nodes.server.again();
     }
   });
 
@@ -152,10 +136,10 @@ describeWithPeer('redis-server', 'the moment of an INVITE', () => {
     const { signal } = new AbortController();
     await first?.moment(signal);
     first?.leaving();
-    await server.stop();
+    await nodes.server.stop();
     first?.sent();
     await sleep(1500);
-    await server.again();
+    await nodes.server.again();
     const begun = performance.now();
     await eventually(() => second?.moment(signal));
     // Much sooner than the lease of the first one is over.
@@ -167,9 +151,9 @@ describeWithPeer('redis-server', 'the moment of an INVITE', () => {
     const { signal } = new AbortController();
     await first?.moment(signal);
     first?.release();
-    await eventually(async () => expect((await nodes[0]?.capacity.use())?.[0]?.invites).toBe(0));
-    await server.stop('SIGKILL');
-    await server.again();
+    await eventually(async () => expect((await nodes.first?.capacity.use())?.[0]?.invites).toBe(0));
+    await nodes.server.stop('SIGKILL');
+    await nodes.server.again();
     const begun = performance.now();
     await eventually(() => second?.moment(signal));
     expect(performance.now() - begun).toBeGreaterThan(900);

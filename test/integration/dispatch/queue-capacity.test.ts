@@ -1,45 +1,28 @@
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import type { CapacityAnswer, TrunkLimits } from '../../../src/trunk/capacity.ts';
-import { DispatchNode, permitOf, Site } from '../../support/dispatch-node.ts';
+import { type DispatchNode, permitOf } from '../../support/dispatch-node.ts';
+import { DispatchNodes } from '../../support/dispatch-nodes.ts';
 import { eventually } from '../../support/eventually.ts';
 import { describeWithPeer } from '../../support/peers.ts';
-import { RedisServer } from '../../support/redis-server.ts';
 
 describeWithPeer('redis-server', 'the queues of trunks', () => {
-  let server: RedisServer;
-  let nodes: DispatchNode[] = [];
-  let prefixes = 0;
+  let nodes: DispatchNodes;
 
   beforeAll(async () => {
-    server = await RedisServer.start();
+    nodes = await DispatchNodes.open();
   });
-  afterEach(async () => {
-    await Promise.all(nodes.map((node) => node.close()));
-    nodes = [];
-  });
-  afterAll(() => server.remove());
-
-  /** Nodes of a site of their own. */
-  function start(count: number, limits: Omit<TrunkLimits, 'id'>, extra = {}): DispatchNode[] {
-    const site = new Site();
-    prefixes += 1;
-    const options = { prefix: `p${prefixes}`, ...extra };
-    nodes = Array.from(
-      { length: count },
-      () => new DispatchNode(server.port, site, [{ id: 'alpha', ...limits }], options),
-    );
-    return nodes;
-  }
+  afterEach(() => nodes.close());
+  afterAll(() => nodes.remove());
 
   function only(limits: Omit<TrunkLimits, 'id'>): DispatchNode {
-    const [node] = start(1, limits);
+    const [node] = nodes.start(1, limits);
     if (node === undefined) throw new Error('no node');
     return node;
   }
 
   /** The first of them carries its own calls only. */
   function pair(limits: Omit<TrunkLimits, 'id'>, extra = {}): readonly [DispatchNode, DispatchNode] {
-    const [here, there] = start(2, limits, extra);
+    const [here, there] = nodes.start(2, limits, extra);
     if (here === undefined || there === undefined) throw new Error('no nodes');
     here.room = 0;
     return [here, there];
@@ -114,7 +97,7 @@ describeWithPeer('redis-server', 'the queues of trunks', () => {
   });
 
   it('never has more channels in use than there are, over 300 calls of 3 nodes', async () => {
-    const group = start(3, { channels: 7 });
+    const group = nodes.start(3, { channels: 7 });
     let inUse = 0;
     let most = 0;
     let permits = 0;

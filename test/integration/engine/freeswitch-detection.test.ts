@@ -9,9 +9,9 @@ import { eventually } from '../../support/eventually.ts';
 import { FaultRig, type RunningLeg, START_MS, timed } from '../../support/fault-rig.ts';
 import { tellDying } from '../../support/freeswitch-dying.ts';
 import type { TestServer } from '../../support/freeswitch-servers.ts';
-import { mayMount, mountSmall, unmountSmall } from '../../support/freeswitch-small-disk.ts';
 import { courseOf, type LegOverrides, tone } from '../../support/legs.ts';
 import { describeWithPeer } from '../../support/peers.ts';
+import { mayMount, mountSmall, unmountSmall } from '../../support/small-disk.ts';
 
 const SAID = { kind: 'hung_up', by: 'us', why: 'prompt_finished' } as const;
 const MACHINE = { kind: 'hung_up', by: 'us', why: 'machine' } as const;
@@ -28,15 +28,7 @@ describeWithPeer(['drachtio', 'freeswitch'], 'who answered, heard by FreeSWITCH'
   afterAll(async () => {
     await rig.close();
   });
-  beforeEach(async () => {
-    await eventually(
-      () => {
-        for (const server of rig.site.freeswitch)
-          expect(rig.changes.findLast((text) => text.includes(`:${server.port}:`))).toMatch(/ connected$/);
-      },
-      { timeoutMs: 15_000 },
-    );
-  }, START_MS);
+  beforeEach(() => rig.allConnected(), START_MS);
   afterEach(() => {
     expect(rig.faults).toEqual([]);
   });

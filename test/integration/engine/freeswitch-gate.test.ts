@@ -36,15 +36,7 @@ describeWithPeer(['drachtio', 'freeswitch'], 'a gate when FreeSWITCH fails', () 
   afterAll(async () => {
     await rig.close();
   });
-  beforeEach(async () => {
-    await eventually(
-      () => {
-        for (const server of rig.site.freeswitch)
-          expect(rig.changes.findLast((text) => text.includes(`:${server.port}:`))).toMatch(/ connected$/);
-      },
-      { timeoutMs: 15_000 },
-    );
-  }, START_MS);
+  beforeEach(() => rig.allConnected(), START_MS);
   afterEach(() => {
     expect(rig.faults).toEqual([]);
   });

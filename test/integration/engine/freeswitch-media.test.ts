@@ -32,14 +32,7 @@ describeWithPeer(['drachtio', 'freeswitch'], 'the engine when FreeSWITCH fails',
     return server.endsWith(`:${a.port}`) ? [a, b] : [b, a];
   }
 
-  const bothConnected = () =>
-    eventually(
-      () => {
-        for (const server of rig.site.freeswitch)
-          expect(rig.changes.findLast((text) => text.includes(`:${server.port}:`))).toMatch(/ connected$/);
-      },
-      { timeoutMs: 15_000 },
-    );
+  const bothConnected = () => rig.allConnected();
 
   describe('killed', () => {
     beforeAll(bothConnected);

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../../support/eventually.ts';
 import { FaultRig, type RunningLeg, START_MS, timed } from '../../support/fault-rig.ts';
-import { mayMount, mountSmall, unmountSmall } from '../../support/freeswitch-small-disk.ts';
 import { describeWithPeer } from '../../support/peers.ts';
+import { mayMount, mountSmall, unmountSmall } from '../../support/small-disk.ts';
 
 const HUNG_UP = { kind: 'hung_up', by: 'us', why: 'prompt_finished' } as const;
 

@@ -15,11 +15,12 @@ import {
 } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { PromptFolder, type PromptFolderOptions } from '../../../src/engine/freeswitch/prompt-folder.ts';
 import { joined } from '../../../src/media/speech.ts';
 import { parseWav } from '../../../src/media/wav.ts';
 import { tone } from '../../support/legs.ts';
+import { describeOnSmallDisk } from '../../support/small-disk.ts';
 
 const MAX_AGE_MS = 600_000;
 
@@ -173,35 +174,7 @@ describe('a folder that fails', () => {
   });
 });
 
-/** A file system of 64 kB, if this user may mount one. */
-const tiny = await (async () => {
-  const at = await mkdtemp(join(tmpdir(), 'voice-otp-tiny-'));
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k,mode=700', 'tmpfs', at], { stdio: 'pipe' });
-    execFileSync('umount', [at]);
-    return at;
-  } catch {
-    await rm(at, { recursive: true });
-    return undefined;
-  }
-})();
-if (tiny === undefined) process.stderr.write('skipped: a full disk: only root may mount a small one\n');
-
-describe.skipIf(tiny === undefined)('a small disk (skipped where it cannot be mounted)', () => {
-  const at = tiny ?? '';
-
-  beforeEach(() => {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k,mode=700', 'tmpfs', at]);
-  });
-
-  afterEach(() => {
-    execFileSync('umount', [at]);
-  });
-
-  afterAll(async () => {
-    await rm(at, { recursive: true });
-  });
-
+describeOnSmallDisk((at) => {
   it('that is full fails the call that no longer fits and leaves nothing of it', async () => {
     const prompts = await opened(at);
     const first = await prompts.write(tone(2000));

@@ -15,8 +15,8 @@ import { SpooledStore } from '../../../src/store/spooled-store.ts';
 import { SqliteStore } from '../../../src/store/sqlite.ts';
 import { endedCall } from '../../support/cdr-calls.ts';
 import { eventually } from '../../support/eventually.ts';
-import { mayMount, mountSmall, unmountSmall } from '../../support/freeswitch-small-disk.ts';
 import { acceptedPair, NOW } from '../../support/records.ts';
+import { mayMount, mountSmall, unmountSmall } from '../../support/small-disk.ts';
 
 const UNAVAILABLE = { code: 'store_unavailable' };
 

@@ -225,6 +225,28 @@ describe('a receiver that does not take it', () => {
     await eventually(() => expect(a.types().slice(-2)).toEqual(WHOLE_COURSE.slice(0, 2)));
   });
 
+  it('that stalls, at a new host for each call of one client, keeps no other client waiting', async () => {
+    const dead = await Promise.all(Array.from({ length: 6 }, () => receiver(stalls)));
+    const well = await receiver();
+    const telling = deliverer([...dead, well], {
+      settings: { timeoutMs: 8000, maxConcurrent: 4, maxPerHost: 2 },
+    });
+    const named = { format: 'restcomm', fields: { accountSid: 'AC1' } } as const;
+    for (const host of ['a', 'b', 'c', 'd', 'e', 'f']) {
+      const target = { ...named, url: `http://${host}.test/told` };
+      const accepted = await acceptedNotice(store, target, { clientId: 'mallory' });
+      await store.saveCall(courseOf(accepted.call).ringing);
+      telling.wake(accepted.call.id);
+    }
+    const open = (): number => dead.reduce((sum, one) => sum + one.open, 0);
+    await eventually(() => expect(open()).toBeGreaterThan(2));
+    telling.wake((await acceptedNotice(store, { url: 'http://g.test/told' })).call.id);
+    await eventually(() => expect(well.types()).toEqual(WHOLE_COURSE.slice(0, 2)));
+    // In the first round: of no request was the end known.
+    expect(telling.counts.failed).toBe(0);
+    expect(open()).toBe(3);
+  });
+
   it('that redirects is not followed, to wherever that leads', async () => {
     const secret = await receiver();
     for (const [status, to] of [
@@ -335,6 +357,87 @@ describe('a receiver that does not take it', () => {
     a.behaviour = takes;
     deliverer([a]);
     await eventually(() => expect(a.types().slice(1)).toEqual(WHOLE_COURSE.slice(0, 2)));
+  });
+});
+
+describe('a clock that is set ahead by days', () => {
+  const DAYS_MS = 2 * 86_400_000;
+  let ahead = 0;
+  beforeEach(() => {
+    ahead = 0;
+  });
+  const now = (): number => Date.now() + ahead;
+
+  async function tried(noticeId: string): Promise<number> {
+    return (await store.notices.get(noticeId))?.tries ?? 0;
+  }
+
+  it('gives up nothing that waits for its next try', async () => {
+    const a = await receiver(answers(500));
+    const telling = deliverer([a], { now, settings: { giveUpMs: 86_400_000 } });
+    const { call, noticeId } = await acceptedNotice(store);
+    telling.wake(call.id);
+    await eventually(async () => expect(await tried(noticeId)).toBeGreaterThan(1));
+    ahead = DAYS_MS;
+    const before = await tried(noticeId);
+    await eventually(async () => expect(await tried(noticeId)).toBeGreaterThan(before + 2));
+    expect(telling.counts.dead).toBe(0);
+    const { triedSince } = (await store.notices.get(noticeId)) ?? {};
+    // Without the pause that was planned: up to 150 ms.
+    expect(triedSince).toBeGreaterThanOrEqual(call.createdAt + DAYS_MS - 150);
+    a.behaviour = takes;
+    const rest = [...WHOLE_COURSE.slice(0, 2), 'verification.expired'];
+    await eventually(() => expect(a.types().slice(-3)).toEqual(rest));
+  });
+
+  it('gives up nothing that is being asked, at the first try and later', async () => {
+    const a = await receiver((response, received) => {
+      ahead += DAYS_MS;
+      answers(500)(response, received);
+    });
+    const telling = deliverer([a], { now, settings: { giveUpMs: 86_400_000 } });
+    const { call, noticeId } = await acceptedNotice(store);
+    telling.wake(call.id);
+    await eventually(async () => expect(await tried(noticeId)).toBeGreaterThan(3));
+    expect(telling.counts.dead).toBe(0);
+  });
+
+  it('gives up nothing whose line is full', async () => {
+    const a = await receiver(stalls);
+    for (let i = 0; i < 210; i += 1) await acceptedNotice(store);
+    const late = await acceptedNotice(store);
+    const dueAt = Date.now() + 1;
+    const failing = await store.notices.claim(late.noticeId, 'test', dueAt, dueAt + 1000);
+    const since = dueAt - 1000;
+    if (failing !== undefined) {
+      await store.notices.put({ ...failing, tries: 3, triedSince: since, dueAt }, 'test');
+    }
+    ahead = DAYS_MS;
+    deliverer([a], { now, settings: { timeoutMs: 8000 } });
+    const parked = await eventually(async () => {
+      const found = await store.notices.get(late.noticeId);
+      expect(found?.dueAt).toBeGreaterThan(dueAt);
+      return found;
+    });
+    expect(parked).toMatchObject({ tries: 3, state: 'open' });
+    expect((parked?.triedSince ?? 0) - since).toBeGreaterThan(DAYS_MS - 10);
+  });
+
+  it('counts what was waited for a turn, and gives up after that time', async () => {
+    const a = await receiver(stalls);
+    const telling = deliverer([a], {
+      now,
+      settings: { timeoutMs: 300, maxPerHost: 1, giveUpMs: 900, firstPauseMs: 10, longestPauseMs: 10 },
+    });
+    const all: string[] = [];
+    for (let i = 0; i < 4; i += 1) {
+      const { call, noticeId } = await acceptedNotice(store);
+      all.push(noticeId);
+      telling.wake(call.id);
+    }
+    await eventually(async () => expect((await store.notices.counts()).dead).toBe(4), { timeoutMs: 12_000 });
+    // One waits for three others between two tries.
+    for (const noticeId of all) expect(await tried(noticeId)).toBeLessThan(4);
   });
 });
 

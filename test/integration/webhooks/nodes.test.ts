@@ -9,7 +9,7 @@ import { describeWithPeer } from '../../support/peers.ts';
 import { readyLinkTo } from '../../support/redis-outage.ts';
 import { RedisServer } from '../../support/redis-server.ts';
 import { redisStore } from '../../support/redis-store.ts';
-import { takes, WebhookReceiver } from '../../support/webhook-receiver.ts';
+import { answers, takes, WebhookReceiver } from '../../support/webhook-receiver.ts';
 
 interface Node {
   readonly store: RedisStore;
@@ -129,6 +129,26 @@ describeWithPeer('redis-server', 'nodes that share what there is to tell', () =>
       expect(done[1]).toBeGreaterThan(0);
     },
   );
+
+  it('give up nothing whose receiver fails while the clock that they share is set ahead', {
+    timeout: 20_000,
+  }, async () => {
+    receiver = await WebhookReceiver.start(answers(500));
+    prefixes += 1;
+    let ahead = 0;
+    const wishes = { now: () => Date.now() + ahead, settings: { giveUpMs: 86_400_000 } };
+    const here = await node(`w${prefixes}`, wishes);
+    const there = await node(`w${prefixes}`, wishes);
+    const { call, noticeId } = await acceptedNotice(here.store);
+    here.deliverer.wake(call.id);
+    const tries = async (): Promise<number> => (await there.store.notices.get(noticeId))?.tries ?? 0;
+    await eventually(async () => expect(await tries()).toBeGreaterThan(1));
+    ahead = 2 * 86_400_000;
+    const before = await tries();
+    await eventually(async () => expect(await tries()).toBeGreaterThan(before + 2));
+    expect(await there.store.notices.get(noticeId)).toMatchObject({ state: 'open' });
+    expect([here, there].map(({ deliverer }) => deliverer.counts.dead)).toEqual([0, 0]);
+  });
 
   it('hear of it by a queue that holds ids and nothing else, and without it by looking', {
     timeout: 20_000,

@@ -8,6 +8,7 @@ import { configFrom } from '../../../src/config.ts';
 import type { Refusal } from '../../../src/limits/gate.ts';
 import { Gate } from '../../../src/limits/gate.ts';
 import { SqliteStore } from '../../../src/store/sqlite.ts';
+import type { Store } from '../../../src/store/store.ts';
 import type { Trunk } from '../../../src/trunk/definition.ts';
 import type { Settings } from '../app/site.ts';
 import { clientWith } from '../client.ts';
@@ -15,10 +16,10 @@ import { NOW } from '../records.ts';
 
 const TRUNK = { id: 'carrier', host: 'sip.carrier.example', cli: '+4930123456' };
 
-/** A gate over a store in a folder of its own, with a clock that the test moves. */
+/** A gate over a store, with a clock that the test moves. */
 export interface Door {
   readonly gate: Gate;
-  readonly store: SqliteStore;
+  readonly store: Store;
   readonly refusals: readonly Refusal[];
   /** Lines of the log so far. */
   readonly warnings: readonly string[];
@@ -31,12 +32,28 @@ export interface Door {
   close(): Promise<void>;
 }
 
+/** Over a store in a folder of its own. */
 export async function openDoor(
   settings: Partial<Settings> = {},
   clients: readonly Client[] = [clientWith()],
 ): Promise<Door> {
   const folder = await mkdtemp(join(tmpdir(), 'voice-otp-limits-'));
   const store = new SqliteStore({ path: join(folder, 'db.sqlite'), synchronous: 'normal' });
+  return {
+    ...doorTo(store, settings, clients),
+    close: async () => {
+      await store.close();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Over a store that others may share. */
+export function doorTo(
+  store: Store,
+  settings: Partial<Settings> = {},
+  clients: readonly Client[] = [clientWith()],
+): Omit<Door, 'close'> {
   const configOf = (trunks: Settings['trunks']) =>
     configFrom({ destinations: { countries: 'all' }, ...settings, trunks });
   const config = configOf(settings.trunks ?? [TRUNK]);
@@ -68,10 +85,6 @@ export async function openDoor(
       } catch (error) {
         return (error as { code: string }).code;
       }
-    },
-    close: async () => {
-      await store.close();
-      await rm(folder, { recursive: true, force: true });
     },
   };
 }

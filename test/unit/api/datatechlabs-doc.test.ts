@@ -1,32 +1,15 @@
-import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { DATATECHLABS_CODES } from '../../../src/api/datatechlabs-envelope.ts';
 import { playRequest, statusAnswer } from '../../../src/api/datatechlabs-schemas.ts';
 import type { ErrorCode } from '../../../src/errors.ts';
 import { ERROR_TABLE } from '../../../src/errors.ts';
+import { DocTables } from '../../support/doc-tables.ts';
 
-const sections = new Map(
-  readFileSync(new URL('../../../docs/datatechlabs.md', import.meta.url), 'utf8')
-    .split(/^## /m)
-    .map((section) => [section.slice(0, section.indexOf('\n')), section]),
-);
-
-/** First columns of the rows of a section, the backticks taken off. */
-function rowsOf(heading: string): string[][] {
-  return (sections.get(heading) ?? '')
-    .split('\n')
-    .filter((line) => line.startsWith('| `'))
-    .map((line) =>
-      line
-        .split('|')
-        .map((cell) => cell.trim().replaceAll('`', ''))
-        .slice(1, -1),
-    );
-}
+const page = new DocTables('datatechlabs.md');
 
 describe('docs/datatechlabs.md', () => {
   it('has the number of every error code, and no other', () => {
-    expect(rowsOf('Errors')).toEqual(
+    expect(page.rowsOf('Errors')).toEqual(
       Object.entries(DATATECHLABS_CODES).map(([code, number]) => [
         String(number),
         code,
@@ -42,7 +25,7 @@ describe('docs/datatechlabs.md', () => {
   });
 
   it('explains every field of a request, and no other', () => {
-    const told = rowsOf('POST /voice/call/play').map(([field]) => field);
+    const told = page.rowsOf('POST /voice/call/play').map(([field]) => field);
     const item = Object.keys(playRequest.shape.playlist.element.shape).map((key) => `playlist[].${key}`);
     const known = Object.keys(playRequest.shape).flatMap((key) =>
       key === 'playlist' ? [key, ...item] : [key],
@@ -51,7 +34,9 @@ describe('docs/datatechlabs.md', () => {
   });
 
   it('explains every field of a status, and no other', () => {
-    const told = rowsOf('GET /voice/call/status/{request_id}').flatMap(([fields = '']) => fields.split(', '));
+    const told = page
+      .rowsOf('GET /voice/call/status/{request_id}')
+      .flatMap(([fields = '']) => fields.split(', '));
     expect(told.toSorted()).toEqual(Object.keys(statusAnswer.shape.data.shape).toSorted());
   });
 });

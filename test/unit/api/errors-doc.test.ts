@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { callAnswer } from '../../../src/api/schemas.ts';
 import { verificationAnswer } from '../../../src/api/verification-schemas.ts';
@@ -7,25 +6,9 @@ import { ERROR_TABLE } from '../../../src/errors.ts';
 import { refusalOf } from '../../../src/prompt/playlist-check.ts';
 import type { PromptFault } from '../../../src/prompt/prompt-error.ts';
 import { PromptError } from '../../../src/prompt/prompt-error.ts';
+import { DocTables } from '../../support/doc-tables.ts';
 
-const sections = new Map(
-  readFileSync(new URL('../../../docs/errors.md', import.meta.url), 'utf8')
-    .split(/^## /m)
-    .map((section) => [section.slice(0, section.indexOf('\n')), section]),
-);
-
-/** First columns of the rows of a section whose first column is code, the backticks taken off. */
-function rowsOf(heading: string): string[][] {
-  return (sections.get(heading) ?? '')
-    .split('\n')
-    .filter((line) => line.startsWith('| `'))
-    .map((line) =>
-      line
-        .split('|')
-        .map((cell) => cell.trim().replaceAll('`', ''))
-        .slice(1, -1),
-    );
-}
+const page = new DocTables('errors.md');
 
 /** All of them, or this does not compile. */
 const FAULTS: Readonly<Record<PromptFault, true>> = {
@@ -42,7 +25,7 @@ const FAULTS: Readonly<Record<PromptFault, true>> = {
 
 describe('docs/errors.md', () => {
   it('has every error code with its status and whether to retry, and no other', () => {
-    const told = rowsOf('Error codes').map(([code, status, retry]) => [code, status, retry]);
+    const told = page.rowsOf('Error codes').map(([code, status, retry]) => [code, status, retry]);
     const known = Object.entries(ERROR_TABLE).map(([code, { status, retryable }]) => [
       code,
       String(status),
@@ -52,13 +35,13 @@ describe('docs/errors.md', () => {
   });
 
   it('explains every disposition, and no other', () => {
-    expect(rowsOf('Dispositions of a call').map(([disposition]) => disposition)).toEqual(
+    expect(page.rowsOf('Dispositions of a call').map(([disposition]) => disposition)).toEqual(
       callAnswer.shape.disposition.unwrap().options,
     );
   });
 
   it('explains every prompt fault with what a preview answers, and no other', () => {
-    const told = rowsOf('Prompt faults').map(([fault, _meaning, answer]) => [fault, answer]);
+    const told = page.rowsOf('Prompt faults').map(([fault, _meaning, answer]) => [fault, answer]);
     expect(told).toEqual(
       Object.keys(FAULTS).map((fault) => [
         fault,
@@ -68,7 +51,7 @@ describe('docs/errors.md', () => {
   });
 
   it('explains every status of a verification, and no other', () => {
-    expect(rowsOf('Statuses of a verification').map(([status]) => status)).toEqual(
+    expect(page.rowsOf('Statuses of a verification').map(([status]) => status)).toEqual(
       verificationAnswer.shape.status.options,
     );
   });

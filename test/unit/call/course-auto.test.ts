@@ -227,7 +227,7 @@ describe('auto', () => {
   it('says nothing when its time is over in the wait', async () => {
     const { callId, engine } = await waiting(
       {},
-      { change: { createdAt: Date.now() - 29_000, ttlSeconds: 30 } },
+      { change: { createdAt: Date.now() - 26_000, ttlSeconds: 30 } },
     );
     expect(await rig.endOf(callId)).toMatchObject({ disposition: 'rang' });
     expect(engine.invited).toHaveLength(1);

@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import { chmod, mkdtemp, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { chmod, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { clipFileName } from '../../../src/prompt/clip-file.ts';
 import { ClipFolder, clip } from '../../support/clip-folder.ts';
+import { describeOnSmallDisk } from '../../support/small-disk.ts';
 import { DAY_MS } from '../../support/synthesis-rig.ts';
 
 let clips: ClipFolder;
@@ -102,35 +102,7 @@ describe('a sweep', () => {
   });
 });
 
-/** A file system of 64 kB, if this user may mount one. */
-const tiny = await (async () => {
-  const at = await mkdtemp(join(tmpdir(), 'voice-otp-tiny-'));
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k,mode=700', 'tmpfs', at], { stdio: 'pipe' });
-    execFileSync('umount', [at]);
-    return at;
-  } catch {
-    await rm(at, { recursive: true });
-    return undefined;
-  }
-})();
-if (tiny === undefined) process.stderr.write('skipped: a full disk: only root may mount a small one\n');
-
-describe.skipIf(tiny === undefined)('a small disk (skipped where it cannot be mounted)', () => {
-  const at = tiny ?? '';
-
-  beforeEach(() => {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k,mode=700', 'tmpfs', at]);
-  });
-
-  afterEach(() => {
-    execFileSync('umount', [at]);
-  });
-
-  afterAll(async () => {
-    await rm(at, { recursive: true });
-  });
-
+describeOnSmallDisk((at) => {
   it('that is full keeps what it has, and takes more when there is room', async () => {
     const cache = await clips.cache({ folder: at });
     await cache.put('first', clip(1, 16_000));

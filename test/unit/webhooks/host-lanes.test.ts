@@ -76,6 +76,66 @@ describe('lanes of hosts', () => {
     await expectRunning('b3', 'd2', 'e1', 'f1');
   });
 
+  it('leave room for others, however many hosts one client names', async () => {
+    const { lanes, end, expectRunning } = lanesOf({ most: 8, mostOfHost: 2, longestLine: 9 });
+    const named = Array.from({ length: 20 }, (_, index) => `m${index}`);
+    for (const id of named) lanes.add(`${id}.dead`, id, 'mallory');
+    await expectRunning(...named.slice(0, 6));
+    for (const id of ['s1', 's2', 's3']) lanes.add(`${id}.shop`, id, 'shop');
+    // The last one is for somebody who has none.
+    await expectRunning(...named.slice(0, 6), 's1');
+    lanes.add('bank.example', 'b1', 'bank');
+    await expectRunning(...named.slice(0, 6), 's1', 'b1');
+    lanes.add('inn.example', 'i1', 'inn');
+    end('m0');
+    await expectRunning(...named.slice(1, 6), 's1', 'b1', 'i1');
+    end('m1');
+    await expectRunning(...named.slice(2, 6), 's1', 'b1', 'i1');
+    end('m2');
+    await expectRunning(...named.slice(3, 7), 's1', 'b1', 'i1');
+  });
+
+  it('let clients take turns, and the hosts of each among themselves', async () => {
+    const { lanes, end, expectRunning } = lanesOf({ most: 1, mostOfHost: 1, longestLine: 9 });
+    for (let i = 0; i < 6; i += 1) lanes.add(`m${i}.dead`, `m${i}`, 'mallory');
+    for (const id of ['s1', 's2']) lanes.add('shop.example', id, 'shop');
+    lanes.add('other.example', 's3', 'shop');
+    const order = ['m0', 'm1', 's1', 'm2', 's3', 'm3', 's2', 'm4', 'm5'];
+    for (const id of order) {
+      await expectRunning(id);
+      end(id);
+    }
+    await expectRunning();
+  });
+
+  it('give nobody all the places that there are for hosts that fail', async () => {
+    const { lanes, end, expectRunning } = lanesOf({ most: 8, mostOfHost: 1, longestLine: 9 });
+    const named = ['p', 'q', 'r', 't'];
+    for (const host of named) lanes.add(host, `${host}1`, 'mallory');
+    lanes.add('shop.example', 's1', 'shop');
+    await expectRunning('p1', 'q1', 'r1', 't1', 's1');
+    for (const host of named) end(`${host}1`, 'not_taken');
+    end('s1', 'not_taken');
+    await expectRunning();
+    for (const host of named) lanes.add(host, `${host}2`, 'mallory');
+    await expectRunning('p2', 'q2', 'r2');
+    lanes.add('shop.example', 's2', 'shop');
+    await expectRunning('p2', 'q2', 'r2', 's2');
+  });
+
+  it('have a line for each client of a host, and one number of places for all of them', async () => {
+    const { lanes, end, expectRunning } = lanesOf({ most: 9, mostOfHost: 2, longestLine: 2 });
+    const taken = ['m1', 'm2', 'm3', 'm4', 'm5'].map((id) => lanes.add('hooks.example', id, 'mallory'));
+    expect(taken).toEqual([true, true, true, true, false]);
+    expect(lanes.add('hooks.example', 's1', 'shop')).toBe(true);
+    await expectRunning('m1', 'm2');
+    end('m2');
+    await expectRunning('m1', 'm3');
+    end('m1');
+    await expectRunning('m3', 's1');
+    expect(lanes.close()).toEqual(['m4']);
+  });
+
   it('have lines of a bounded length, and say what had not begun', async () => {
     const { lanes, end, expectRunning } = lanesOf({ most: 1, mostOfHost: 1, longestLine: 2 });
     expect(['a1', 'a2', 'a3', 'a4'].map((id) => lanes.add('a', id))).toEqual([true, true, true, false]);

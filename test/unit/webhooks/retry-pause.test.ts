@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { nextTry, retryAfterMs } from '../../../src/webhooks/retry-pause.ts';
+import { nextTry, retryAfterMs, withoutLostTime } from '../../../src/webhooks/retry-pause.ts';
 import { seededRandom } from '../../support/sip/seeded-random.ts';
 
 const RULES = { firstPauseMs: 5000, longestPauseMs: 1_800_000, giveUpMs: 86_400_000 };
@@ -39,6 +39,23 @@ describe('the pause before the next attempt', () => {
     }
     expect(tries).toBeGreaterThan(60);
     expect(tries).toBeLessThan(200);
+  });
+});
+
+describe('time in which nothing could be tried', () => {
+  const retried = { triedSince: NOW - 5000, dueAt: NOW, tries: 3 };
+
+  it('is no part of that in which an event is tried', () => {
+    const days = 2 * 86_400_000;
+    expect(withoutLostTime(retried, NOW + days, 0)).toEqual({ ...retried, triedSince: NOW - 5000 + days });
+    expect(withoutLostTime({ ...retried, triedSince: null }, NOW + days, 0).triedSince).toBeNull();
+  });
+
+  it('is not what was waited for a turn, nor what was planned', () => {
+    expect(withoutLostTime(retried, NOW + 8000, 8000.4)).toEqual(retried);
+    expect(withoutLostTime(retried, NOW + 8000, 7000.25).triedSince).toBe(NOW - 4000);
+    // Another one's clock is behind.
+    expect(withoutLostTime(retried, NOW - 300, 0)).toEqual(retried);
   });
 });
 
