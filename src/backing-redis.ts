@@ -58,7 +58,12 @@ export async function redisBacking(
     parts.add(() => link.close());
     await needed('The store cannot be used', () => link.ready(READY_MS));
     const clock = redisClock(link.client, redis.prefix);
-    await needed('The store cannot be used', () => clock.start());
+    await needed('The store cannot be used', () =>
+      insist(
+        () => clock.start(),
+        () => AbortSignal.timeout(READY_MS),
+      ),
+    );
     parts.add(async () => clock.close());
     const store = await needed('The spool cannot be used', () =>
       SpooledStore.open(storeOf(config, link, redis.prefix, sink), {

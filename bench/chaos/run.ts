@@ -3,6 +3,7 @@
  * restarted; then what became of each call, from the nodes, the ledger, the sinks, the wire, Redis and the files. A
  * report as Markdown, on standard output and in a file; exit code 0 only where every line of it holds.
  */
+import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -149,8 +150,11 @@ function noteCpu({ nodes, carriers, redis }: Stage): void {
     ['redis-server', redis?.pid],
     ['this process', process.pid],
   ];
+  // One that has ended although nobody ended it shows in the report.
   const used = pids.flatMap(([name, pid]) =>
-    pid === undefined ? [] : [`${name} ${(cpuMsOf(pid) / 1000).toFixed(1)} s`],
+    pid === undefined || !existsSync(`/proc/${pid}`)
+      ? []
+      : [`${name} ${(cpuMsOf(pid) / 1000).toFixed(1)} s`],
   );
   say(`CPU so far: ${used.join(', ')}`);
 }

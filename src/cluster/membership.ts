@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { insist } from '../call/persistence.ts';
 import type { RedisClient } from '../redis/script.ts';
 import type { Survey } from './node-register.ts';
 import { NodeRegister } from './node-register.ts';
@@ -65,6 +66,8 @@ const SHORTEST_LEASE_MS = 100;
 const MIN_BEATS = 5;
 /** How many leases long a process that stood still is told that it was given up. */
 const KEEP_LEASES = 10;
+/** How long the start waits for a Redis that is away. */
+const START_MS = 60_000;
 /** A process that outlives more of the others asks once more about the oldest. */
 const MAX_GONE = 10_000;
 
@@ -115,11 +118,13 @@ export class Membership {
    * Makes this process known and begins to watch the others. Where another one of its name was known, it resolves when
    * that is no more, and with that known here.
    *
-   * @throws NameTaken; AppError store_unavailable
+   * A Redis that goes away meanwhile is waited for, for a minute.
+   *
+   * @throws NameTaken; StoreLost
    */
   async start(events: MembershipEvents): Promise<void> {
     this.#events = events;
-    const { survey, look } = await this.#ask(() => this.#register.register(this.#token));
+    const { survey, look } = await this.#insist(() => this.#ask(() => this.#register.register(this.#token)));
     this.#beatenAt = look.askedAt;
     try {
       await this.#outlive(survey, look);
@@ -265,9 +270,8 @@ export class Membership {
     const rivals = new Map([...first.beats].filter(([token]) => isRival(token)));
     const watch = new Observations({ patienceMs: RIVAL_BEATS * beatMs, gapMs: GAP_BEATS * beatMs });
     watch.see(rivals, firstLook);
-    await this.#takeIn(first, firstLook);
-    while (rivals.size > 0 && !this.#isOver) {
-      await this.#pause(beatMs / 2);
+    await this.#insist(() => this.#takeIn(first, firstLook));
+    const lookAgain = async (): Promise<void> => {
       const { survey, look } = await this.#ask(() => this.#register.beat(this.#token));
       for (const token of survey.gone) rivals.delete(token);
       for (const [token, beats] of rivals) {
@@ -282,7 +286,16 @@ export class Membership {
       }
       if (survey.standing === 'beating') this.#beatenAt = look.askedAt;
       await this.#takeIn(survey, look);
+    };
+    while (rivals.size > 0 && !this.#isOver) {
+      await this.#pause(beatMs / 2);
+      await this.#insist(lookAgain);
     }
+  }
+
+  /** For the start: whoever has not joined yet has no calls that would not wait. */
+  #insist<T>(work: () => Promise<T>): Promise<T> {
+    return insist(work, () => AbortSignal.any([this.#over.signal, AbortSignal.timeout(START_MS)]));
   }
 
   /** A token is no more: says so until somebody has dealt with it. */

@@ -43,7 +43,7 @@ export class RedisPeers implements Peers {
     return this.#membership.token;
   }
 
-  /** See `Membership.start`. @throws NameTaken; AppError store_unavailable */
+  /** See `Membership.start`. @throws NameTaken; StoreLost */
   async start(events: PeerEvents): Promise<void> {
     this.#messages.onMessage((told) => events.message(told));
     this.#messages.listenAs(this.token);

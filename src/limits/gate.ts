@@ -58,11 +58,13 @@ export class Gate implements AdmissionPort {
     return this.#admission(counts, pauses, now);
   }
 
-  /** As `admit`. The word is counted along with everything else: there is no moment between the two. */
+  /**
+   * As `admit`. The word is counted along with everything else, so that there is no moment between the two; and also where
+   * there is nothing else: a request may take more than limits count, such as a calling number.
+   */
   async admitOnce(request: AdmissionRequest, word: string): Promise<Admission | 'under_way'> {
     const { limits } = this.#options;
     const { counts, pauses, now } = this.#counted(request);
-    if (counts.length + pauses.length === 0) return this.#admission(counts, pauses, now);
     const mark = { key: `request ${word}`, windowMs: UNDER_WAY_MS, max: 1, amount: 1 };
     const taken = await limits.take([mark, ...counts], pauses, now);
     if (taken.kind === 'taken') return this.#admission([mark, ...counts], pauses, now);

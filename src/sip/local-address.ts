@@ -32,7 +32,7 @@ export class LocalAddresses {
   }
 }
 
-/** A connected UDP socket sends nothing, but the system has to choose its source address. */
+/** A connected UDP socket sends nothing, but the system has to choose its source address. Rejects where there is no way. */
 function sourceAddress(peer: Peer): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = createSocket(isIPv6(peer.address) ? 'udp6' : 'udp4');
@@ -40,10 +40,12 @@ function sourceAddress(peer: Peer): Promise<string> {
       socket.close();
       reject(error);
     });
-    socket.connect(peer.port, peer.address, () => {
+    socket.once('connect', () => {
       const { address } = socket.address();
       socket.close();
       resolve(address);
     });
+    // A callback would be given the error, and there would be no event.
+    socket.connect(peer.port, peer.address);
   });
 }

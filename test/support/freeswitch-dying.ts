@@ -1,7 +1,8 @@
 import { Secret } from '../../src/secret.ts';
 import type { ServerRef } from './freeswitch.ts';
 
-const VARIABLE = 'VOICE_OTP_TEST_SERVERS';
+// Not of the kind that the service would take for its own.
+const VARIABLE = 'TEST_DYING_SERVERS';
 
 interface Told {
   readonly drachtio: readonly ServerRef[];

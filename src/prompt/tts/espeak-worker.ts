@@ -108,7 +108,7 @@ export class EspeakWorker {
         }
       });
       // Where it cannot be started at all there is no exit.
-      child.once('error', () => {
+      child.on('error', () => {
         if (child.pid === undefined) child.emit('exit', null, null);
       });
       child.once('exit', () => {

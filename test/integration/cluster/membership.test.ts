@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import { StoreLost } from '../../../src/call/persistence.ts';
 import { NameTaken } from '../../../src/cluster/membership.ts';
 import { NodeRegister } from '../../../src/cluster/node-register.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -266,11 +267,30 @@ describeWithPeer('redis-server', 'the nodes that share a Redis', () => {
     expect(() => nodes.make('one', { leaseMs: 1000, beatMs: 300 })).toThrow(RangeError);
   });
 
-  it('cannot start without Redis, and say so', async () => {
+  it('wait for a Redis that is away while they join, and while they outlive an earlier process', async () => {
+    const first = await nodes.start('one');
+    const { token } = first.peers;
+    first.peers.close();
+    await server.stop();
+    const node = nodes.make('one');
+    const joined = nodes.begin(node);
+    await server.again();
+    await eventually(() => expect(node.peers.known().map((one) => one.token)).toContain(token));
+    await server.stop();
+    await server.again();
+    await joined;
+    expect(node.peers.isTrusted()).toBe(true);
+    expect(node.peers.isAlive(token)).toBe(false);
+    await eventually(() => expect(node.dead).toContain(token));
+  });
+
+  it('give that up where they are to end', async () => {
     await server.stop();
     try {
       const node = nodes.make('one');
-      await expect(nodes.begin(node)).rejects.toMatchObject({ code: 'store_unavailable' });
+      const joined = nodes.begin(node);
+      await node.peers.leave();
+      await expect(joined).rejects.toThrow(StoreLost);
     } finally {
       await server.again();
     }

@@ -32,6 +32,7 @@ const REQUEST: NewCallRequest = {
 };
 const ALONE = { perMinute: null, perHour: null, perDay: null, pausesSeconds: [30] };
 const TWICE = { perMinute: 2, perHour: null, perDay: null, pausesSeconds: [] };
+const EVER = { perMinute: null, perHour: null, perDay: null, pausesSeconds: [] };
 const POOL = [{ first: '+498990000100', last: '+498990000103' }];
 
 type Accept = Store['accept'];
@@ -53,7 +54,7 @@ function nodeOf(
   number: NumberLimits = ALONE,
   accept: Accept = (...all) => shared.accept(...all),
 ): Node {
-  const door = doorTo(shared, { limits: { number, prefix: { perHour: null } } }, [
+  const door = doorTo(shared, { limits: { number, prefix: { perHour: null }, country: { perHour: null } } }, [
     clientWith(),
     clientWith({ id: 'bank' }),
   ]);
@@ -153,6 +154,19 @@ function tests(store: () => Store): void {
   it('is a verification with one calling number, of a pool that has too few for two', async () => {
     const slow = held(store());
     const [here, there] = [nodeOf(store(), TWICE, slow.accept), nodeOf(store(), TWICE)];
+    const request = { to: REQUEST.to, channel: 'flash' } as const;
+    const first = here.verifications.start(request, 'shop', KEY);
+    await slow.began;
+    const second = there.verifications.start(request, 'shop', KEY);
+    await waitsOrIsAnswered(second, there);
+    slow.release();
+    const { verification } = await first;
+    expect(await second).toMatchObject({ verification: { id: verification.id }, replayed: true });
+  });
+
+  it('takes one calling number where nothing is limited either', async () => {
+    const slow = held(store());
+    const [here, there] = [nodeOf(store(), EVER, slow.accept), nodeOf(store(), EVER)];
     const request = { to: REQUEST.to, channel: 'flash' } as const;
     const first = here.verifications.start(request, 'shop', KEY);
     await slow.began;

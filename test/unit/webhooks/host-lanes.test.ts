@@ -136,6 +136,67 @@ describe('lanes of hosts', () => {
     expect(lanes.close()).toEqual(['m4']);
   });
 
+  it('keep the turns of hosts that begin to fail, and of those that are well again', async () => {
+    const { lanes, end, expectRunning } = lanesOf({ most: 4, mostOfHost: 1, longestLine: 9 });
+    for (const id of ['x', 'y']) lanes.add(id, id);
+    for (const id of ['f1', 'f2', 'f3', 'f4']) lanes.add('flaky.example', id);
+    lanes.add('w', 'w');
+    await expectRunning('x', 'y', 'f1', 'w');
+    for (const id of ['v1', 'v2']) lanes.add('v', id);
+    end('f1', 'not_taken');
+    await expectRunning('x', 'y', 'f2', 'w');
+    end('f2');
+    await expectRunning('x', 'y', 'v1', 'w');
+    end('v1');
+    await expectRunning('x', 'y', 'f3', 'w');
+  });
+
+  it('remember which hosts failed last, however many failed before', async () => {
+    const { lanes, end, expectRunning } = lanesOf({ most: 4, mostOfHost: 1, longestLine: 9 });
+    const dead = Array.from({ length: 1200 }, (_, index) => `dead${index}`);
+    for (const host of [...dead, 'a', 'b', 'c', 'd']) {
+      lanes.add(host, host);
+      end(host, 'not_taken');
+      await lanes.settled();
+    }
+    for (const host of ['a', 'b', 'c', 'd']) lanes.add(host, `${host}2`);
+    await expectRunning('a2', 'b2');
+  });
+
+  it('take their next step as quickly where thousands of hosts fail', async () => {
+    const lanes = new HostLanes({
+      most: 100,
+      mostOfHost: 1,
+      longestLine: 9,
+      work: async (id) => (id.startsWith('first') ? 'not_taken' : new Promise(() => undefined)),
+    });
+    // Looked at one after the other with each step, they would take minutes.
+    for (let host = 0; host < 200; host += 1) {
+      for (let client = 0; client < 200; client += 1) {
+        for (const id of ['first', 'second']) lanes.add(`${host}.${client}`, id, `${client}`);
+      }
+      await new Promise(setImmediate);
+    }
+    const waiting = lanes.close();
+    expect(waiting.filter((id) => id === 'first')).toEqual([]);
+    expect(waiting).toHaveLength(40_000 - 50);
+  }, 10_000);
+
+  it('hold a bounded number for one client, and some of each of its hosts', async () => {
+    const { lanes } = lanesOf({ most: 1, mostOfHost: 1, longestLine: 200 });
+    lanes.add('busy.example', 'busy');
+    const added = (host: string, count: number): number =>
+      Array.from({ length: count }, (_, index) => lanes.add(host, `${host} ${index}`, 'mallory')).filter(
+        Boolean,
+      ).length;
+    for (let host = 0; host < 10; host += 1) expect(added(`${host}.dead`, 300)).toBe(200);
+    expect(added('0.dead', 1)).toBe(0);
+    for (let host = 10; host < 8010; host += 1) expect(added(`${host}.dead`, 2)).toBe(1);
+    expect(added('more.dead', 1)).toBe(0);
+    expect(lanes.add('0.dead', 's1', 'shop')).toBe(true);
+    expect(lanes.close()).toHaveLength(10_001);
+  });
+
   it('have lines of a bounded length, and say what had not begun', async () => {
     const { lanes, end, expectRunning } = lanesOf({ most: 1, mostOfHost: 1, longestLine: 2 });
     expect(['a1', 'a2', 'a3', 'a4'].map((id) => lanes.add('a', id))).toEqual([true, true, true, false]);
