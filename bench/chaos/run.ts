@@ -152,9 +152,7 @@ function noteCpu({ nodes, carriers, redis }: Stage): void {
   ];
   // One that has ended although nobody ended it shows in the report.
   const used = pids.flatMap(([name, pid]) =>
-    pid === undefined || !existsSync(`/proc/${pid}`)
-      ? []
-      : [`${name} ${(cpuMsOf(pid) / 1000).toFixed(1)} s`],
+    pid === undefined || !existsSync(`/proc/${pid}`) ? [] : [`${name} ${(cpuMsOf(pid) / 1000).toFixed(1)} s`],
   );
   say(`CPU so far: ${used.join(', ')}`);
 }
