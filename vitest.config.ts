@@ -49,7 +49,6 @@ export default defineConfig({
   test: {
     sequence: { sequencer: LongestFirst },
     projects: [
-      // They only compute: .ci/run has them run at the lowest priority beside tests that mostly wait.
       layer('unit', 60_000, { include: ['test/unit/**/*.test.ts', ...ONLY_COMPUTES], maxWorkers: WAITING }),
       layer('contract', 60_000, {
         exclude: [...ON_SERVERS, ...ON_TIME, ...ONLY_COMPUTES],

@@ -9,6 +9,12 @@ const MAX_SAMPLES = MAX_SECONDS * SAMPLE_RATE;
 const HEADROOM = SAMPLE_RATE;
 const FIRST_CAPACITY = 30 * SAMPLE_RATE;
 
+/**
+ * Up to this the pause of a sender that lost nothing is no pause of what it says: it was kept from the processor for a
+ * moment. 100 ms.
+ */
+const LONGEST_STALL = SAMPLE_RATE / 10;
+
 /** Late packets come within this many of the newest (RFC 3550 A.1). */
 const MAX_MISORDER = 100;
 
@@ -43,6 +49,8 @@ export class Ear {
   #ignored = 0;
   #outOfRange = 0;
   #lostEarlier = 0;
+  /** Of earlier sources. */
+  #stallsEarlier: readonly Stretch[] = [];
 
   /** Packets with audio that was taken. */
   get packets(): number {
@@ -84,7 +92,7 @@ export class Ear {
     if (arrival === 'late') this.#reordered++;
     const decode = DECODERS.get(packet.payloadType);
     if (decode === undefined || packet.payload.length === 0) this.#ignored++;
-    else if (this.#place(source.positionOf(packet.timestamp), decode(packet.payload))) this.#packets++;
+    else if (this.#place(source, packet, decode(packet.payload))) this.#packets++;
     else this.#outOfRange++;
   }
 
@@ -93,19 +101,46 @@ export class Ear {
     return { sampleRate: SAMPLE_RATE, samples: this.#samples.slice(this.#begin, this.#end) };
   }
 
+  /**
+   * The same without the moments, of up to 100 ms each, in which the sender stood still and lost nothing: a jitter buffer
+   * that adapts stretches the sound over them, and whoever listens does not miss a word.
+   */
+  steady(): Pcm {
+    const { samples } = this.pcm();
+    let length = 0;
+    let from = 0;
+    for (const stall of this.#stalls()) {
+      const [begin, end] = [stall.begin - this.#begin, stall.end - this.#begin];
+      if (begin < from) continue;
+      samples.copyWithin(length, from, begin);
+      length += begin - from;
+      from = end;
+    }
+    samples.copyWithin(length, from);
+    return { sampleRate: SAMPLE_RATE, samples: samples.subarray(0, length + samples.length - from) };
+  }
+
+  #stalls(): readonly Stretch[] {
+    const all = [...this.#stallsEarlier, ...(this.#source?.stalls() ?? [])];
+    return all.toSorted((a, b) => a.begin - b.begin);
+  }
+
   #sourceOf(packet: HeardPacket): Source {
     if (this.#source === undefined || this.#source.ssrc !== packet.ssrc) {
       this.#lostEarlier = this.lost;
+      this.#stallsEarlier = this.#stalls();
       this.#source = new Source(packet, this.#end);
     }
     return this.#source;
   }
 
-  #place(at: number, audio: Int16Array): boolean {
+  #place(source: Source, { sequence, timestamp }: HeardPacket, audio: Int16Array): boolean {
+    const at = source.positionOf(timestamp);
     const end = at + audio.length;
     if (at < 0 || end - Math.min(at, this.#begin) > MAX_SAMPLES) return false;
     if (end > this.#samples.length) this.#grow(end);
     this.#samples.set(audio, at);
+    source.placed(sequence, { begin: at, end });
     this.#begin = Math.min(this.#begin, at);
     this.#end = Math.max(this.#end, end);
     return true;
@@ -120,6 +155,12 @@ export class Ear {
   }
 }
 
+/** A part of the audio, in samples. */
+interface Stretch {
+  readonly begin: number;
+  readonly end: number;
+}
+
 /** One synchronisation source: which packets of it came, and where its timestamps lie. */
 class Source {
   readonly ssrc: number | undefined;
@@ -127,6 +168,8 @@ class Source {
   readonly #firstPosition: number;
   /** Timestamp of the packet last seen under each sequence number, which come round after 65,536 packets. */
   readonly #seen = new Map<number, number>();
+  /** Where the audio of each sequence number lies. */
+  readonly #audio = new Map<number, Stretch>();
   #highest: number;
   #lowest: number;
   #expected = 0;
@@ -165,6 +208,18 @@ class Source {
     if (before <= 0 || this.#expected > MAX_MISORDER) return;
     this.#lowest = sequence;
     this.#expected += before;
+  }
+
+  placed(sequence: number, stretch: Stretch): void {
+    this.#audio.set(sequence, stretch);
+  }
+
+  /** Where it stood still for a moment between a packet and the very next one. */
+  stalls(): Stretch[] {
+    return [...this.#audio].flatMap(([sequence, { end: begin }]) => {
+      const end = this.#audio.get((sequence + 1) & 0xffff)?.begin ?? begin;
+      return end > begin && end - begin <= LONGEST_STALL ? [{ begin, end }] : [];
+    });
   }
 
   positionOf(timestamp: number): number {

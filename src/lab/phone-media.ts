@@ -103,9 +103,9 @@ export class PhoneMedia {
     return this.#cipher.dropped;
   }
 
-  /** All that was heard so far. */
+  /** All that was heard so far; see `Ear.steady`. */
   get heard(): Pcm {
-    return this.#ear?.pcm() ?? { sampleRate: 8000, samples: new Int16Array(0) };
+    return this.#ear?.steady() ?? { sampleRate: 8000, samples: new Int16Array(0) };
   }
 
   /** From the answer on, and after each new negotiation. */

@@ -10,8 +10,6 @@ import { freePorts, freeRtpPorts, PeerGone, PeerProcess } from './peers.ts';
 const DEPLOY = fileURLToPath(new URL('../../deploy', import.meta.url));
 /** What drachtio is started with where a test brings nothing of its own. */
 export const DRACHTIO_CONFIG = join(DEPLOY, 'drachtio/drachtio.conf.xml');
-/** As in operation: a machine that is busy with tests would tear gaps into what it says, and miss re-INVITEs. */
-const PRIORITY = process.getuid?.() === 0 ? '-rp' : '-np';
 const HOST = '127.0.0.1';
 /** Two for each call of a test, RTP and RTCP. */
 const RTP_PORTS = 400;
@@ -125,7 +123,7 @@ export async function startFreeswitch(
       `-${name}`,
       join(folder, name),
     ]);
-    const args = ['-nf', '-nc', '-nonat', PRIORITY, '-conf', join(folder, 'conf'), ...places];
+    const args = ['-nf', '-nc', '-nonat', '-np', '-conf', join(folder, 'conf'), ...places];
     const start = () =>
       PeerProcess.start('freeswitch', args, { cwd: folder, ready: () => assertProfileRuns(port, secret) });
     try {

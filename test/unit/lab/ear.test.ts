@@ -71,6 +71,32 @@ describe('Ear', () => {
     expect(ear.lost).toBe(0);
   });
 
+  it('hears a sender that stood still for a moment without a hole, where that is asked for', () => {
+    // 28 ms late from the fourth on, and 100 ms more from the eighth on.
+    const shifts = STREAM.map((_, n) => (n < 4 ? 0 : n < 8 ? 224 : 1024));
+    const stream = STREAM.map((one, n) => ({ ...one, timestamp: (one.timestamp + (shifts[n] ?? 0)) >>> 0 }));
+    for (const order of [stream, stream.toReversed()]) {
+      const ear = heard(order);
+      expect(ear.pcm().samples).toHaveLength(12 * TICKS + 1024);
+      expect(ear.steady()).toEqual(heard(STREAM).pcm());
+    }
+    const lossy = heard(stream.filter((_, n) => n !== 4));
+    expect(lossy.steady().samples).toHaveLength(12 * TICKS + 224);
+  });
+
+  it('hears a pause of more than 100 ms as such in any case', () => {
+    const later = packet(1, { timestamp: (0xffff_fd00 + TICKS + 801) >>> 0 });
+    expect(heard([packet(0), later]).steady().samples).toHaveLength(2 * TICKS + 801);
+  });
+
+  it('closes the holes of one source after another', () => {
+    const stalled = (n: number, ssrc: number) =>
+      packet(n, { ssrc, timestamp: (0xffff_fd00 + n * (TICKS + 240)) >>> 0 });
+    const ear = heard([stalled(0, 1), stalled(1, 1), stalled(2, 2), stalled(3, 2)]);
+    expect(ear.pcm().samples).toHaveLength(4 * TICKS + 480);
+    expect(ear.steady()).toEqual(heard(STREAM.slice(0, 4)).pcm());
+  });
+
   it('gives the same audio for any order and any duplicates', () => {
     fc.assert(
       fc.property(
@@ -139,6 +165,7 @@ describe('Ear', () => {
       fc.property(fc.array(any, { maxLength: 20 }), (packets) => {
         const ear = heard(packets);
         expect(ear.pcm().samples.length).toBeLessThanOrEqual(300 * 8000);
+        expect(ear.steady().samples.length).toBeLessThanOrEqual(ear.pcm().samples.length);
         const { packets: taken, duplicates, ignored, outOfRange } = ear;
         expect(taken + duplicates + ignored + outOfRange).toBe(packets.length);
       }),
