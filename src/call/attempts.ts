@@ -1,6 +1,7 @@
 import type { CallEvent, Codec, Engine, LegEnd, LegWire } from '../engine/engine.ts';
 import { AppError } from '../errors.ts';
 import { NO_MARKS } from '../prompt/delivered.ts';
+import { timeLimit } from '../time-limit.ts';
 import type { BreakerPass } from '../trunk/breaker.ts';
 import { verdictOf } from '../trunk/breaker.ts';
 import type { Capacity, Permit } from '../trunk/capacity.ts';
@@ -324,7 +325,7 @@ export class Attempts {
   async #mayDial(moment: () => Promise<void>): Promise<void> {
     const { isTrusted, token, settings } = this.#ports;
     const { storePatienceMs } = settings;
-    const patience = (): AbortSignal => AbortSignal.any([this.#signal, AbortSignal.timeout(storePatienceMs)]);
+    const patience = (): AbortSignal => timeLimit(storePatienceMs, this.#signal);
     await insist(moment, patience);
     while (!isTrusted()) {
       await insist(async () => {

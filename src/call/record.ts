@@ -1,5 +1,6 @@
 import type { CallEvent } from '../engine/engine.ts';
 import type { Store } from '../store/store.ts';
+import { timeLimit } from '../time-limit.ts';
 import type { AttemptContext } from './apply.ts';
 import { apply, endCall } from './apply.ts';
 import type { Call } from './call.ts';
@@ -126,7 +127,7 @@ export class CallRecord {
       case 'trying':
         saved = await insist(
           () => store.saveCall(call),
-          () => AbortSignal.any([giveUp(), this.#hangUp, AbortSignal.timeout(storePatienceMs)]),
+          () => timeLimit(storePatienceMs, giveUp(), this.#hangUp),
         );
         break;
       case 'sent':

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { insist } from '../call/persistence.ts';
 import type { RedisClient } from '../redis/script.ts';
+import { timeLimit } from '../time-limit.ts';
 import type { Survey } from './node-register.ts';
 import { NodeRegister } from './node-register.ts';
 import type { Look, Still } from './observations.ts';
@@ -295,7 +296,7 @@ export class Membership {
 
   /** For the start: whoever has not joined yet has no calls that would not wait. */
   #insist<T>(work: () => Promise<T>): Promise<T> {
-    return insist(work, () => AbortSignal.any([this.#over.signal, AbortSignal.timeout(START_MS)]));
+    return insist(work, () => timeLimit(START_MS, this.#over.signal));
   }
 
   /** A token is no more: says so until somebody has dealt with it. */

@@ -2,6 +2,7 @@ import { AppError } from '../errors.ts';
 import type { OutboundResponse } from '../outbound/guarded-fetch.ts';
 import { OutboundError } from '../outbound/outbound-error.ts';
 import type { Playlist, PlaylistItem } from '../prompt/playlist.ts';
+import { timeLimit } from '../time-limit.ts';
 import { documentText } from './document-text.ts';
 import { MAX_ITEMS, readRcml } from './rcml.ts';
 import { RcmlError } from './rcml-error.ts';
@@ -80,9 +81,9 @@ export class RcmlSource {
     }
     this.#running.push(clientId);
     try {
-      const end = AbortSignal.timeout(timeoutMs);
+      const end = timeLimit(timeoutMs);
       if (fallback === undefined) return await this.#told('Url', first, fields, end);
-      const share = AbortSignal.any([end, AbortSignal.timeout(timeoutMs * FIRST_SHARE)]);
+      const share = timeLimit(timeoutMs * FIRST_SHARE, end);
       const told = await this.#told('Url', first, fields, share).catch((error: unknown) => refusal(error));
       if (!(told instanceof AppError)) return told;
       return await this.#told('FallbackUrl', fallback, fields, end).catch((error: unknown) => {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Authorization } from '../../sip/authorization.ts';
 import type { SipHeader } from '../../sip/message.ts';
+import { timeLimit } from '../../time-limit.ts';
 import type { CallEvent, LegEnd, LegWire, TextLeg } from '../engine.ts';
 import { LegClock } from './leg-clock.ts';
 import { resultOf } from './leg-end.ts';
@@ -59,7 +60,7 @@ export async function* carryText(
     for (let cseq = 1; ; cseq++) {
       if (signal.aborted) return yield ended({ kind: 'canceled' });
       const headers = headersOf(text, { sipCallId, fromTag, cseq, userAgent }, authorization);
-      const patience = AbortSignal.any([signal, AbortSignal.timeout(text.timeoutMs)]);
+      const patience = timeLimit(text.timeoutMs, signal);
       const sent = (): void => wire?.sent();
       const result = await sender.send({ headers, body: text.body.reveal() }, patience, sent);
       if (cseq > 1 || !isAnswered(result, authorization)) {

@@ -151,22 +151,12 @@ function tests(store: () => Store): void {
     expect((await second).call.id).toBe(call.id);
   });
 
-  it('is a verification with one calling number, of a pool that has too few for two', async () => {
+  it.each([
+    ['of a pool that has too few for two', TWICE],
+    ['where nothing is limited either', EVER],
+  ])('is a verification with one calling number, %s', async (_, settings) => {
     const slow = held(store());
-    const [here, there] = [nodeOf(store(), TWICE, slow.accept), nodeOf(store(), TWICE)];
-    const request = { to: REQUEST.to, channel: 'flash' } as const;
-    const first = here.verifications.start(request, 'shop', KEY);
-    await slow.began;
-    const second = there.verifications.start(request, 'shop', KEY);
-    await waitsOrIsAnswered(second, there);
-    slow.release();
-    const { verification } = await first;
-    expect(await second).toMatchObject({ verification: { id: verification.id }, replayed: true });
-  });
-
-  it('takes one calling number where nothing is limited either', async () => {
-    const slow = held(store());
-    const [here, there] = [nodeOf(store(), EVER, slow.accept), nodeOf(store(), EVER)];
+    const [here, there] = [nodeOf(store(), settings, slow.accept), nodeOf(store(), settings)];
     const request = { to: REQUEST.to, channel: 'flash' } as const;
     const first = here.verifications.start(request, 'shop', KEY);
     await slow.began;
