@@ -10,6 +10,9 @@ import type { LegOverrides } from '../../support/legs.ts';
 import { eventsOf, legTo } from '../../support/legs.ts';
 
 const CLI = '+441614960716';
+/** Times, names and ports, which have any digits. */
+const BY_CHANCE =
+  /\d{4}-\d\d-\d\dT[\d:.]+Z|branch=[\w.]+|tag=\w+|Call-ID: \S+|o=- \d+ \d+|127\.0\.0\.1:\d+|m=audio \d+/g;
 
 let carrier: LabCarrier;
 let engine: EmbeddedEngine;
@@ -98,7 +101,7 @@ describe('the trace of a real call', () => {
     const flash = { ringHoldMs: 100, maxRingMs: 2000, onAnswer: 'hangup' } as const;
     const found = await carry('000', { flash, prompt: null });
     expect(whole.map(({ text }) => text).join('')).toContain(CLI);
-    expect(traceText(found)).not.toMatch(/0716|496/);
+    expect(traceText(found).replaceAll(BY_CHANCE, '')).not.toMatch(/0716|496/);
     expect(traceText(found)).toContain('P-Asserted-Identity: <sip:+4416•••@127.0.0.1>');
   });
 });
