@@ -11,6 +11,7 @@ import { ClientRegistry } from './clients/registry.ts';
 import type { Config } from './config.ts';
 import type { Engine } from './engine/engine.ts';
 import { engineOf, startComplaint } from './engine-choice.ts';
+import { countriesOf } from './page/countries.ts';
 import type { LabDesk } from './page/lab-desk.ts';
 import type { PromptLibrary } from './prompt/library.ts';
 import { type ConfigChanges, compare } from './reload.ts';
@@ -154,6 +155,11 @@ export async function startApp(config: Config, { logger, onWire, desk }: Surroun
       engine,
       page: {
         cookieKey: new Secret(vault.fingerprint('cookies of the page')),
+        countries: (id) =>
+          countriesOf(
+            config.destinations.countries,
+            id === null ? null : (clients.get(id)?.countries ?? null),
+          ),
         lab: desk === undefined ? undefined : { desk, callOf: (sipCallId) => trace.callOf(sipCallId) },
       },
       queues: () => backing.queues,

@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { CallFeed } from '../call/feed.ts';
+import type { Country } from '../page/countries.ts';
 import type { LabDesk } from '../page/lab-desk.ts';
 import type { Surface } from '../page/sheet.ts';
 import type { Secret } from '../secret.ts';
@@ -13,6 +14,8 @@ import { cookieTerms } from './try-visitor.ts';
 export interface PagePorts {
   /** Signs the page's cookies; the same for all nodes. */
   readonly cookieKey: Secret;
+  /** Those that may be called at the moment, for whom the page acts. */
+  readonly countries: (clientId: string | null) => readonly Country[];
   /** In the lab: the phones that its visitors play, and to which call a SIP dialog belongs. */
   readonly lab?: { readonly desk: LabDesk; readonly callOf: CallTrace['callOf'] } | undefined;
 }

@@ -46,10 +46,12 @@ export function verificationPages(api: Api, room: TryRoom): void {
   const { verifications, clientId, surface } = room;
   const form = (request: FastifyRequest, reply: FastifyReply, filled: Partial<StartForm>): FastifyReply => {
     const channels = channelsOf(room);
+    const countries = room.page.countries(clientId);
     const country =
       room.page.lab !== undefined ? LAB_COUNTRY : countryOfLanguages(request.headers['accept-language']);
     const whole: StartForm = {
-      country: country ?? COUNTRY,
+      countries,
+      country: [country, COUNTRY].find((one) => countries.some(({ code }) => code === one)) ?? '',
       number: '',
       channel: 'voice',
       channels,

@@ -27,6 +27,19 @@ function namedCountries(): readonly Country[] {
     .toSorted((a, b) => a.name.localeCompare(b.name, 'en'));
 }
 
+/**
+ * Those that may be called, for the drop-down.
+ *
+ * @param lists what may be called by each of several rules, ISO 3166-1 alpha-2; `all` and null leave it to the others
+ * @returns every country where none is left: whoever chooses one is told why it cannot be called
+ */
+export function countriesOf(...lists: readonly ('all' | readonly string[] | null)[]): readonly Country[] {
+  const open = COUNTRIES.filter(({ code }) =>
+    lists.every((list) => list === 'all' || list === null || list.includes(code)),
+  );
+  return open.length === 0 ? COUNTRIES : open;
+}
+
 /** The country of a code, in whichever letters it is written. */
 export function countryOf(code: string): Country | undefined {
   return COUNTRIES.find((country) => country.code === code.toUpperCase());

@@ -1,5 +1,5 @@
 import type { Channel } from '../verification/verification.ts';
-import { COUNTRIES } from './countries.ts';
+import type { Country } from './countries.ts';
 import type { Html } from './html.ts';
 import { html } from './html.ts';
 import type { Surface } from './sheet.ts';
@@ -7,6 +7,8 @@ import { sheet } from './sheet.ts';
 
 /** What the form holds when it is shown, such as what was wrong in it. */
 export interface StartForm {
+  /** Those to choose from. */
+  readonly countries: readonly Country[];
   readonly country: string;
   readonly number: string;
   readonly channel: Channel;
@@ -46,13 +48,14 @@ ${numbers.length === 0 ? '' : labNumbers(numbers)}
   });
 }
 
-function startForm({ country, number, channel, channels, token, complaint }: StartForm): Html {
+function startForm(form: StartForm): Html {
+  const { countries, country, number, channel, channels, token, complaint } = form;
   const isBad = complaint?.about === 'number';
   return html`<form method="post" action="/try" class="stack">
 <input type="hidden" name="_csrf" value="${token}">
 <div class="pair">
 <div class="field"><label for="country">Country</label>
-<select id="country" name="country" autocomplete="country">${COUNTRIES.map(
+<select id="country" name="country" autocomplete="country">${countries.map(
     ({ code, name, callingCode }) =>
       html`<option value="${code}"${code === country ? html` selected` : ''}>${name} (+${callingCode})</option>`,
   )}</select></div>

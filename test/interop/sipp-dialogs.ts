@@ -65,7 +65,7 @@ export function describeDialogs(runs: Runs): void {
     );
 
     it.concurrent('answers UPDATE, with a session timer and with a new offer', async () => {
-      const result = await runs.run({ scenario: 'update', leg: { prompt: tone(600) } });
+      const result = await runs.run({ scenario: 'update', leg: { prompt: tone(2000) } });
       assertAll(result, `trying ${SAID}`, FINISHED);
       for (const stream of result.streams) expect(longestGapMs(stream)).toBeGreaterThan(400);
     });

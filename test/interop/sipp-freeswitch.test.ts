@@ -1,10 +1,11 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { describeWithPeer } from '../support/peers.ts';
 import { Runs } from '../support/peers-calls.ts';
 import { freeswitchEngines } from '../support/peers-engines.ts';
 import { describeCalls } from './sipp-calls.ts';
 import { describeDeviations } from './sipp-deviations.ts';
 import { describeDialogs } from './sipp-dialogs.ts';
+import { describeFlash } from './sipp-flash.ts';
 import { describeRaces } from './sipp-races.ts';
 
 describeWithPeer(
@@ -18,6 +19,11 @@ describeWithPeer(
     describeCalls(runs);
     describeDialogs(runs);
     describeRaces(runs);
+
+    // They have servers of their own: meanwhile those of the runs forget.
+    describe('that flash', () => {
+      describeFlash(freeswitchEngines());
+    });
 
     it('leaves nothing behind', async () => {
       expect(await runs.end()).toEqual({ held: {}, open: {} });

@@ -86,6 +86,9 @@ describe('the page where the API has keys', () => {
 
   it('tells what the configuration does not allow', async () => {
     const browser = browserWith(web.key);
+    expect((await browser.open('/try')).text.match(/<option[^]*?<\/option>/g)).toEqual([
+      '<option value="GB">United Kingdom (+44)</option>',
+    ]);
     const page = await browser.submit(await browser.open('/try'), '/try', {
       country: 'DE',
       number: '030 1234567',

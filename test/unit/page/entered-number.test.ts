@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { COUNTRIES, countryOf, countryOfLanguages } from '../../../src/page/countries.ts';
+import { COUNTRIES, countriesOf, countryOf, countryOfLanguages } from '../../../src/page/countries.ts';
 import { enteredParts, readableNumber, readEnteredNumber } from '../../../src/page/entered-number.ts';
 
 describe('readEnteredNumber', () => {
@@ -53,6 +53,17 @@ describe('the countries', () => {
     expect(COUNTRIES.filter(({ name, code }) => name === code)).toEqual([]);
     const names = COUNTRIES.map(({ name }) => name);
     expect(names).toEqual(names.toSorted((a, b) => a.localeCompare(b, 'en')));
+  });
+
+  it.each([
+    ['all', null, COUNTRIES.length],
+    [['GB', 'DE', 'AT'], null, 3],
+    [['GB', 'DE', 'AT'], ['AT', 'CH'], 1],
+    ['all', ['AT', 'CH'], 2],
+    [[], null, COUNTRIES.length],
+    [['GB'], ['AT'], COUNTRIES.length],
+  ] as const)('that may be called by %j and %j are %i', (allowed, own, count) => {
+    expect(countriesOf(allowed, own)).toHaveLength(count);
   });
 
   it.each([

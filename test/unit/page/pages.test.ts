@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createCall } from '../../../src/call/call.ts';
+import { COUNTRIES } from '../../../src/page/countries.ts';
 import { deskParts } from '../../../src/page/desk-panel.ts';
 import type { DeskPhone } from '../../../src/page/lab-desk.ts';
 import type { Rung } from '../../../src/page/ladder.ts';
@@ -13,6 +14,7 @@ import type { VerificationView } from '../../../src/verification/service.ts';
 const EVIL = `"><script>alert('x')</script>`;
 const SURFACE: Surface = { files: { style: '/s.css', script: '/s.js', icon: '/i.svg' }, isLab: false };
 const FORM = {
+  countries: COUNTRIES,
   country: 'GB',
   number: '',
   channel: 'voice',
