@@ -9,7 +9,7 @@ import {
 import { parseCSeq, topVia } from './header.ts';
 import { header, type SipRequest, type SipResponse } from './message.ts';
 import { TimerSet } from './timer-set.ts';
-import type { SipTimers } from './timers.ts';
+import { type SipTimers, transactionMs } from './timers.ts';
 import type { Peer } from './transport.ts';
 
 /** What the user of a client transaction is told; each call may be the last one but the first two. */
@@ -31,6 +31,8 @@ export interface ClientHandle {
   hush(): void;
   /** Destroys the transaction: what still arrives for it is dropped. */
   forget(): void;
+  /** As `forget`, once a far end that goes on sending its 2xx has given up (64 × T1, RFC 3261 §13.3.1.4). */
+  linger(): void;
 }
 
 type Send = (request: SipRequest, peer: Peer) => Promise<void>;
@@ -40,7 +42,7 @@ interface Entry {
   readonly request: SipRequest;
   readonly peer: Peer;
   readonly listener: ClientListener;
-  readonly timers: TimerSet<ClientTimer>;
+  readonly timers: TimerSet<ClientTimer | 'linger'>;
   /** After the connection that it was sent over had ended. */
   sentAgain: boolean;
 }
@@ -75,6 +77,7 @@ export class ClientTransactions {
       peer,
       hush: () => this.#input(key, { type: 'hush' }),
       forget: () => this.#forget(key, entry),
+      linger: () => this.#linger(key, entry),
     };
   }
 
@@ -113,6 +116,11 @@ export class ClientTransactions {
     if (this.#entries.get(key) !== entry) return;
     entry.timers.clear();
     this.#entries.delete(key);
+  }
+
+  #linger(key: string, entry: Entry): void {
+    if (this.#entries.get(key) !== entry) return;
+    entry.timers.start('linger', transactionMs(this.#timers), () => this.#forget(key, entry));
   }
 
   #input(key: string, input: ClientInput, response?: SipResponse, error?: Error): void {

@@ -330,9 +330,13 @@ export class Invite {
     return { ...NOBODY, response };
   }
 
-  /** An INVITE that has had a provisional response has no timer of its own that would end it. */
+  /**
+   * An INVITE that has had a provisional response has no timer of its own that would end it. A phone whose answer found
+   * nobody sends it again, seconds later as it may be: it is hung up then.
+   */
   #abandon(failure: InviteFailure): void {
-    this.#handle?.forget();
+    if (failure.kind === 'gone') this.#handle?.linger();
+    else this.#handle?.forget();
     this.#fail(failure);
   }
 
