@@ -149,7 +149,12 @@ describeWithPeer('tshark', 'limits of trunks, as the wire has them', () => {
       PREFIXES.paced,
       Array.from({ length: 50 }, () => '486'),
     );
-    const before = await useOf(client, 'paced');
+    // What was accepted waits a moment later.
+    const before = await eventually(async () => {
+      const use = await useOf(client, 'paced');
+      expect(use.waiting + carriers.paced.calls.length).toBeGreaterThanOrEqual(50);
+      return use;
+    });
     for (const id of ids.slice(45, 48)) await client.ask('DELETE', `/v1/calls/${id}`);
     waiting = [before.waiting, (await useOf(client, 'paced')).waiting];
     const dialled = (count: number): Promise<void> =>
