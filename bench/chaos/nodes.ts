@@ -3,7 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { eventually } from '../../test/support/eventually.ts';
-import { freePorts, freeRtpPorts } from '../../test/support/peers.ts';
+import { freePorts, freeRtpPorts } from '../../test/support/free-ports.ts';
 import type { TrunkTerms } from './judge-wire.ts';
 import { endProcess, startScript } from './process.ts';
 

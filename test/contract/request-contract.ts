@@ -5,8 +5,9 @@ import { Secret } from '../../src/secret.ts';
 import { parseCSeq } from '../../src/sip/header.ts';
 import { header, parseMessage, type SipRequest } from '../../src/sip/message.ts';
 import { eventually } from '../support/eventually.ts';
+import { freePorts } from '../support/free-ports.ts';
 import { LAB_CREDENTIALS, startCarrier } from '../support/lab.ts';
-import { freePorts } from '../support/peers.ts';
+
 import type { EngineUnderTest } from './engine-contract.ts';
 
 /** What every engine does with requests outside of calls; each adapter has one visible file that runs this. */

@@ -4,8 +4,9 @@ import type { LabCarrier } from '../../src/lab/carrier.ts';
 import { Secret } from '../../src/secret.ts';
 import { header, parseMessage, type SipRequest } from '../../src/sip/message.ts';
 import { eventually } from '../support/eventually.ts';
+import { freePorts } from '../support/free-ports.ts';
 import { LAB_CREDENTIALS, startCarrier } from '../support/lab.ts';
-import { freePorts } from '../support/peers.ts';
+
 import type { EngineUnderTest } from './engine-contract.ts';
 
 const NUMBER = '+442079460';

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Secret } from '../../src/secret.ts';
-import { freePorts, freeRtpPorts, PeerGone, PeerProcess } from './peers.ts';
+import { freePorts, freeRtpPorts } from './free-ports.ts';
+import { PeerGone, PeerProcess } from './peers.ts';
 
 const DEPLOY = fileURLToPath(new URL('../../deploy', import.meta.url));
 /** What drachtio is started with where a test brings nothing of its own. */

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import type { Pcm } from '../../src/media/pcm.ts';
 import { parseWav } from '../../src/media/wav.ts';
 import type { TlsCertificate } from '../../src/sip/tls-trust.ts';
-import { freePorts, PeerGone, PeerProcess } from './peers.ts';
+import { freePorts } from './free-ports.ts';
+import { PeerGone, PeerProcess } from './peers.ts';
 
 const TRIES = 3;
 /** SIP over UDP and TCP, SIP over TLS on the next port, remote control, and two for RTP and RTCP of a call. */

@@ -2,7 +2,8 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { assertBound, freePorts, PeerGone, PeerProcess } from './peers.ts';
+import { freePorts } from './free-ports.ts';
+import { assertBound, PeerGone, PeerProcess } from './peers.ts';
 
 const SCENARIOS = fileURLToPath(new URL('../interop/sipp/', import.meta.url));
 /** How often another port is tried where somebody else took the one that was free. */

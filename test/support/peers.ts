@@ -1,9 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { randomInt } from 'node:crypto';
-import { createSocket } from 'node:dgram';
 import { accessSync, constants } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { eventually } from './eventually.ts';
@@ -167,60 +164,6 @@ export class PeerProcess {
 
 /** A peer that ended before it was ready: its port was taken in the meantime, say. */
 export class PeerGone extends Error {}
-
-/** Below the ports that systems give out for port 0, and below those that we use for RTP, so that nobody gets one by chance. */
-const FIRST_PORT = 10_000;
-const LAST_PORT = 16_000;
-
-/** A peer may bind a port of its own much later, for its first call: nobody else gets it until then. */
-const given = new Set<number>();
-
-/** The first of so many neighbouring ports, even, that nobody on loopback has over UDP or TCP at the moment. */
-export async function freePorts(count: number): Promise<number> {
-  for (;;) {
-    const first = 2 * randomInt(FIRST_PORT / 2, LAST_PORT / 2);
-    const ports = Array.from({ length: count }, (_, i) => first + i);
-    if (ports.some((port) => given.has(port))) continue;
-    for (const port of ports) given.add(port);
-    const free = await Promise.all(ports.flatMap((port) => [isFreeUdp(port), isFreeTcp(port)]));
-    if (free.every(Boolean)) return first;
-  }
-}
-
-/** Below the ports that systems give out for port 0. */
-const FIRST_RTP_PORT = 16_500;
-const LAST_RTP_PORT = 32_000;
-
-/** The first of a range of UDP ports, even, that nobody has bound at the moment (proc(5)). */
-export async function freeRtpPorts(count: number): Promise<number> {
-  const rows = (await readFile('/proc/net/udp', 'utf8')).split('\n').slice(1);
-  const bound = rows.map((row) => Number.parseInt(row.trim().split(/\s+/)[1]?.split(':')[1] ?? '', 16));
-  for (;;) {
-    const first = 2 * randomInt(FIRST_RTP_PORT / 2, (LAST_RTP_PORT - count) / 2);
-    if ([...bound, ...given].some((port) => port >= first && port < first + count)) continue;
-    for (let port = first; port < first + count; port++) given.add(port);
-    return first;
-  }
-}
-
-function isFreeUdp(port: number): Promise<boolean> {
-  const socket = createSocket('udp4');
-  return new Promise((resolve) => {
-    socket.once('error', () => {
-      socket.close();
-      resolve(false);
-    });
-    socket.bind({ port, exclusive: true }, () => socket.close(() => resolve(true)));
-  });
-}
-
-function isFreeTcp(port: number): Promise<boolean> {
-  const server = createServer();
-  return new Promise((resolve) => {
-    server.once('error', () => resolve(false));
-    server.listen({ port, exclusive: true }, () => server.close(() => resolve(true)));
-  });
-}
 
 /**
  * Throws unless somebody has bound the port. Asked of the system's tables (proc(5)): to try it oneself would

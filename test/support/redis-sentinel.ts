@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { eventually } from './eventually.ts';
-import { freePorts, mortal } from './peers.ts';
+import { freePorts } from './free-ports.ts';
+import { mortal } from './peers.ts';
 import { RedisServer } from './redis-server.ts';
 
 const HOST = '127.0.0.1';

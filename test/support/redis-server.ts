@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { eventually } from './eventually.ts';
-import { freePorts, mortal } from './peers.ts';
+import { freePorts } from './free-ports.ts';
+import { mortal } from './peers.ts';
 
 /** Loading what it had written, on a machine that is busy. */
 const READY_MS = 20_000;

@@ -8,7 +8,8 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseComposeFile } from '../../deploy/compose-file.ts';
 import { eventually } from '../support/eventually.ts';
-import { describeWithPeer, freePorts, PeerProcess } from '../support/peers.ts';
+import { freePorts } from '../support/free-ports.ts';
+import { describeWithPeer, PeerProcess } from '../support/peers.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const TEXT = readFileSync(join(ROOT, 'deploy/haproxy/haproxy.cfg'), 'utf8');

@@ -10,7 +10,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { parseComposeFile } from '../../deploy/compose-file.ts';
 import { loadConfig } from '../../src/config.ts';
 import { eventually } from '../support/eventually.ts';
-import { describeWithPeer, freePorts, mortal } from '../support/peers.ts';
+import { freePorts } from '../support/free-ports.ts';
+import { describeWithPeer, mortal } from '../support/peers.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const NODE_SCRIPT = join(ROOT, 'deploy/voice-otp/node.sh');

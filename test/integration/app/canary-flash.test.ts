@@ -6,10 +6,11 @@ import { shownCaller } from '../../../src/lab/caller-id.ts';
 import type { LabCall, LabCarrier } from '../../../src/lab/carrier.ts';
 import { findCodes, type Place, placesIn } from '../../support/app/canary.ts';
 import type { Client, Json } from '../../support/app/client.ts';
-import { freeSipPort, type Served, serve } from '../../support/app/process.ts';
+import { type Served, serve } from '../../support/app/process.ts';
 import { shortSounds } from '../../support/app/short-sounds.ts';
 import { LAB_TRUNK, type Settings, testSettings } from '../../support/app/site.ts';
 import { eventually } from '../../support/eventually.ts';
+import { freePorts } from '../../support/free-ports.ts';
 import { startCarrier } from '../../support/lab.ts';
 
 /** Of the pool; the numbers in between are nowhere else. */
@@ -38,7 +39,7 @@ beforeAll(async () => {
   const defaults = testSettings(data);
   settings = {
     ...defaults,
-    sip: { ...defaults.sip, port: await freeSipPort() },
+    sip: { ...defaults.sip, port: await freePorts(1) },
     sounds: { folder: sounds },
     flash: {
       ringHoldMs: 1500,

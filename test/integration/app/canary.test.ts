@@ -12,10 +12,11 @@ import { encodeKeyPress } from '../../../src/media/telephone-event.ts';
 import { PromptLibrary } from '../../../src/prompt/library.ts';
 import { FORMS, findCodes, type Place, placesIn } from '../../support/app/canary.ts';
 import type { Client, Json } from '../../support/app/client.ts';
-import { freeSipPort, type Served, serve } from '../../support/app/process.ts';
+import { type Served, serve } from '../../support/app/process.ts';
 import { shortSounds } from '../../support/app/short-sounds.ts';
 import { LAB_TRUNK, type Settings, testSettings } from '../../support/app/site.ts';
 import { eventually } from '../../support/eventually.ts';
+import { freePorts } from '../../support/free-ports.ts';
 import { startCarrier } from '../../support/lab.ts';
 import { MadeUpTts } from '../../support/made-up-tts.ts';
 import { TTS_KEY, TtsServer } from '../../support/tts-server.ts';
@@ -77,7 +78,7 @@ describe('a code', () => {
     const defaults = testSettings(data);
     settings = {
       ...defaults,
-      sip: { ...defaults.sip, port: await freeSipPort() },
+      sip: { ...defaults.sip, port: await freePorts(1) },
       sounds: { folder: sounds },
       speech: {
         ...defaults.speech,

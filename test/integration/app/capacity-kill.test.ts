@@ -7,10 +7,11 @@ import { header } from '../../../src/sip/message.ts';
 import { SqliteStore } from '../../../src/store/sqlite.ts';
 import { allEnded, burst } from '../../support/app/bursts.ts';
 import type { CallJson } from '../../support/app/client.ts';
-import { freeSipPort, type Served, serve } from '../../support/app/process.ts';
+import { type Served, serve } from '../../support/app/process.ts';
 import { type OnRequest, RawPeer } from '../../support/app/raw-peer.ts';
 import { LAB_TRUNK, type Settings, testSettings } from '../../support/app/site.ts';
 import { eventually } from '../../support/eventually.ts';
+import { freePorts } from '../../support/free-ports.ts';
 import { startCarrier } from '../../support/lab.ts';
 import { describeWithPeer } from '../../support/peers.ts';
 import {
@@ -80,7 +81,7 @@ describeWithPeer('tshark', 'kill -9 in the middle of a burst', () => {
     const defaults = testSettings(folder);
     settings = {
       ...defaults,
-      sip: { ...defaults.sip, port: await freeSipPort() },
+      sip: { ...defaults.sip, port: await freePorts(1) },
       log: { level: 'info' },
       calls: { ...defaults.calls, queueMs: 60_000 },
       trunks: [

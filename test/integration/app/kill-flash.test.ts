@@ -5,9 +5,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { shownCaller } from '../../../src/lab/caller-id.ts';
 import type { LabCall, LabCarrier } from '../../../src/lab/carrier.ts';
 import type { Client, Json } from '../../support/app/client.ts';
-import { freeSipPort, type Served, serve } from '../../support/app/process.ts';
+import { type Served, serve } from '../../support/app/process.ts';
 import { LAB_TRUNK, type Settings, testSettings } from '../../support/app/site.ts';
 import { eventually } from '../../support/eventually.ts';
+import { freePorts } from '../../support/free-ports.ts';
 import { startCarrier } from '../../support/lab.ts';
 
 const FLASH_POOL = [{ first: '+498990007100', last: '+498990007299' }];
@@ -25,7 +26,7 @@ beforeAll(async () => {
   const defaults = testSettings(folder);
   settings = {
     ...defaults,
-    sip: { ...defaults.sip, port: await freeSipPort() },
+    sip: { ...defaults.sip, port: await freePorts(1) },
     log: { level: 'info' },
     flash: { ringHoldMs: 500, voiceAfterSeconds: 60 },
     trunks: [{ ...LAB_TRUNK, port: carrier.port, flashPool: FLASH_POOL }],

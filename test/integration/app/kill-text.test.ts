@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { LabCarrier } from '../../../src/lab/carrier.ts';
 import { header, parseMessage } from '../../../src/sip/message.ts';
-import { freeSipPort, type Served, serve } from '../../support/app/process.ts';
+import { type Served, serve } from '../../support/app/process.ts';
 import { LAB_TRUNK, type Settings, testSettings } from '../../support/app/site.ts';
 import { eventually } from '../../support/eventually.ts';
+import { freePorts } from '../../support/free-ports.ts';
 import { startCarrier } from '../../support/lab.ts';
 
 const SILENT = '+442079460000';
@@ -30,7 +31,7 @@ beforeAll(async () => {
   const defaults = testSettings(folder);
   settings = {
     ...defaults,
-    sip: { ...defaults.sip, port: await freeSipPort() },
+    sip: { ...defaults.sip, port: await freePorts(1) },
     log: { level: 'info' },
     trunks: ['lab', 'second'].map((id) => ({ ...LAB_TRUNK, id, port: carrier.port, sms: {} })),
   };

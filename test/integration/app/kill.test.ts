@@ -6,10 +6,11 @@ import type { LabCall, LabCarrier } from '../../../src/lab/carrier.ts';
 import { Recogniser } from '../../../src/lab/recogniser.ts';
 import { PromptLibrary } from '../../../src/prompt/library.ts';
 import type { CallJson, Client, Json } from '../../support/app/client.ts';
-import { freeSipPort, type Served, serve } from '../../support/app/process.ts';
+import { type Served, serve } from '../../support/app/process.ts';
 import { shortSounds } from '../../support/app/short-sounds.ts';
 import { LAB_TRUNK, type Settings, testSettings } from '../../support/app/site.ts';
 import { eventually } from '../../support/eventually.ts';
+import { freePorts } from '../../support/free-ports.ts';
 import { startCarrier } from '../../support/lab.ts';
 
 const number = (suffix: string): string => `+442079460${suffix}`;
@@ -42,7 +43,7 @@ async function prepare(): Promise<Home> {
   const defaults = testSettings(folder);
   const settings: Settings = {
     ...defaults,
-    sip: { ...defaults.sip, port: await freeSipPort() },
+    sip: { ...defaults.sip, port: await freePorts(1) },
     log: { level: 'info' },
     sounds: { folder: sounds },
     trunks: [{ ...LAB_TRUNK, port: carrier.port }],

@@ -7,10 +7,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Client } from '../../support/app/client.ts';
-import { freeSipPort, serve, startCommand } from '../../support/app/process.ts';
+import { serve, startCommand } from '../../support/app/process.ts';
 import { shortSounds } from '../../support/app/short-sounds.ts';
 import { LAB_TRUNK, type Settings, testSettings } from '../../support/app/site.ts';
 import { eventually } from '../../support/eventually.ts';
+import { freePorts } from '../../support/free-ports.ts';
 import { startCarrier } from '../../support/lab.ts';
 
 let folder: string;
@@ -52,7 +53,7 @@ const JUMPING_CLOCK = `data:text/javascript,${encodeURIComponent(`
 describe('a log that cannot be written', () => {
   it.each(['/dev/full', 'pipe'] as const)('stops neither the service nor its end: %s', async (where) => {
     const own = await mkdtemp(join(folder, 'log-'));
-    const port = await freeSipPort();
+    const port = await freePorts(1);
     const file = join(own, 'config.yaml');
     await writeFile(
       file,

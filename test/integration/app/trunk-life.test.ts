@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { HEALTH_RULES } from '../../../src/trunk/health.ts';
 import { LAB_TRUNK, type Site, startSite } from '../../support/app/site.ts';
 import { eventually } from '../../support/eventually.ts';
+import { freePorts } from '../../support/free-ports.ts';
 import { startCarrier } from '../../support/lab.ts';
-import { freePorts } from '../../support/peers.ts';
 
 interface TrunkJson {
   readonly id: string;

@@ -12,9 +12,10 @@ import { type Served, serve } from '../../support/app/process.ts';
 import { shortSounds } from '../../support/app/short-sounds.ts';
 import { LAB_TRUNK, type Settings, testSettings } from '../../support/app/site.ts';
 import { eventually } from '../../support/eventually.ts';
+import { freePorts } from '../../support/free-ports.ts';
 import { startCarrier } from '../../support/lab.ts';
 import { SECRET } from '../../support/notice-rig.ts';
-import { freePorts } from '../../support/peers.ts';
+
 import { type Received, WebhookReceiver } from '../../support/webhook-receiver.ts';
 
 const shop = createKey('shop', randomBytes);

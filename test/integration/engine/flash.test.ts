@@ -4,9 +4,9 @@ import type { CallEvent, Leftover, Leg } from '../../../src/engine/engine.ts';
 import type { LabCarrier } from '../../../src/lab/carrier.ts';
 import { startEmbedded } from '../../support/embedded.ts';
 import { eventually } from '../../support/eventually.ts';
+import { freePorts } from '../../support/free-ports.ts';
 import { startCarrier } from '../../support/lab.ts';
 import { endOf, eventsOf, gistOf, legTo, tone } from '../../support/legs.ts';
-import { freePorts } from '../../support/peers.ts';
 
 const cleanups: (() => Promise<unknown>)[] = [];
 

@@ -2,9 +2,10 @@ import { connect, createServer } from 'node:net';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { MediaConnection } from '../../../src/engine/freeswitch/media-connection.ts';
 import { START_MS } from '../../support/fault-rig.ts';
+import { freePorts } from '../../support/free-ports.ts';
 import { startFreeswitch, type TestServer } from '../../support/freeswitch-servers.ts';
 import { HostileServer } from '../../support/hostile-server.ts';
-import { describeWithPeer, freePorts } from '../../support/peers.ts';
+import { describeWithPeer } from '../../support/peers.ts';
 
 describeWithPeer('freeswitch', 'a connection to FreeSWITCH', () => {
   let freeswitch: TestServer;

@@ -1,9 +1,10 @@
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { eventually } from '../../support/eventually.ts';
 import { FaultRig, START_MS, timed } from '../../support/fault-rig.ts';
+import { freePorts } from '../../support/free-ports.ts';
 import { channelsOf } from '../../support/freeswitch-servers.ts';
 import { allNotes, melody, notesIn } from '../../support/melody.ts';
-import { describeWithPeer, freePorts } from '../../support/peers.ts';
+import { describeWithPeer } from '../../support/peers.ts';
 import { TcpRelay } from '../../support/tcp-relay.ts';
 
 const HUNG_UP = { kind: 'hung_up', by: 'us', why: 'prompt_finished' } as const;

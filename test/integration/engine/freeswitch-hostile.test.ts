@@ -13,6 +13,7 @@ import { within } from '../../../src/engine/leg/deadline.ts';
 import { Secret } from '../../../src/secret.ts';
 import { eventually } from '../../support/eventually.ts';
 import { FaultRig, START_MS, timed } from '../../support/fault-rig.ts';
+import { freePorts } from '../../support/free-ports.ts';
 import { type ServerRef, startFreeswitchEngine } from '../../support/freeswitch.ts';
 import {
   acceptedByDrachtio,
@@ -22,7 +23,7 @@ import {
   type Hostility,
 } from '../../support/hostile-server.ts';
 import { endOf, eventsOf } from '../../support/legs.ts';
-import { describeWithPeer, freePorts } from '../../support/peers.ts';
+import { describeWithPeer } from '../../support/peers.ts';
 import { TcpRelay } from '../../support/tcp-relay.ts';
 
 const MEGABYTE = 2 ** 20;

@@ -6,7 +6,8 @@ import { chromium } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { RunningLab } from '../../support/app/lab-site.ts';
 import { startLab } from '../../support/app/lab-site.ts';
-import { describeWithPeer, freePorts } from '../../support/peers.ts';
+import { freePorts } from '../../support/free-ports.ts';
+import { describeWithPeer } from '../../support/peers.ts';
 
 describeWithPeer('chromium', 'a form of the page whose answer is slow', () => {
   let lab: RunningLab;

@@ -6,7 +6,8 @@ import type { RedisTerms } from '../../../src/redis/terms.ts';
 import { Secret } from '../../../src/secret.ts';
 import { Authority } from '../../support/certificates.ts';
 import { eventually } from '../../support/eventually.ts';
-import { describeWithPeer, freePorts } from '../../support/peers.ts';
+import { freePorts } from '../../support/free-ports.ts';
+import { describeWithPeer } from '../../support/peers.ts';
 import { expectAway, expectBack, linkTo, readyLinkTo } from '../../support/redis-outage.ts';
 import { RedisServer } from '../../support/redis-server.ts';
 

@@ -11,7 +11,8 @@ import type { WireMessage } from '../../../src/sip/transport.ts';
 import type { HepExporterOptions } from '../../../src/trace/hep-exporter.ts';
 import { HepExporter } from '../../../src/trace/hep-exporter.ts';
 import { eventually } from '../../support/eventually.ts';
-import { assertBound, describeWithPeer, freePorts, PeerProcess } from '../../support/peers.ts';
+import { freePorts } from '../../support/free-ports.ts';
+import { assertBound, describeWithPeer, PeerProcess } from '../../support/peers.ts';
 
 const PEER = { transport: 'udp', address: '198.51.100.7', port: 5062 } as const;
 

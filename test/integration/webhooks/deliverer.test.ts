@@ -5,6 +5,7 @@ import { Webhook } from 'standardwebhooks';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SqliteStore } from '../../../src/store/sqlite.ts';
 import { eventually } from '../../support/eventually.ts';
+import { freePorts } from '../../support/free-ports.ts';
 import {
   acceptedNotice,
   courseOf,
@@ -12,7 +13,7 @@ import {
   delivererFor,
   SECRET,
 } from '../../support/notice-rig.ts';
-import { freePorts } from '../../support/peers.ts';
+
 import { answers, type Received, stalls, takes, WebhookReceiver } from '../../support/webhook-receiver.ts';
 
 const WHOLE_COURSE = [

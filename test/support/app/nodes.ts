@@ -3,10 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LabCall, LabCarrier } from '../../../src/lab/carrier.ts';
 import { eventually } from '../eventually.ts';
+import { freePorts } from '../free-ports.ts';
 import { startCarrier } from '../lab.ts';
 import { RedisServer } from '../redis-server.ts';
 import type { CommandOptions, Served } from './process.ts';
-import { freeSipPort, serve } from './process.ts';
+import { serve } from './process.ts';
 import type { Settings } from './site.ts';
 import { LAB_TRUNK, testSettings } from './site.ts';
 
@@ -64,7 +65,7 @@ export class Nodes {
         ...defaults,
         ...more,
         api: { ...defaults.api, ...api },
-        sip: { ...defaults.sip, port: await freeSipPort() },
+        sip: { ...defaults.sip, port: await freePorts(1) },
         calls: { ...defaults.calls, ...calls },
         sounds: { folder: this.#sounds },
         store: {

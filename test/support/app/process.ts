@@ -1,9 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { randomInt } from 'node:crypto';
-import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { programArguments } from '../program.ts';
 import { Client } from './client.ts';
@@ -91,26 +88,4 @@ export async function serve(
   const client = new Client(await Promise.race([url, failed]));
   timer.abort();
   return { ...command, client };
-}
-
-/**
- * A SIP port that has to stay the same while its owner is away: below those that the system gives out, and below
- * our range for RTP, so that nothing else of a test run takes it meanwhile.
- */
-export async function freeSipPort(): Promise<number> {
-  for (;;) {
-    const port = randomInt(10_000, 16_000);
-    try {
-      const server = createServer().listen(port, '127.0.0.1');
-      await once(server, 'listening');
-      await once(server.close(), 'close');
-      const socket = createSocket('udp4');
-      socket.bind(port, '127.0.0.1');
-      await once(socket, 'listening');
-      await once(socket.close(), 'close');
-      return port;
-    } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')) throw error;
-    }
-  }
 }
