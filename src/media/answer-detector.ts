@@ -288,7 +288,11 @@ export class AnswerDetector {
   #confirmBeep(): void {
     if (this.#beep === undefined) return;
     if (this.#voice.speaking) this.#beep = undefined;
-    else if (this.#heardMs - this.#beep.endedAtMs >= this.#options.beepQuietMs && !this.#toneSounds) {
+    // Not while any tone has begun, be it ever so short: the line may have cut this one in two.
+    else if (
+      this.#heardMs - this.#beep.endedAtMs >= this.#options.beepQuietMs &&
+      this.#tones.current === undefined
+    ) {
       this.#toneEndedAtMs = this.#beep.endedAtMs;
       this.#beep = undefined;
       this.#settle('machine', 'beep');

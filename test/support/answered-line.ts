@@ -26,6 +26,19 @@ export function room(...parts: readonly Int16Array[]): Int16Array {
 /** A detector that has heard it in packets of 20 ms. */
 export function heard(audio: Int16Array, options: Partial<AnswerDetectorOptions> = {}): AnswerDetector {
   const detector = new AnswerDetector(options);
-  for (let at = 0; at < audio.length; at += PACKET) detector.push(audio.subarray(at, at + PACKET));
+  for (const packet of packetsOf(audio)) detector.push(packet);
   return detector;
+}
+
+/** When the beeps ended that a detector told of, ms. */
+export function beepEnds(audio: Int16Array): readonly number[] {
+  const detector = new AnswerDetector();
+  return packetsOf(audio)
+    .flatMap((packet) => detector.push(packet))
+    .flatMap(({ type, atMs }) => (type === 'tone_ended' ? [atMs] : []));
+}
+
+function packetsOf(audio: Int16Array): readonly Int16Array[] {
+  const count = Math.ceil(audio.length / PACKET);
+  return Array.from({ length: count }, (_, i) => audio.subarray(i * PACKET, (i + 1) * PACKET));
 }

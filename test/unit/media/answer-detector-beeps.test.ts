@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { heard, mixed, room, speech } from '../../support/answered-line.ts';
+import { beepEnds, heard, mixed, room, speech } from '../../support/answered-line.ts';
 import { joined, louder, noisy, seeded, silence, tone } from '../../support/telephone-line.ts';
 
 describe('ringing after the answer', () => {
@@ -58,6 +58,12 @@ describe('beeps', () => {
   it('are known only when it has been quiet after them', () => {
     expect(beepMs(tone(1000, 300), silence(150))).toBeUndefined();
     expect(beepMs(tone(1000, 300), silence(250))).toBeDefined();
+  });
+
+  it.each([20, 80, 130, 170])('that a line cuts in two, %i ms apart, are one', (gapMs) => {
+    const ends = beepEnds(room(greeting, tone(1000, 300), silence(gapMs), tone(1000, 200), silence(400)));
+    expect(ends).toHaveLength(1);
+    expect(Math.abs((ends[0] ?? 0) - 5000 - gapMs)).toBeLessThanOrEqual(20);
   });
 
   it('are found when the time for a verdict is over', () => {
