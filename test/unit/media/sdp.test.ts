@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { LocalMedia } from '../../../src/media/sdp.ts';
 import { answerOffer, createOffer, readAnswer, SdpError } from '../../../src/media/sdp.ts';
+import { cpuMs } from '../../support/cpu-time.ts';
 
 const OURS: LocalMedia = {
   sessionId: '1234567890123456789',
@@ -354,18 +355,20 @@ describe('hostile SDP', () => {
   });
 
   it('takes no time, however it is made', () => {
-    const begin = performance.now();
-    for (const part of [
+    const parts = [
       'a=candidate:',
       'a=imageattr:* send [',
       'a=simulcast: ',
       'a=ssrc:1 ',
       'a=ptime:',
       'm=audio ',
-    ]) {
-      survives(`${good}${part}${'1 .'.repeat(4000)}\r\n`);
-      survives(good + `${part}${'1.'.repeat(100)}\r\n`.repeat(40));
-    }
-    expect(performance.now() - begin).toBeLessThan(1000);
+    ];
+    const ms = cpuMs(() => {
+      for (const part of parts) {
+        survives(`${good}${part}${'1 .'.repeat(4000)}\r\n`);
+        survives(good + `${part}${'1.'.repeat(100)}\r\n`.repeat(40));
+      }
+    });
+    expect(ms).toBeLessThan(1000);
   });
 });

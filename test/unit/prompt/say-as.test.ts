@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { canSay, codesIn, spell } from '../../../src/prompt/say-as.ts';
+import { cpuMs } from '../../support/cpu-time.ts';
 
 describe('codesIn', () => {
   it.each([
@@ -138,10 +139,11 @@ describe('a code that is written oddly', () => {
   it('is found in time', () => {
     for (const part of ['a1 ', '1 ', 'a-', 'a1-', '1a', 'A B 1 ', ' ', '一', "a'"]) {
       const text = part.repeat(1000 / part.length);
-      const begun = performance.now();
-      codesIn(text);
-      codesIn(`${text}!`, 'nato');
-      expect(performance.now() - begun).toBeLessThan(500);
+      const ms = cpuMs(() => {
+        codesIn(text);
+        codesIn(`${text}!`, 'nato');
+      });
+      expect(ms).toBeLessThan(500);
     }
   });
 });

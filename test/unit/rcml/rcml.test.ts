@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { LOOPS_FOR_EVER, MAX_ITEMS, readRcml } from '../../../src/rcml/rcml.ts';
 import { RcmlError } from '../../../src/rcml/rcml-error.ts';
+import { cpuMs } from '../../support/cpu-time.ts';
 
 const BASE = 'https://app.example/voice/start.xml?x=1';
 
@@ -148,8 +149,7 @@ describe('what is refused', () => {
   });
 
   it('for its size and depth, in little time', () => {
-    const began = performance.now();
-    for (const [document, message] of [
+    const documents = [
       [`<Response><Say>${'a'.repeat(1_000_000)}</Say></Response>`, /longer than/],
       [`<Response>${'<a>'.repeat(9000)}${'</a>'.repeat(9000)}</Response>`, /8 levels deep/],
       ['<Response>'.padEnd(60_000, '<a>'), /8 levels deep/],
@@ -163,10 +163,11 @@ describe('what is refused', () => {
       [`<Response${' '.repeat(60_000)}`, /./],
       ['<Response/>'.padEnd(60_000, '<'), /./],
       [`<Response>${'<Say x="'.repeat(7_000)}`, /./],
-    ] as const) {
-      expect(complaint(document)).toMatch(message);
-    }
+    ] as const;
+    const ms = cpuMs(() => {
+      for (const [document, message] of documents) expect(complaint(document)).toMatch(message);
+    });
     // A dozen documents, each of them as long as one may be; quadratic work would take minutes.
-    expect(performance.now() - began).toBeLessThan(10_000);
+    expect(ms).toBeLessThan(10_000);
   });
 });
