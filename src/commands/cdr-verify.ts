@@ -100,7 +100,7 @@ interface Question {
   readonly query: Readonly<Record<string, string>>;
 }
 
-function foundAt(source: CdrSource, { range, noted, query }: Question): Promise<Found> {
+async function foundAt(source: CdrSource, { range, noted, query }: Question): Promise<Found> {
   if (source.kind === 'service') {
     return ask<CdrChainAnswer>(
       source.access,
@@ -108,24 +108,24 @@ function foundAt(source: CdrSource, { range, noted, query }: Question): Promise<
       `/v1/cdrs/verify?${new URLSearchParams(query).toString()}`,
     );
   }
-  return withCdrFile(source.path, async (cdrs) => {
-    let after = 0;
-    const watched: typeof cdrs = {
-      ends: () => cdrs.ends(),
-      span: (from, to) => cdrs.span(from, to),
-      page: (span: LedgerSpan, limit) => {
-        ({ after } = span);
-        return cdrs.page(span, limit);
-      },
-    };
-    try {
+  let after = 0;
+  try {
+    return await withCdrFile(source.path, async (cdrs) => {
+      const watched: typeof cdrs = {
+        ends: () => cdrs.ends(),
+        span: (from, to) => cdrs.span(from, to),
+        page: (span: LedgerSpan, limit) => {
+          ({ after } = span);
+          return cdrs.page(span, limit);
+        },
+      };
       const report = range === undefined ? verifyLedger(watched, noted) : verifyRange(watched, range);
       return chainAnswerOf(await report);
-    } catch (error) {
-      if (!isDamage(error)) throw error;
-      return damagedAfter(after, error.message);
-    }
-  });
+    });
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    return damagedAfter(after, error.message);
+  }
 }
 
 /** @param after the last row that could be read */

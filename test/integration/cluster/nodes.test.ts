@@ -289,7 +289,7 @@ describeWithPeer('redis-server', 'without Redis', () => {
       });
       expect(call).toMatchObject({ disposition: 'answered', promptFinished: true });
     }
-    expect(await records(one.client)).toHaveLength(2);
+    await eventually(async () => expect(await records(one.client)).toHaveLength(2));
     const next = await one.client.start({ to: number('486') });
     expect((await two_.client.ended(next.callId)).disposition).toBe('busy');
   });

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createReadStream } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -168,6 +168,20 @@ describe('a database that is not whole', () => {
     expect(await verified('--store', path)).toMatchObject({
       code: 1,
       valid: false,
+      broken: { why: 'damaged' },
+    });
+  });
+
+  it('is said to be damaged where not even its tables can be read', async () => {
+    const path = await storeWith('scratched', 3);
+    const database = await open(path, 'r+');
+    // The type of the first page: none that there is.
+    await database.write(Buffer.of(0xff), 0, 1, 100);
+    await database.close();
+    expect(await verified('--store', path)).toMatchObject({
+      code: 1,
+      valid: false,
+      rows: 0,
       broken: { why: 'damaged' },
     });
   });
