@@ -81,7 +81,7 @@ async function records(
 describeWithPeer('redis-server', 'several nodes over one Redis', () => {
   it('show, check, cancel and hang up each other’s calls, and tell their events', async () => {
     const [one, two_] = await two();
-    const heard = await one.client.start({ to: number('200'), codeLength: 4, repeat: 1 });
+    const heard = await one.client.insist({ to: number('200'), codeLength: 4, repeat: 1 });
     const events = two_.client.events(heard.callId);
     await state(two_.client, heard.callId, 'answered');
     const told = await events;
@@ -96,11 +96,11 @@ describeWithPeer('redis-server', 'several nodes over one Redis', () => {
       [one, two_],
       [two_, one],
     ] as const) {
-      const ringing = await asked.client.start({ to: number('180') });
+      const ringing = await asked.client.insist({ to: number('180') });
       await state(hangs.client, ringing.callId, 'ringing');
       expect((await hangs.client.ask('DELETE', `/v1/calls/${ringing.callId}`)).status).toBe(202);
       expect(await asked.client.ended(ringing.callId)).toMatchObject({ disposition: 'canceled' });
-      const canceled = await asked.client.start({ to: number('180') });
+      const canceled = await asked.client.insist({ to: number('180') });
       await state(asked.client, canceled.callId, 'ringing');
       await hangs.client.ask('DELETE', `/v1/verifications/${canceled.id}`);
       expect(await hangs.client.ended(canceled.callId)).toMatchObject({ disposition: 'canceled' });
@@ -136,7 +136,7 @@ describeWithPeer('redis-server', 'several nodes over one Redis', () => {
     const begun = Date.now() - 1000;
     const started = await Promise.all(
       [ahead, behind, ahead, behind].map(({ client }) =>
-        client.start({ to: number('200'), codeLength: 4, repeat: 1, ttlSeconds: 60 }),
+        client.insist({ to: number('200'), codeLength: 4, repeat: 1, ttlSeconds: 60 }),
       ),
     );
     for (const { id, callId } of started) {
@@ -161,7 +161,7 @@ describeWithPeer('redis-server', 'several nodes over one Redis', () => {
     const [one, two_] = await two({ trunks: [{ ...LAB_TRUNK, channels: 2 }] });
     const started = await Promise.all(
       Array.from({ length: 8 }, (_, i) =>
-        (i < 6 ? one : two_).client.start({ to: number('486'), reference: String(i) }),
+        (i < 6 ? one : two_).client.insist({ to: number('486'), reference: String(i) }),
       ),
     );
     for (const { callId } of started) {
@@ -177,14 +177,14 @@ describeWithPeer('redis-server', 'several nodes over one Redis', () => {
 describeWithPeer('redis-server', 'a node that dies', () => {
   it('has its calls ended by another one, which dials those that waited', async () => {
     const [one, two_] = await two({ trunks: [{ ...LAB_TRUNK, channels: 1 }] });
-    const up = await one.client.start({ to: number('200'), codeLength: 4, repeat: 5 });
+    const up = await one.client.insist({ to: number('200'), codeLength: 4, repeat: 5 });
     await state(one.client, up.callId, 'answered');
     const carrying = await carrierOf(up.callId, [one, two_]);
     const other = carrying === one ? two_ : one;
     const phone = await home().phone(number('200'));
     await eventually(() => expect(codeHeardBy(phone)).toHaveLength(4), { timeoutMs: 10_000 });
     const waiting = await Promise.all(
-      Array.from({ length: 3 }, () => carrying.client.start({ to: number('486') })),
+      Array.from({ length: 3 }, () => carrying.client.insist({ to: number('486') })),
     );
     expect(home().phones(number('486'))).toEqual([]);
     await carrying.kill();
@@ -201,7 +201,7 @@ describeWithPeer('redis-server', 'a node that dies', () => {
   it('ends its calls itself where it is back at once', async () => {
     const [one, two_] = await two({ cluster: { leaseMs: 20_000 } });
     const started = await Promise.all(
-      [one, two_, one, two_].map(({ client }) => client.start({ to: number('200'), repeat: 5 })),
+      [one, two_, one, two_].map(({ client }) => client.insist({ to: number('200'), repeat: 5 })),
     );
     await Promise.all(started.map(({ callId }) => state(one.client, callId, 'answered')));
     await one.kill();
@@ -225,11 +225,11 @@ describeWithPeer('redis-server', 'a node that dies', () => {
 describeWithPeer('redis-server', 'a node that stands still', () => {
   it('dials nothing when it goes on, and takes part again', async () => {
     const [one, two_] = await two({ trunks: [{ ...LAB_TRUNK, channels: 1 }] });
-    const up = await one.client.start({ to: number('200'), repeat: 5 });
+    const up = await one.client.insist({ to: number('200'), repeat: 5 });
     await state(one.client, up.callId, 'answered');
     const frozen = await carrierOf(up.callId, [one, two_]);
     const other = frozen === one ? two_ : one;
-    const waiting = await frozen.client.start({ to: number('486') });
+    const waiting = await frozen.client.insist({ to: number('486') });
     process.kill(frozen.pid, 'SIGSTOP');
     expect(
       (
@@ -243,7 +243,7 @@ describeWithPeer('redis-server', 'a node that stands still', () => {
     expect((await other.client.ended(waiting.callId)).disposition).toBe('busy');
     process.kill(frozen.pid, 'SIGCONT');
     await eventually(() => expect(frozen.output()).toMatch(/gave it up/), GIVEN_UP);
-    const next = await frozen.client.start({ to: number('603') });
+    const next = await frozen.client.insist({ to: number('603') });
     expect((await other.client.ended(next.callId)).disposition).toBe('declined');
     expect(home().phones(number('486'))).toHaveLength(1);
     expect(home().phones(number('200'))).toHaveLength(1);
@@ -258,7 +258,7 @@ describeWithPeer('redis-server', 'without Redis', () => {
   it('refuses at once, lets calls go on, and tells their ends when it is back', async () => {
     const [one, two_] = await two();
     const up = await Promise.all(
-      [one, two_].map(({ client }) => client.start({ to: number('200'), codeLength: 4, repeat: 3 })),
+      [one, two_].map(({ client }) => client.insist({ to: number('200'), codeLength: 4, repeat: 3 })),
     );
     await Promise.all(up.map(({ callId }) => state(one.client, callId, 'answered')));
     await home().redis.stop();
@@ -290,7 +290,7 @@ describeWithPeer('redis-server', 'without Redis', () => {
       expect(call).toMatchObject({ disposition: 'answered', promptFinished: true });
     }
     await eventually(async () => expect(await records(one.client)).toHaveLength(2));
-    const next = await one.client.start({ to: number('486') });
+    const next = await one.client.insist({ to: number('486') });
     expect((await two_.client.ended(next.callId)).disposition).toBe('busy');
   });
 });
@@ -301,14 +301,14 @@ describeWithPeer('redis-server', 'SIGTERM', () => {
       trunks: [{ ...LAB_TRUNK, channels: 1 }],
       calls: { noticeMs: 1000, drainMs: 20_000 },
     });
-    const up = await one.client.start({ to: number('200'), codeLength: 4, repeat: 2 });
+    const up = await one.client.insist({ to: number('200'), codeLength: 4, repeat: 2 });
     await state(one.client, up.callId, 'answered');
     const carrying = await carrierOf(up.callId, [one, two_]);
     const other = carrying === one ? two_ : one;
     carrying.child.kill('SIGTERM');
     await eventually(async () => expect((await carrying.client.ask('GET', '/readyz')).status).toBe(503));
     // A load balancer that has not looked yet.
-    const late = await carrying.client.start({ to: number('486') });
+    const late = await carrying.client.insist({ to: number('486') });
     await eventually(async () =>
       expect((await carrying.client.ask('POST', '/v1/verifications', { to: number('486') })).status).toBe(
         503,
@@ -318,7 +318,7 @@ describeWithPeer('redis-server', 'SIGTERM', () => {
     expect((await other.client.ended(late.callId)).disposition).toBe('busy');
     expect(await carrying.exited).toEqual({ code: 0, signal: null });
     expect(codeHeardBy(await home().phone(number('200')))).toHaveLength(4);
-    const next = await other.client.start({ to: number('486') });
+    const next = await other.client.insist({ to: number('486') });
     expect((await other.client.ended(next.callId)).disposition).toBe('busy');
   });
 });
