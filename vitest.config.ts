@@ -38,7 +38,7 @@ const layer = (name: string, testTimeout: number, more: object = {}) => ({
     name,
     include: [`test/${name}/**/*.test.ts`],
     testTimeout,
-    hookTimeout: 60_000,
+    hookTimeout: 30_000,
     // A process loads our code once, not once a file: half of the time of short files was that.
     isolate: false,
     ...more,

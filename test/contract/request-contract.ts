@@ -7,7 +7,6 @@ import { header, parseMessage, type SipRequest } from '../../src/sip/message.ts'
 import { eventually } from '../support/eventually.ts';
 import { freePorts } from '../support/free-ports.ts';
 import { LAB_CREDENTIALS, startCarrier } from '../support/lab.ts';
-
 import type { EngineUnderTest } from './engine-contract.ts';
 
 /** What every engine does with requests outside of calls; each adapter has one visible file that runs this. */

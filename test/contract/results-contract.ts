@@ -7,7 +7,6 @@ import { Secret } from '../../src/secret.ts';
 import { headerList } from '../../src/sip/message.ts';
 import type { Trunk } from '../../src/trunk/definition.ts';
 import { freePorts } from '../support/free-ports.ts';
-
 import { type Invites, type Placed, RoutedCalls } from '../support/routed-calls.ts';
 import type { EngineUnderTest } from './engine-contract.ts';
 import { isSettled, type Onward, phraseOf, type Row, says, TABLE, titleOf } from './results-table.ts';

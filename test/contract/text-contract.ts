@@ -6,7 +6,6 @@ import { header, parseMessage, type SipRequest } from '../../src/sip/message.ts'
 import { eventually } from '../support/eventually.ts';
 import { freePorts } from '../support/free-ports.ts';
 import { LAB_CREDENTIALS, startCarrier } from '../support/lab.ts';
-
 import type { EngineUnderTest } from './engine-contract.ts';
 
 const NUMBER = '+442079460';

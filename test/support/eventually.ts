@@ -1,12 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Of a machine that does much else; whoever means a time names it. */
-const PATIENCE_MS = 20_000;
-
 /** Tries again until `check` does not throw, and gives its result; after `timeoutMs` its last error is thrown. */
 export async function eventually<T>(
   check: () => T | Promise<T>,
-  { timeoutMs = PATIENCE_MS, intervalMs = 20 }: { timeoutMs?: number; intervalMs?: number } = {},
+  { timeoutMs = 5000, intervalMs = 20 }: { timeoutMs?: number; intervalMs?: number } = {},
 ): Promise<T> {
   const end = Date.now() + timeoutMs;
   for (;;) {

@@ -1,6 +1,5 @@
 import { eventually } from './eventually.ts';
 import { freePorts } from './free-ports.ts';
-
 import { RedisServer } from './redis-server.ts';
 
 const SLOTS = 16_384;

@@ -150,11 +150,12 @@ describeWithPeer('tshark', 'limits of trunks, as the wire has them', () => {
       Array.from({ length: 50 }, () => '486'),
     );
     // What was accepted waits a moment later.
-    const before = await eventually(async () => {
+    const allWait = async (): ReturnType<typeof useOf> => {
       const use = await useOf(client, 'paced');
       expect(use.waiting + carriers.paced.calls.length).toBeGreaterThanOrEqual(50);
       return use;
-    });
+    };
+    const before = await eventually(allWait, { timeoutMs: PATIENCE_MS });
     for (const id of ids.slice(45, 48)) await client.ask('DELETE', `/v1/calls/${id}`);
     waiting = [before.waiting, (await useOf(client, 'paced')).waiting];
     const dialled = (count: number): Promise<void> =>

@@ -15,7 +15,6 @@ import { eventually } from '../../support/eventually.ts';
 import { freePorts } from '../../support/free-ports.ts';
 import { startCarrier } from '../../support/lab.ts';
 import { SECRET } from '../../support/notice-rig.ts';
-
 import { type Received, WebhookReceiver } from '../../support/webhook-receiver.ts';
 
 const shop = createKey('shop', randomBytes);

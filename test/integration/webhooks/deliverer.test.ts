@@ -13,7 +13,6 @@ import {
   delivererFor,
   SECRET,
 } from '../../support/notice-rig.ts';
-
 import { answers, type Received, stalls, takes, WebhookReceiver } from '../../support/webhook-receiver.ts';
 
 const WHOLE_COURSE = [

@@ -180,7 +180,7 @@ describe('confirm', () => {
     await dialer.drain(AbortSignal.abort());
     expect(dialer.active()).toBe(0);
     expect(rig.logged.join('\n')).toContain('an approval by keys could not be stored');
-  });
+  }, 15_000);
 
   it('asks on the next trunk where the first fails', async () => {
     const engine = new ScriptedEngine({

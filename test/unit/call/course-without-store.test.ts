@@ -104,5 +104,5 @@ describe('a store that fails in mid-call', () => {
     await eventually(() => expect(dialer.active()).toBe(0));
     expect(engine.invited).toEqual([]);
     expect(await rig.store.unfinishedCalls()).toHaveLength(1);
-  });
+  }, 15_000);
 });

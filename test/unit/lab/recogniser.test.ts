@@ -93,7 +93,7 @@ describe('what our prompt says', () => {
         ],
       },
     );
-  });
+  }, 40_000);
 
   const random = seeded(20_261);
   it.each<[string, (samples: Int16Array) => Int16Array]>([

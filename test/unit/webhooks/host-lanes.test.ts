@@ -171,6 +171,7 @@ describe('lanes of hosts', () => {
       work: async (id) => (id.startsWith('first') ? 'not_taken' : new Promise(() => undefined)),
     });
     // Looked at one after the other with each step, they would take minutes.
+    const from = process.cpuUsage();
     for (let host = 0; host < 200; host += 1) {
       for (let client = 0; client < 200; client += 1) {
         for (const id of ['first', 'second']) lanes.add(`${host}.${client}`, id, `${client}`);
@@ -180,6 +181,8 @@ describe('lanes of hosts', () => {
     const waiting = lanes.close();
     expect(waiting.filter((id) => id === 'first')).toEqual([]);
     expect(waiting).toHaveLength(40_000 - 50);
+    const { user, system } = process.cpuUsage(from);
+    expect((user + system) / 1e6, 'seconds of the processor').toBeLessThan(10);
   });
 
   it('hold a bounded number for one client, and some of each of its hosts', async () => {
